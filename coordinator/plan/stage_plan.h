@@ -1,0 +1,92 @@
+// One stage of a job as numbers: grid, compute shape, contributions (DESIGN 4). Resolved once at submit and never
+// changed. A StagePlan is immutable after creation, so thread-safe; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_PLAN_STAGE_PLAN_H_
+#define TILEWRIGHT_COORDINATOR_PLAN_STAGE_PLAN_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/blend/sample.h"
+#include "proto/blend/window.h"
+#include "proto/geometry/axis.h"
+#include "proto/geometry/rect.h"
+#include "proto/geometry/scale.h"
+
+namespace tilewright {
+
+// Index of a tile in its stage: row-major over the grid. The canonical order of tiles is the order of their indices.
+struct TileIndex {
+  int64_t value = 0;
+  friend auto operator<=>(TileIndex, TileIndex) = default;
+};
+
+// How a stage's tiles become one image.
+enum class MergeKind { kBlend, kCut };
+
+// What a model asks of the geometry; from its manifest.
+struct ModelGeometry {
+  Scale scale;
+  int64_t halo = 0;             // input pixels
+  int64_t alignment = 1;        // a; a multiple of scale.q()
+  int64_t minimum = 1;          // smallest side of a compute shape; a multiple of alignment
+  PadMode pad_mode = PadMode::kReflect;
+  int64_t default_tile = 512;
+  int64_t default_overlap = 0;
+  Window default_window = Window::kCosine;
+};
+
+// What the request says; unset values come from the model.
+struct PlanRequest {
+  Size image;  // pixels, before padding
+  std::optional<int64_t> tile;
+  std::optional<int64_t> halo;
+  std::optional<int64_t> overlap;
+  std::optional<Window> window;
+};
+
+class StagePlan {
+ public:
+  // INVALID_ARGUMENT with a sentence that names the numbers: empty image, tile below the model's minimum, overlap too
+  // big for the tile (with what would work), a manifest quantity that is not the multiple it must be.
+  static absl::StatusOr<StagePlan> Create(const ModelGeometry& model, const PlanRequest& request);
+
+  const ModelGeometry& model() const { return model_; }
+  Size image() const { return image_; }           // input pixels
+  Size padded() const { return padded_; }         // input pixels
+  Size compute_shape() const { return shape_; }   // input pixels of every tile
+  Size output() const { return output_; }         // output pixels: ceil(image * p / q)
+  int64_t halo() const { return x_->options().halo; }
+  int64_t overlap() const { return x_->options().overlap; }
+  Window window() const { return window_; }
+  const Axis& x() const { return *x_; }
+  const Axis& y() const { return *y_; }
+  int64_t tile_count() const { return x_->tile_count() * y_->tile_count(); }
+
+  // The padded-input pixels of a tile; may reach beyond image(), into the padding.
+  Rect InputRect(TileIndex tile) const;
+  // The output pixels that the tile contributes, clipped to output(). Never empty.
+  Rect Contribution(TileIndex tile) const;
+  // Pixels through the model / pixels of the padded image: 1.0 is no overhead.
+  double HaloOverhead() const;
+  // Things the user should know, e.g. "tile 100 rounded down to 96, a multiple of the model's alignment 32".
+  const std::vector<std::string>& notes() const { return notes_; }
+  // Every number that decides pixels, one line; its digest identifies the plan on the wire.
+  std::string Canonical() const;
+
+ private:
+  StagePlan() = default;
+
+  ModelGeometry model_;
+  Size image_, padded_, shape_, output_;
+  Window window_ = Window::kCosine;
+  std::optional<Axis> x_, y_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_PLAN_STAGE_PLAN_H_

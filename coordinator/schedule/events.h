@@ -1,0 +1,118 @@
+// Inputs of the scheduling core: what happened, as values. Each is handed over with `now`. Pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_EVENTS_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_EVENTS_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "coordinator/schedule/types.h"
+
+namespace tilewright {
+
+struct JobSubmitted {
+  JobSpec job;
+};
+
+// The user cancelled the job, or the shell cannot go on with it (reason says which). Its leases are taken back.
+struct JobStopped {
+  std::string job;
+  std::string reason;
+};
+
+// A control stream said hello. The same incarnation again: it came back and will sync. Another one: the earlier process
+// of that name is gone.
+struct WorkerJoined {
+  std::string worker;
+  std::string incarnation;
+  WorkerOffer offer;
+};
+
+// Something was heard from the worker.
+struct WorkerHeard {
+  std::string worker;
+};
+
+enum class HeldState { kQueued, kPreparing, kRunning, kFinished };
+
+struct HeldLease {
+  LeaseKey lease;
+  HeldState state = HeldState::kQueued;
+  std::vector<int64_t> open_tiles;
+};
+
+// What the worker holds. A lease with sequence ≤ seen_grant_sequence that is neither held nor settled is lost.
+struct WorkerSynced {
+  std::string worker;
+  uint64_t seen_grant_sequence = 0;
+  std::vector<HeldLease> held;
+  int credit_tiles = 1;
+  int64_t credit_bytes = 0;
+};
+
+struct LeaseStarted {
+  std::string worker;
+  LeaseKey lease;
+};
+
+struct LeasePreparing {
+  std::string worker;
+  LeaseKey lease;
+  uint64_t progress = 0;
+};
+
+struct LeaseDropped {
+  std::string worker;
+  LeaseKey lease;
+};
+
+// A result whose payload passed the checks of the shell (size, checksum). Answered with Decisions::verdict.
+struct ResultArrived {
+  std::string job;
+  uint64_t generation = 0;
+  int64_t tile = 0;
+  LeaseKey lease;
+  std::string worker;
+  std::string incarnation;
+  std::string plan_digest;
+  std::string model_digest;
+  std::string numeric_class;  // empty: not measured
+  int64_t bytes = 0;
+};
+
+// A tile could not be computed, or its result failed a check of the shell (then cause kBadResult).
+struct TileFailed {
+  std::string worker;
+  LeaseKey lease;
+  int64_t tile = 0;
+  TileFailureCause cause = TileFailureCause::kModelError;
+  std::string text;
+  int64_t peak_bytes = 0;
+  int batch = 1;  // tiles in the executed batch
+};
+
+struct CanaryMeasured {
+  std::string worker;
+  uint64_t canary = 0;
+  std::string digest;  // empty: it failed
+  double seconds = 0;
+  std::string text;
+};
+
+// The control stream ended.
+struct StreamClosed {
+  std::string worker;
+  std::string incarnation;
+};
+
+// Time passed; nothing else happened.
+struct Tick {};
+
+using Event = std::variant<JobSubmitted, JobStopped, WorkerJoined, WorkerHeard, WorkerSynced, LeaseStarted,
+                           LeasePreparing, LeaseDropped, ResultArrived, TileFailed, CanaryMeasured, StreamClosed, Tick>;
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_EVENTS_H_

@@ -1,0 +1,85 @@
+// The scheduling core: a pure state machine. Events in, decisions out; no clock, thread, lock or I/O. The shell that owns
+// it serialises calls (not thread-safe).
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "coordinator/schedule/decisions.h"
+#include "coordinator/schedule/events.h"
+#include "coordinator/schedule/types.h"
+#include "proto/base/instant.h"
+
+namespace tilewright {
+
+// A job as it stands, for reports.
+struct JobView {
+  int64_t tiles_done = 0;  // accepted
+  int64_t tiles_leased = 0;
+  int64_t attempts = 0;  // leases of tiles granted
+  Promise promise = Promise::kUndecided;
+  std::set<std::string> numeric_classes;          // of accepted tiles; environment keys where no canary ran
+  std::map<std::string, int64_t> tiles_by_worker;  // accepted
+  std::optional<Instant> first_grant;
+  std::optional<Instant> last_accept;
+  std::optional<absl::Duration> remaining;  // estimate; absent while unknown
+};
+
+struct WorkerView {
+  std::string name;
+  std::string incarnation;
+  int leased_tiles = 0;
+  int64_t accepted_tiles = 0;
+  Instant last_heard;
+};
+
+// Whether a worker may take a job's tiles.
+struct MatchView {
+  std::string worker;
+  bool eligible = false;
+  std::string reason;  // why not, a sentence
+};
+
+class Scheduler {
+ public:
+  // `epoch` was raised and made durable before.
+  Scheduler(const SchedulerOptions& options, uint64_t epoch);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Takes one event and says what to do now. `now` never goes back. An event about something unknown (an ended job, a
+  // worker that left) changes nothing; it is not an error.
+  Decisions Handle(const Event& event, Instant now);
+  // When to call Handle(Tick) at the latest; Instant::Never() if nothing waits. Never before the last `now`.
+  Instant next_deadline() const;
+
+  // nullopt for an unknown or ended-and-forgotten job. An ended job is kept until Forget.
+  std::optional<JobView> ViewJob(const std::string& job, Instant now) const;
+  void Forget(const std::string& job);
+  // Connected workers by name.
+  std::vector<WorkerView> ViewWorkers() const;
+  // Of every connected worker, for a job not submitted yet.
+  std::vector<MatchView> Match(const JobSpec& job) const;
+
+  // Asserts every invariant: each tile in exactly one state, counters equal sums, next_deadline not in the past; for tests.
+  // INTERNAL names the first that is broken.
+  absl::Status CheckInvariants() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_

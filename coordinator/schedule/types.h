@@ -1,0 +1,98 @@
+// The words of the scheduling core: identities, what jobs ask for, what workers offer. Value types; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_TYPES_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_TYPES_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace tilewright {
+
+// Id of a lease: coordinator epoch and number of the grant within it.
+struct LeaseKey {
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+  friend auto operator<=>(const LeaseKey&, const LeaseKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const LeaseKey& k) {
+    return H::combine(std::move(h), k.epoch, k.sequence);
+  }
+};
+
+// Whether a job promises one hash.
+enum class Promise {
+  kUndecided,  // before the first grant
+  kStrict,     // all accepted tiles come from one numeric class
+  kTolerant,   // classes may mix; the report names them
+};
+
+// Why a tile failed; typed, the text never decides.
+enum class TileFailureCause {
+  kOutOfMemory,
+  kLaunchTimeout,
+  kDeviceLost,
+  kBadResult,
+  kRefused,
+  kModelError,
+};
+const char* TileFailureCauseName(TileFailureCause cause);  // "out of memory", …
+
+// What a single-stage job asks of the scheduler.
+struct JobSpec {
+  std::string name;  // jobs/{job}
+  uint64_t generation = 1;
+  int64_t tile_count = 0;
+  std::string plan_digest;
+  std::string model_digest;
+  std::string model_name;  // for messages
+  std::string engine;      // a worker must offer it
+  std::string dtype = "fp32";
+  int executed_batch = 1;  // tiles the engine executes at once: numerics, not scheduling
+  bool prove_class = false;  // --strict: canaries before the first grant
+  double flops_per_tile = 0;
+  int64_t input_bytes = 0;   // of one tile as sent
+  int64_t output_bytes = 0;  // of one tile's largest contribution
+  absl::Duration tile_timeout = absl::Hours(1);  // job limit on one tile
+};
+
+// What a worker offers.
+struct WorkerOffer {
+  std::set<std::string> engines;
+  std::set<std::string> dtypes;
+  int64_t memory_bytes = 0;
+  double probe_flops = 0;
+  std::string environment_key;
+  int credit_tiles = 1;     // level: tiles held at once, the running batch included
+  int64_t credit_bytes = 0;  // level
+};
+
+struct SchedulerOptions {
+  // Silence after which a worker's stream counts as closed.
+  absl::Duration liveness = absl::Seconds(8);
+  // A job that never had a grant fails after this long without an eligible worker.
+  absl::Duration worker_grace = absl::Seconds(60);
+  // Deadline of a running lease: clamp(factor × p95 seconds per tile × unsettled tiles, floor, job limit).
+  double deadline_factor = 3.0;
+  absl::Duration deadline_floor = absl::Seconds(5);
+  // A tile never seen on a worker: FLOPs / probe speed × factor, at least this.
+  absl::Duration first_deadline_floor = absl::Seconds(60);
+  // A lease that does not run must report Started or Preparing within this + 3 × transfer time.
+  absl::Duration start_grace = absl::Seconds(5);
+  // Bytes per second assumed of an unmeasured link.
+  double link_rate = 1e6;
+  // PREPARING without progress for this long is a failure.
+  absl::Duration prepare_stall = absl::Seconds(120);
+  // Work that one lease should hold.
+  absl::Duration lease_work = absl::Milliseconds(1500);
+  // Most tiles in one lease.
+  int lease_tiles_max = 1024;
+  // How long strict-by-presumption outlives the last holder of its class.
+  absl::Duration class_grace = absl::Seconds(60);
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_TYPES_H_

@@ -1,0 +1,27 @@
+# LibTorch from the pinned PyPI wheel. find_package(Torch) would demand a CUDA toolkit, so the two libraries that a
+# worker links are imported by hand; CUDA is loaded at run time where the full wheel set is installed.
+
+set(TILEWRIGHT_TORCH_VERSION 2.11.0)
+if(NOT TILEWRIGHT_TORCH_ROOT)
+  if(DEFINED ENV{TILEWRIGHT_CACHE})
+    set(cache $ENV{TILEWRIGHT_CACHE})
+  elseif(DEFINED ENV{XDG_CACHE_HOME})
+    set(cache $ENV{XDG_CACHE_HOME}/tilewright)
+  else()
+    set(cache $ENV{HOME}/.cache/tilewright)
+  endif()
+  file(GLOB roots ${cache}/torch-${TILEWRIGHT_TORCH_VERSION}/lib/python3*/site-packages)
+  list(GET roots 0 TILEWRIGHT_TORCH_ROOT)
+endif()
+if(NOT EXISTS ${TILEWRIGHT_TORCH_ROOT}/torch/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "LibTorch ${TILEWRIGHT_TORCH_VERSION} is not in '${TILEWRIGHT_TORCH_ROOT}'. Run deploy/setup.sh, "
+                      "or set TILEWRIGHT_TORCH_ROOT, or build without it: -DTILEWRIGHT_TORCH=OFF")
+endif()
+
+set(torch ${TILEWRIGHT_TORCH_ROOT}/torch)
+add_library(torch_cpu_wheel INTERFACE IMPORTED)
+target_include_directories(torch_cpu_wheel SYSTEM INTERFACE
+  ${torch}/include ${torch}/include/torch/csrc/api/include)
+target_link_libraries(torch_cpu_wheel INTERFACE ${torch}/lib/libtorch_cpu.so ${torch}/lib/libc10.so)
+target_link_options(torch_cpu_wheel INTERFACE
+  -Wl,-rpath,${torch}/lib -Wl,-rpath-link,${TILEWRIGHT_TORCH_ROOT}/nvidia/cu13/lib)

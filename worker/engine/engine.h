@@ -1,0 +1,93 @@
+// What computes tiles: one interface, implementations behind it (DESIGN 8). An engine belongs to one thread at a time.
+
+#ifndef TILEWRIGHT_WORKER_ENGINE_ENGINE_H_
+#define TILEWRIGHT_WORKER_ENGINE_ENGINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "proto/geometry/rect.h"
+#include "tilewright/v1/model_service.pb.h"
+#include "tilewright/v1/worker_service.pb.h"
+
+namespace tilewright {
+
+// A model's files on this machine.
+struct LocalModel {
+  v1::ModelManifest manifest;
+  std::string digest;
+  std::string folder;  // absolute; holds manifest.textproto and the entry file
+};
+
+// Compiled state is keyed by all of it: a recompile can never turn one stage into another.
+struct StageKey {
+  std::string model_digest;
+  uint32_t stage = 0;
+  Size shape;        // input pixels
+  int channels = 0;  // of input and output samples as they travel
+  int batch = 1;
+  std::string dtype;
+  friend auto operator<=>(const StageKey& a, const StageKey& b) {
+    return std::tie(a.model_digest, a.stage, a.shape.width, a.shape.height, a.channels, a.batch, a.dtype) <=>
+           std::tie(b.model_digest, b.stage, b.shape.width, b.shape.height, b.channels, b.batch, b.dtype);
+  }
+  friend bool operator==(const StageKey&, const StageKey&) = default;
+};
+
+// One tile in network values, row-major and interleaved (HWC).
+struct NetworkTile {
+  uint64_t index = 0;  // of the tile in its stage; only the test operator `disagree` looks at it
+  Size size;           // pixels
+  int channels = 0;
+  std::vector<float> values;  // height * width * channels
+};
+
+// A failure that the scheduler can act on; the cause is a payload of the absl::Status.
+absl::Status EngineError(v1::FailureCause cause, std::string text, uint64_t peak_bytes = 0);
+// FAILURE_CAUSE_MODEL_ERROR if the status carries none.
+v1::FailureCause CauseOf(const absl::Status& status);
+uint64_t PeakBytesOf(const absl::Status& status);
+
+// A model compiled for one StageKey.
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  // Computes 1 … key.batch tiles of key.shape; short batches are padded by the implementation. The result has one tile per
+  // input, in order, of size shape * scale. Errors carry a cause (EngineError); no tile is ever invented.
+  virtual absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) = 0;
+  // Bytes that one Run needs beside the compiled state, about.
+  virtual uint64_t MemoryEstimate() const = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  // "builtin", "torch": the word in manifests.
+  virtual std::string name() const = 0;
+  // Library versions, device name, instruction set, flags: what decides bits.
+  virtual std::string environment_key() const = 0;
+  // Loads and compiles; `progress` is called with a sentence for people while it moves. Errors carry a cause.
+  virtual absl::StatusOr<std::unique_ptr<Stage>> Load(const LocalModel& model, const StageKey& key,
+                                                      const std::function<void(std::string)>& progress) = 0;
+};
+
+// The engine of operators that need no library (worker/engine/builtin_engine.cc).
+std::unique_ptr<Engine> CreateBuiltinEngine();
+
+struct TorchOptions {
+  std::string device = "cpu";  // "cpu" or "cuda:K"
+  int threads = 1;             // intra-op
+};
+// LibTorch's engine. UNIMPLEMENTED in a build without it, UNAVAILABLE if the device is not there.
+absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& options);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_ENGINE_ENGINE_H_

@@ -1,0 +1,54 @@
+// Turns leased tiles into checked results: conversions, engine, checks (DESIGN 8). A small core plus decorators, composed
+// visibly in worker/main.cc. An executor belongs to one thread.
+
+#ifndef TILEWRIGHT_WORKER_EXECUTOR_EXECUTOR_H_
+#define TILEWRIGHT_WORKER_EXECUTOR_EXECUTOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/geometry/rect.h"
+#include "tilewright/v1/tile.pb.h"
+#include "tilewright/v1/worker_service.pb.h"
+#include "worker/engine/engine.h"
+
+namespace tilewright {
+
+// One tile to compute. Samples are as StageSpec says.
+struct TileTask {
+  uint64_t index = 0;
+  Rect input;         // padded stage-input pixels
+  Rect contribution;  // output pixels to return
+  std::vector<std::byte> samples;
+};
+
+// What came of one tile: samples of the contribution in the stage's output type, or why not (with a cause, EngineError).
+struct TileOutcome {
+  uint64_t index = 0;
+  absl::StatusOr<std::vector<std::byte>> samples;
+  v1::TileCost cost;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  // Makes the stage ready (load, compile). Cheap if it is. `progress` as in Engine::Load.
+  virtual absl::Status Prepare(const v1::StageSpec& stage, const LocalModel& model,
+                               const std::function<void(std::string)>& progress) = 0;
+  // Computes up to stage.batch tiles of a prepared stage; one outcome per task, in order.
+  virtual std::vector<TileOutcome> Execute(const v1::StageSpec& stage, std::vector<TileTask> tasks) = 0;
+  // Digest (hexadecimal) of the raw output on seeded noise, slots permuted, and the seconds of one batch.
+  struct CanaryOutcome {
+    std::string digest;
+    double seconds = 0;
+  };
+  virtual absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) = 0;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_EXECUTOR_EXECUTOR_H_
