@@ -123,6 +123,7 @@ absl::Status ConfigureServer(absl::string_view address, bool insecure, grpc::Ser
                              Milliseconds(kKeepaliveTime / 2));
   // Two coordinators on one port would split the cluster silently.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  if (port != nullptr) *port = 0;
   builder.AddListeningPort(std::string(address), grpc::InsecureServerCredentials(), port);
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/channel.h"
+#include "tilewright/v1/render_service.grpc.pb.h"
 
 namespace tilewright {
 namespace {
@@ -102,13 +103,17 @@ TEST(Channel, RefusesWhatIsNoAddressAndWhatIsExposed) {
 }
 
 TEST(Channel, TwoServersNeverShareAPort) {
+  v1::RenderService::CallbackService unimplemented;  // a server must have a service
   grpc::ServerBuilder first;
+  first.RegisterService(&unimplemented);
   int port = 0;
   ASSERT_TRUE(ConfigureServer("127.0.0.1:0", false, first, &port).ok());
   const auto server = first.BuildAndStart();
   ASSERT_NE(server, nullptr);
   ASSERT_GT(port, 0);
   grpc::ServerBuilder second;
+  v1::RenderService::CallbackService another;
+  second.RegisterService(&another);
   int taken = -1;
   ASSERT_TRUE(ConfigureServer(absl::StrCat("127.0.0.1:", port), false, second, &taken).ok());
   EXPECT_EQ(second.BuildAndStart(), nullptr);
