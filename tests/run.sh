@@ -87,7 +87,8 @@ run_label() {
 }
 
 check_format() {
-  git ls-files -z -- '*.h' '*.cc' | xargs -0 -r -n 20 -P "$(nproc)" clang-format --dry-run --Werror
+  find proto coordinator worker client tests \( -name '*.h' -o -name '*.cc' \) -print0 |
+    xargs -0 -r -n 20 -P "$(nproc)" clang-format --dry-run --Werror
 }
 
 # The pure folders under a sanitizer. ThreadSanitizer wants the addresses where it expects them.
