@@ -1,5 +1,5 @@
-// One stage of a job as numbers: grid, compute shape, contributions (DESIGN 4). Resolved once at submit and never
-// changed. A StagePlan is immutable after creation, so thread-safe; pure.
+// One stage of a job as numbers: grid, compute shape, contributions. Resolved once at submit and
+// never changed. A StagePlan is immutable after creation, so thread-safe; pure.
 
 #ifndef TILEWRIGHT_COORDINATOR_PLAN_STAGE_PLAN_H_
 #define TILEWRIGHT_COORDINATOR_PLAN_STAGE_PLAN_H_
@@ -18,7 +18,8 @@
 
 namespace tilewright {
 
-// Index of a tile in its stage: row-major over the grid. The canonical order of tiles is the order of their indices.
+// Index of a tile in its stage: row-major over the grid. The canonical order of tiles is the order
+// of their indices.
 struct TileIndex {
   int64_t value = 0;
   friend auto operator<=>(TileIndex, TileIndex) = default;
@@ -30,9 +31,9 @@ enum class MergeKind { kBlend, kCut };
 // What a model asks of the geometry; from its manifest.
 struct ModelGeometry {
   Scale scale;
-  int64_t halo = 0;             // input pixels
-  int64_t alignment = 1;        // a; a multiple of scale.q()
-  int64_t minimum = 1;          // smallest side of a compute shape; a multiple of alignment
+  int64_t halo = 0;       // input pixels
+  int64_t alignment = 1;  // a; a multiple of scale.q()
+  int64_t minimum = 1;    // smallest side of a compute shape; a multiple of alignment
   PadMode pad_mode = PadMode::kReflect;
   int64_t default_tile = 512;
   int64_t default_overlap = 0;
@@ -50,15 +51,20 @@ struct PlanRequest {
 
 class StagePlan {
  public:
-  // INVALID_ARGUMENT with a sentence that names the numbers: empty image, tile below the model's minimum, overlap too
-  // big for the tile (with what would work), a manifest quantity that is not the multiple it must be.
+  // Bound of the tiles of one stage.
+  static constexpr int64_t kMaxTiles = int64_t{1} << 24;
+
+  // INVALID_ARGUMENT with a sentence that names the numbers: empty image, tile below the model's
+  // minimum, overlap too big for the tile (with what would work), a quantity that is not the
+  // multiple it must be. RESOURCE_EXHAUSTED beyond Axis::kMaxLength pixels a side or kMaxTiles
+  // tiles.
   static absl::StatusOr<StagePlan> Create(const ModelGeometry& model, const PlanRequest& request);
 
   const ModelGeometry& model() const { return model_; }
-  Size image() const { return image_; }           // input pixels
-  Size padded() const { return padded_; }         // input pixels
-  Size compute_shape() const { return shape_; }   // input pixels of every tile
-  Size output() const { return output_; }         // output pixels: ceil(image * p / q)
+  Size image() const { return image_; }          // input pixels
+  Size padded() const { return padded_; }        // input pixels
+  Size compute_shape() const { return shape_; }  // input pixels of every tile
+  Size output() const { return output_; }        // output pixels: ceil(image * p / q)
   int64_t halo() const { return x_->options().halo; }
   int64_t overlap() const { return x_->options().overlap; }
   Window window() const { return window_; }
@@ -72,9 +78,11 @@ class StagePlan {
   Rect Contribution(TileIndex tile) const;
   // Pixels through the model / pixels of the padded image: 1.0 is no overhead.
   double HaloOverhead() const;
-  // Things the user should know, e.g. "tile 100 rounded down to 96, a multiple of the model's alignment 32".
+  // Things the user should know, e.g. "tile 100 rounded down to 96, a multiple of the model's
+  // alignment 32".
   const std::vector<std::string>& notes() const { return notes_; }
-  // Every number that decides pixels, one line; its digest identifies the plan on the wire.
+  // Every number that decides pixels, one line, opened by the version of the planning rules; its
+  // digest identifies the plan on the wire.
   std::string Canonical() const;
 
  private:

@@ -1,5 +1,5 @@
-// The rational factor between a stage's input and output pixels, and the padding of an image to an alignment
-// (DESIGN 4). Value types; pure.
+// The rational factor between a stage's input and output pixels, and the padding of an image to an
+// alignment. Value types; pure.
 
 #ifndef TILEWRIGHT_PROTO_GEOMETRY_SCALE_H_
 #define TILEWRIGHT_PROTO_GEOMETRY_SCALE_H_
@@ -14,9 +14,12 @@ namespace tilewright {
 // Output pixels per input pixel, p / q in lowest terms, between 1/32 and 32.
 class Scale {
  public:
+  // Bound of p and q in lowest terms: products with a pixel count stay far from overflow.
+  static constexpr int64_t kMaxTerm = 65536;
+
   // One to one.
   constexpr Scale() = default;
-  // Reduces p / q. INVALID_ARGUMENT outside 1/32 … 32.
+  // Reduces p / q. INVALID_ARGUMENT outside 1/32 … 32, or with a reduced term above kMaxTerm.
   static absl::StatusOr<Scale> Create(int64_t p, int64_t q);
 
   int64_t p() const { return p_; }
@@ -41,11 +44,12 @@ enum class PadMode {
   kZero,       // zero samples
 };
 
-// W = alignment * ceil(max(size, minimum) / alignment), DESIGN 4. All positive.
+// W = alignment * ceil(max(size, minimum) / alignment): an image is padded once, right and bottom,
+// so that every tile has one shape. All positive.
 int64_t PaddedLength(int64_t size, int64_t minimum, int64_t alignment);
 
-// The index in [0, size) whose sample stands at padded index `index` ≥ 0, or -1 for a zero sample. A one-pixel axis
-// repeats its pixel in every mode but kZero.
+// The index in [0, size) whose sample stands at padded index `index` ≥ 0, or -1 for a zero sample.
+// A one-pixel axis repeats its pixel in every mode but kZero.
 int64_t PadSource(int64_t index, int64_t size, PadMode mode);
 
 }  // namespace tilewright

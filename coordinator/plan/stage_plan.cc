@@ -1,0 +1,156 @@
+#include "coordinator/plan/stage_plan.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+absl::Status CheckModel(const ModelGeometry& m) {
+  const int64_t q = m.scale.q();
+  if (m.alignment <= 0 || m.minimum <= 0 || m.default_tile <= 0 || m.halo < 0 ||
+      m.default_overlap < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model's alignment ", m.alignment, ", minimum ", m.minimum,
+                     " and default tile ", m.default_tile, " must be positive, its halo ", m.halo,
+                     " and default overlap ", m.default_overlap, " not negative"));
+  }
+  if (m.alignment > Axis::kMaxLength || m.minimum > Axis::kMaxLength) {
+    return absl::InvalidArgumentError(absl::StrCat("the model's alignment ", m.alignment,
+                                                   " and minimum ", m.minimum, " must be at most ",
+                                                   Axis::kMaxLength));
+  }
+  if (m.alignment % q != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model's alignment ", m.alignment, " is not a multiple of ", q,
+                     ", the denominator of its scale ", m.scale.p(), "/", q));
+  }
+  if (m.minimum % m.alignment != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the model's minimum ", m.minimum, " is not a multiple of its alignment ", m.alignment));
+  }
+  return absl::OkStatus();
+}
+
+// The requested tile, rounded down to the model's alignment.
+absl::StatusOr<int64_t> AlignedTile(const ModelGeometry& model, int64_t tile,
+                                    std::vector<std::string>& notes) {
+  if (tile <= 0) {
+    return absl::InvalidArgumentError(absl::StrCat("tile ", tile, " must be positive"));
+  }
+  const int64_t aligned = tile / model.alignment * model.alignment;
+  if (aligned < model.minimum) {
+    const std::string rounded =
+        aligned == tile
+            ? ""
+            : absl::StrCat(" (", aligned, " as a multiple of its alignment ", model.alignment, ")");
+    return absl::InvalidArgumentError(absl::StrCat("tile ", tile, rounded,
+                                                   " is below the model's minimum ", model.minimum,
+                                                   ": the tile must be at least ", model.minimum));
+  }
+  if (aligned != tile) {
+    notes.push_back(absl::StrCat("tile ", tile, " rounded down to ", aligned,
+                                 ", a multiple of the model's alignment ", model.alignment));
+  }
+  return aligned;
+}
+
+const char* PadModeName(PadMode mode) {
+  switch (mode) {
+    case PadMode::kReflect:
+      return "reflect";
+    case PadMode::kReplicate:
+      return "replicate";
+    case PadMode::kZero:
+      return "zero";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
+                                            const PlanRequest& request) {
+  TW_RETURN_IF_ERROR(CheckModel(model));
+  const Size image = request.image;
+  if (image.width <= 0 || image.height <= 0) {
+    return absl::InvalidArgumentError(absl::StrCat("the image is empty: ", ToString(image)));
+  }
+  if (std::max(image.width, image.height) > Axis::kMaxLength - model.alignment) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the image is too large: ", ToString(image), ", at most ",
+                     Axis::kMaxLength - model.alignment, " a side"));
+  }
+
+  StagePlan plan;
+  plan.model_ = model;
+  plan.image_ = image;
+  plan.window_ = request.window.value_or(model.default_window);
+  plan.padded_ = {PaddedLength(image.width, model.minimum, model.alignment),
+                  PaddedLength(image.height, model.minimum, model.alignment)};
+  plan.output_ = {model.scale.OutputLength(image.width), model.scale.OutputLength(image.height)};
+
+  TW_ASSIGN_OR_RETURN(const int64_t tile,
+                      AlignedTile(model, request.tile.value_or(model.default_tile), plan.notes_));
+  plan.shape_ = {std::min(tile, plan.padded_.width), std::min(tile, plan.padded_.height)};
+  const int64_t halo = request.halo.value_or(model.halo);
+  if (halo < model.halo) {
+    plan.notes_.push_back(
+        absl::StrCat("halo ", halo, " is smaller than the model's ", model.halo,
+                     ": seams are possible, the result is not that of the whole image"));
+  }
+
+  AxisOptions options;
+  options.halo = halo;
+  options.overlap = request.overlap.value_or(model.default_overlap);
+  options.alignment = model.alignment;
+  options.scale = model.scale;
+  const auto axis = [&options](int64_t size, int64_t length) {
+    options.size = size;
+    options.tile = length;
+    return Axis::Create(options);
+  };
+  TW_ASSIGN_OR_RETURN(plan.x_, axis(plan.padded_.width, plan.shape_.width));
+  TW_ASSIGN_OR_RETURN(plan.y_, axis(plan.padded_.height, plan.shape_.height));
+  if (plan.tile_count() > kMaxTiles) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "an image of ", ToString(image), " in tiles of ", ToString(plan.shape_), " makes ",
+        plan.tile_count(), " tiles, above ", kMaxTiles, ": use a larger tile"));
+  }
+  return plan;
+}
+
+Rect StagePlan::InputRect(TileIndex tile) const {
+  assert(tile.value >= 0 && tile.value < tile_count());
+  const int64_t columns = x_->tile_count();
+  return Rect::FromIntervals(x_->Input(tile.value % columns), y_->Input(tile.value / columns));
+}
+
+Rect StagePlan::Contribution(TileIndex tile) const {
+  assert(tile.value >= 0 && tile.value < tile_count());
+  const int64_t columns = x_->tile_count();
+  const Rect whole = Rect::FromIntervals(x_->Contribution(tile.value % columns),
+                                         y_->Contribution(tile.value / columns));
+  return Intersect(whole, {0, 0, output_.width, output_.height});
+}
+
+double StagePlan::HaloOverhead() const {
+  return static_cast<double>(tile_count()) * static_cast<double>(shape_.area()) /
+         static_cast<double>(padded_.area());
+}
+
+std::string StagePlan::Canonical() const {
+  return absl::StrCat("plan=1 image=", ToString(image_), " pad=", PadModeName(model_.pad_mode),
+                      " padded=", ToString(padded_), " tile=", ToString(shape_),
+                      " grid=", x_->tile_count(), "x", y_->tile_count(),
+                      " scale=", model_.scale.p(), "/", model_.scale.q(),
+                      " output=", ToString(output_), " alignment=", model_.alignment,
+                      " halo=", halo(), " overlap=", overlap(), " window=", WindowName(window_));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,2 @@
+#define TILEWRIGHT_KERNEL_TABLE kBaselineKernels
+#include "proto/blend/row_kernels.inc"
