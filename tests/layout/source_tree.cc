@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 bool IsText(const fs::path& path) {
   static const auto* const kExtensions = new std::set<std::string>{
-      ".h", ".cc", ".proto", ".py", ".sh", ".cmake", ".textproto", ".md", ".txt"};
+      ".h", ".cc", ".inc", ".proto", ".py", ".sh", ".cmake", ".textproto", ".md", ".txt"};
   return kExtensions->contains(path.extension().string());
 }
 
@@ -56,7 +56,9 @@ bool IsIn(const std::string& path, const std::string& folder) {
 
 bool IsHeader(const SourceFile& file) { return absl::EndsWith(file.path, ".h"); }
 
-bool IsCode(const SourceFile& file) { return IsHeader(file) || absl::EndsWith(file.path, ".cc"); }
+bool IsCode(const SourceFile& file) {
+  return IsHeader(file) || absl::EndsWith(file.path, ".cc") || absl::EndsWith(file.path, ".inc");
+}
 
 std::vector<Include> IncludesOf(const SourceFile& file) {
   std::vector<Include> includes;
