@@ -1,4 +1,5 @@
-// Where finished blocks of an output image go. Implemented by files (coordinator/image) and by fakes in tests.
+// Where finished blocks of an output image go. Implemented by files (coordinator/image) and by
+// fakes in tests.
 
 #ifndef TILEWRIGHT_COORDINATOR_MERGE_CANVAS_H_
 #define TILEWRIGHT_COORDINATOR_MERGE_CANVAS_H_
@@ -13,7 +14,8 @@
 
 namespace tilewright {
 
-// Side of a block in output pixels; also the tile side of the BigTIFF and of the pixel hash (DESIGN 5, 9).
+// Side of a block in output pixels; also the tile side of the BigTIFF and of the pixel hash (DESIGN
+// 5, 9).
 inline constexpr int64_t kBlockSide = 512;
 
 struct CanvasFormat {
@@ -36,7 +38,8 @@ class BlockSink {
  public:
   virtual ~BlockSink() = default;
   // `samples` holds BlockRect(column, row) row-major, interleaved, without padding; it is not kept.
-  virtual absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples) = 0;
+  virtual absl::Status WriteBlock(int64_t column, int64_t row,
+                                  absl::Span<const std::byte> samples) = 0;
 };
 
 }  // namespace tilewright

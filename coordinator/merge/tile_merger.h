@@ -1,5 +1,6 @@
-// Merges accepted tiles into blocks (DESIGN 5): a cell is blended once, in canonical tile order, when all its contributors
-// have arrived, so the bits do not depend on the order of arrival and memory is that of the wavefront. Not thread-safe.
+// Merges accepted tiles into blocks (DESIGN 5): a cell is blended once, in canonical tile order,
+// when all its contributors have arrived, so the bits do not depend on the order of arrival and
+// memory is that of the wavefront. Not thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_MERGE_TILE_MERGER_H_
 #define TILEWRIGHT_COORDINATOR_MERGE_TILE_MERGER_H_
@@ -17,15 +18,17 @@ namespace tilewright {
 
 class TileMerger {
  public:
-  // `plan` and `sink` must outlive the merger. format.size is plan.output(). `merge` kCut takes each output pixel from the
-  // tile whose side of the cut it lies on.
+  // `plan` and `sink` must outlive the merger. format.size is plan.output(). `merge` kCut takes
+  // each output pixel from the tile whose side of the cut it lies on.
   TileMerger(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink);
   ~TileMerger();
   TileMerger(const TileMerger&) = delete;
   TileMerger& operator=(const TileMerger&) = delete;
 
-  // Takes a tile: `samples` is exactly plan.Contribution(tile) in format's layout. ALREADY_EXISTS if the tile was added
-  // before (nothing changes), INVALID_ARGUMENT if the byte count is wrong; errors of the sink pass through.
+  // Takes a tile: `samples` is exactly plan.Contribution(tile) in format's layout. ALREADY_EXISTS
+  // if the tile was added before, INVALID_ARGUMENT if there is no such tile or the byte count is
+  // wrong: nothing changes. Errors of the sink pass through; its block is lost, so every later call
+  // returns the same error.
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples);
 
   // All tiles were added and every block was written.

@@ -1,0 +1,87 @@
+// Body of the export child.
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "coordinator/image/image_library.h"
+#include "coordinator/image/image_reader.h"
+#include "coordinator/image/output_file.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+constexpr int kJpegQuality = 95;
+constexpr int kWebpQuality = 95;
+constexpr int kPngCompression = 6;
+// For an image that says nothing about its resolution: what viewers assume, rather than
+// libvips' 25.4.
+constexpr double kUsualPixelsPerMm = 72 / 25.4;
+
+absl::Status Failed(const std::string& doing) {
+  // The system's reason is the useful one when there is one, but only libvips' text tells whether
+  // there was.
+  return absl::InternalError(absl::StrCat(doing, ": ", TakeVipsError("no reason given")));
+}
+
+absl::Status Export(const std::string& kind, const std::string& from, const std::string& to) {
+  TW_RETURN_IF_ERROR(StartImageLibrary("tilewright-export"));
+  // Sources and targets: libvips reads "[...]" at the end of a file name as options.
+  const VipsOwned<VipsSource> source(vips_source_new_from_file(from.c_str()));
+  if (source == nullptr) return Failed(absl::StrCat("opening ", from));
+  // Random access: a rotation does not read from top to bottom, and the tiled TIFF allows it.
+  VipsImage* loaded = nullptr;
+  if (vips_tiffload_source(source.get(), &loaded, "access", VIPS_ACCESS_RANDOM, "fail_on",
+                           VIPS_FAIL_ON_ERROR, nullptr) != 0) {
+    return Failed(absl::StrCat("opening ", from));
+  }
+  const VipsOwned<VipsImage> image(loaded);
+  VipsImage* turned = nullptr;
+  if (vips_autorot(image.get(), &turned, nullptr) != 0) return Failed("turning the image upright");
+  const VipsOwned<VipsImage> upright(turned);
+  if (vips_image_get_xres(upright.get()) == 1.0 && vips_image_get_yres(upright.get()) == 1.0) {
+    // autorot gave an image of our own.
+    upright->Xres = kUsualPixelsPerMm;
+    upright->Yres = kUsualPixelsPerMm;
+  }
+
+  const VipsOwned<VipsTarget> target(vips_target_new_to_file(to.c_str()));
+  if (target == nullptr) return Failed(absl::StrCat("creating ", to));
+  int failed = -1;
+  if (kind == "png") {
+    failed = vips_pngsave_target(upright.get(), target.get(), "compression", kPngCompression,
+                                 "filter", VIPS_FOREIGN_PNG_FILTER_ALL, nullptr);
+  } else if (kind == "jpeg") {
+    failed = vips_jpegsave_target(upright.get(), target.get(), "Q", kJpegQuality, "optimize_coding",
+                                  TRUE, nullptr);
+  } else if (kind == "webp") {
+    failed = vips_webpsave_target(upright.get(), target.get(), "Q", kWebpQuality, nullptr);
+  } else {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown export format '", kind, "'; png, jpeg and webp can be written"));
+  }
+  if (failed != 0) return Failed(absl::StrCat("writing ", to));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunExportChild(const std::string& kind, const std::string& from, const std::string& to) {
+  // An export whose coordinator is gone has no reader.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // A full disk or a size limit is an error to report, not a signal to die of.
+  signal(SIGXFSZ, SIG_IGN);
+  const absl::Status status = Export(kind, from, to);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace tilewright

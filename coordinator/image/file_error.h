@@ -1,0 +1,21 @@
+// Turns errno of a file operation into a Status whose code says what the caller should do.
+// Thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_IMAGE_FILE_ERROR_H_
+#define TILEWRIGHT_COORDINATOR_IMAGE_FILE_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace tilewright {
+
+// "<doing> <path>: <what the system says><what to do>". NOT_FOUND for a missing file or folder,
+// PERMISSION_DENIED, RESOURCE_EXHAUSTED for a full disk, quota or file size limit, ALREADY_EXISTS,
+// INVALID_ARGUMENT for an impossible name, else UNAVAILABLE.
+absl::Status FileError(absl::string_view doing, const std::string& path, int error_number);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_IMAGE_FILE_ERROR_H_

@@ -1,0 +1,279 @@
+#include "coordinator/image/image_reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
+#include "coordinator/image/file_error.h"
+#include "coordinator/image/image_library.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+// What libvips assumes where a file says nothing; it tells neither case apart.
+constexpr double kUnsaidPixelsPerMm = 1.0;
+
+// Refuses, without opening it for longer, what cannot be an image: opening a pipe would wait for
+// its writer.
+absl::Status CheckFile(const std::string& path) {
+  struct stat file;
+  if (stat(path.c_str(), &file) != 0) return FileError("opening", path, errno);
+  if (S_ISDIR(file.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("opening ", path, ": it is a folder; name an image file"));
+  }
+  if (!S_ISREG(file.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("opening ", path, ": it is not a regular file; name an image file"));
+  }
+  if (access(path.c_str(), R_OK) != 0) return FileError("opening", path, errno);
+  if (file.st_size == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("opening ", path, ": the file is empty"));
+  }
+  return absl::OkStatus();
+}
+
+// "VipsForeignLoadJpegSource" -> "jpeg".
+std::string FormatName(absl::string_view loader) {
+  absl::ConsumePrefix(&loader, "VipsForeignLoad");
+  absl::ConsumeSuffix(&loader, "Source");
+  return absl::AsciiStrToLower(loader);
+}
+
+absl::StatusOr<SampleType> SampleTypeOf(VipsImage* image, const std::string& path) {
+  const VipsBandFormat format = vips_image_get_format(image);
+  switch (format) {
+    case VIPS_FORMAT_UCHAR:
+      return SampleType::kU8;
+    case VIPS_FORMAT_USHORT:
+      return SampleType::kU16;
+    case VIPS_FORMAT_FLOAT:
+      return SampleType::kF32;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("opening ", path, ": its samples are of type '",
+                       vips_enum_nick(VIPS_TYPE_BAND_FORMAT, format),
+                       "'; unsigned 8 or 16 bit integers and 32 bit floats can be read"));
+  }
+}
+
+// Grey, RGB and unnamed channels; anything else would be taken for colours that it does not hold.
+absl::Status CheckChannels(VipsImage* image, const std::string& path) {
+  const int channels = vips_image_get_bands(image);
+  if (channels < 1 || channels > 4) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("opening ", path, ": it has ", channels,
+                     " channels; 1 (grey), 2 (grey, alpha), 3 (RGB) and 4 (RGB, alpha) can be "
+                     "read"));
+  }
+  const VipsInterpretation colours = vips_image_get_interpretation(image);
+  switch (colours) {
+    case VIPS_INTERPRETATION_MULTIBAND:
+    case VIPS_INTERPRETATION_B_W:
+    case VIPS_INTERPRETATION_RGB:
+    case VIPS_INTERPRETATION_sRGB:
+    case VIPS_INTERPRETATION_scRGB:
+    case VIPS_INTERPRETATION_GREY16:
+    case VIPS_INTERPRETATION_RGB16:
+      return absl::OkStatus();
+    default:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "opening ", path, ": its colours are '",
+          vips_enum_nick(VIPS_TYPE_INTERPRETATION, colours), "'; convert it to RGB or grey first"));
+  }
+}
+
+absl::Status CheckLimits(Size size, int64_t pixel_bytes, const ImageLimits& limits,
+                         const std::string& path) {
+  if (size.width > limits.side_max || size.height > limits.side_max) {
+    return absl::ResourceExhaustedError(absl::StrCat("opening ", path, ": ", ToString(size),
+                                                     " pixels; the limit is ", limits.side_max,
+                                                     " pixels a side"));
+  }
+  // Both sides are below 2^31, so their product fits.
+  if (size.area() > limits.decoded_bytes_max / pixel_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("opening ", path, ": ", ToString(size), " pixels of ", pixel_bytes,
+                     " bytes; the limit is ", limits.decoded_bytes_max, " decoded bytes"));
+  }
+  return absl::OkStatus();
+}
+
+ImageMetadata MetadataOf(VipsImage* image) {
+  ImageMetadata metadata;
+  if (vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0) {
+    const void* profile = nullptr;
+    size_t bytes = 0;
+    if (vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &bytes) == 0) {
+      const auto* first = static_cast<const std::byte*>(profile);
+      metadata.icc_profile.assign(first, first + bytes);
+    }
+  }
+  const double x = vips_image_get_xres(image);
+  const double y = vips_image_get_yres(image);
+  if (x > 0 && y > 0 && (x != kUnsaidPixelsPerMm || y != kUnsaidPixelsPerMm)) {
+    metadata.x_pixels_per_mm = x;
+    metadata.y_pixels_per_mm = y;
+  }
+  metadata.orientation = vips_image_get_orientation(image);
+  return metadata;
+}
+
+// For each index of `wanted` its source index in [0, size), or -1; `used` becomes the range of the
+// sources.
+std::vector<int64_t> PadSources(Interval wanted, int64_t size, PadMode pad, Interval* used) {
+  std::vector<int64_t> sources(static_cast<size_t>(wanted.length()));
+  *used = {size, 0};
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const int64_t index = wanted.begin + static_cast<int64_t>(i);
+    sources[i] = index < size ? index : PadSource(index, size, pad);
+    if (sources[i] < 0) continue;
+    *used = {std::min(used->begin, sources[i]), std::max(used->end, sources[i] + 1)};
+  }
+  return sources;
+}
+
+// Tiled TIFF is decoded where it is read. Other formats can only be decoded in order: libvips does
+// so at the first read, into memory, or into an unlinked temporary file if they decode to more than
+// VIPS_DISC_THRESHOLD (100 MB).
+class VipsReader : public ImageReader {
+ public:
+  VipsReader(std::string path, VipsOwned<VipsImage> image, ImageInfo info)
+      : path_(std::move(path)), image_(std::move(image)), info_(std::move(info)) {}
+
+  const ImageInfo& info() const override { return info_; }
+
+  absl::Status Read(const Rect& rect, PadMode pad, absl::Span<std::byte> samples) override {
+    const int64_t pixel_bytes = info_.channels * BytesPerSample(info_.sample);
+    if (rect.empty() || rect.x < 0 || rect.y < 0 || rect.x >= info_.size.width ||
+        rect.y >= info_.size.height ||
+        rect.area() * pixel_bytes != static_cast<int64_t>(samples.size())) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "reading ", path_, ": ", samples.size(), " bytes for the pixels ", ToString(rect),
+          " of an image of ", ToString(info_.size), " pixels of ", pixel_bytes, " bytes"));
+    }
+    TW_RETURN_IF_ERROR(DecodeOnce());
+
+    Interval columns_used, rows_used;
+    const std::vector<int64_t> columns =
+        PadSources(rect.horizontal(), info_.size.width, pad, &columns_used);
+    const std::vector<int64_t> rows =
+        PadSources(rect.vertical(), info_.size.height, pad, &rows_used);
+
+    // A region belongs to the thread that made it.
+    const VipsOwned<VipsRegion> region(vips_region_new(image_.get()));
+    const VipsRect area = {static_cast<int>(columns_used.begin), static_cast<int>(rows_used.begin),
+                           static_cast<int>(columns_used.length()),
+                           static_cast<int>(rows_used.length())};
+    if (region == nullptr || vips_region_prepare(region.get(), &area) != 0) return Damaged();
+
+    const auto pixel = static_cast<size_t>(pixel_bytes);
+    const size_t inside =
+        static_cast<size_t>(std::min(rect.right(), info_.size.width) - rect.x) * pixel;
+    std::byte* out = samples.data();
+    for (int64_t row : rows) {
+      if (row < 0) {
+        std::memset(out, 0, columns.size() * pixel);
+        out += columns.size() * pixel;
+        continue;
+      }
+      const auto* in = reinterpret_cast<const std::byte*>(
+          VIPS_REGION_ADDR(region.get(), columns_used.begin, row));
+      std::memcpy(out, in + static_cast<size_t>(rect.x - columns_used.begin) * pixel, inside);
+      out += inside;
+      for (size_t i = inside / pixel; i < columns.size(); ++i, out += pixel) {
+        if (columns[i] < 0) {
+          std::memset(out, 0, pixel);
+        } else {
+          std::memcpy(out, in + static_cast<size_t>(columns[i] - columns_used.begin) * pixel,
+                      pixel);
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Damaged() const {
+    return absl::DataLossError(absl::StrCat("reading ", path_, ": the ", info_.format,
+                                            " file is truncated or damaged (",
+                                            TakeVipsError("no details"), ")"));
+  }
+
+  // The first region makes libvips decode what cannot be read in pieces; of threads that come at
+  // once one does it, and a failure is remembered because libvips explains it only once.
+  absl::Status DecodeOnce() {
+    absl::MutexLock lock(&mutex_);
+    if (!decoded_.has_value()) {
+      const VipsOwned<VipsRegion> region(vips_region_new(image_.get()));
+      const VipsRect first = {0, 0, 1, 1};
+      const bool good = region != nullptr && vips_region_prepare(region.get(), &first) == 0;
+      decoded_ = good ? absl::OkStatus() : Damaged();
+    }
+    return *decoded_;
+  }
+
+  const std::string path_;
+  const VipsOwned<VipsImage> image_;
+  const ImageInfo info_;
+
+  absl::Mutex mutex_;
+  std::optional<absl::Status> decoded_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string& path,
+                                                               const ImageLimits& limits) {
+  TW_RETURN_IF_ERROR(CheckFile(path));
+  // A source, not a file name: libvips reads "[...]" at the end of a name as options.
+  const VipsOwned<VipsSource> source(vips_source_new_from_file(path.c_str()));
+  if (source == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("opening ", path, ": ", TakeVipsError("no reason given")));
+  }
+  const char* const loader = vips_foreign_find_load_source(source.get());
+  if (loader == nullptr) {
+    vips_error_clear();
+    return absl::InvalidArgumentError(
+        absl::StrCat("opening ", path,
+                     ": it is not an image that can be read; JPEG, PNG, TIFF, WebP, GIF and HEIF "
+                     "can"));
+  }
+  ImageInfo info;
+  info.format = FormatName(loader);
+  // libjpeg fills what it cannot decode with grey and merely warns.
+  const VipsFailOn fail_on = info.format == "jpeg" ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;
+  VipsOwned<VipsImage> image(vips_image_new_from_source(
+      source.get(), "", "access", VIPS_ACCESS_RANDOM, "fail_on", fail_on, nullptr));
+  if (image == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("opening ", path, ": the header of the ",
+                                                   info.format, " file cannot be read (",
+                                                   TakeVipsError("no details"), ")"));
+  }
+
+  info.size = {vips_image_get_width(image.get()), vips_image_get_height(image.get())};
+  TW_RETURN_IF_ERROR(CheckChannels(image.get(), path));
+  TW_ASSIGN_OR_RETURN(info.sample, SampleTypeOf(image.get(), path));
+  info.channels = vips_image_get_bands(image.get());
+  info.has_alpha = info.channels == 2 || info.channels == 4;
+  TW_RETURN_IF_ERROR(
+      CheckLimits(info.size, info.channels * BytesPerSample(info.sample), limits, path));
+  info.metadata = MetadataOf(image.get());
+  return std::make_unique<VipsReader>(path, std::move(image), std::move(info));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,262 @@
+#include "coordinator/image/output_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "coordinator/image/export_process.h"
+#include "coordinator/image/file_error.h"
+#include "coordinator/image/tiff_canvas.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+// An export is given a minute and a second for this many pixels, a tenth of the slowest encoder's
+// measured speed.
+constexpr int64_t kExportPixelsPerSecondMin = 500'000;
+
+bool Exists(const std::string& path) {
+  struct stat file;
+  return lstat(path.c_str(), &file) == 0;
+}
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Makes a rename durable.
+absl::Status SyncFolder(const std::string& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return FileError("opening folder", folder, errno);
+  const int failed = fsync(fd);
+  const int why = errno;
+  close(fd);
+  // Some file systems cannot sync a folder, and need not.
+  if (failed != 0 && why != EINVAL) return FileError("syncing folder", folder, why);
+  return absl::OkStatus();
+}
+
+absl::Status SyncFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return FileError("opening", path, errno);
+  const int failed = fsync(fd);
+  const int why = errno;
+  close(fd);
+  return failed == 0 ? absl::OkStatus() : FileError("syncing", path, why);
+}
+
+// Renames, and refuses to replace a file that came to `to` in the meantime unless told to.
+absl::Status Move(const std::string& from, const std::string& to, bool overwrite) {
+  if (!overwrite) {
+    if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+      return absl::OkStatus();
+    }
+    if (errno == EEXIST) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          "output ", to,
+          " was created by someone else in the meantime; use --overwrite to replace it"));
+    }
+    if (errno != EINVAL && errno != ENOSYS) return FileError("renaming to", to, errno);
+    // This file system cannot refuse by itself.
+    if (Exists(to)) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          "output ", to,
+          " was created by someone else in the meantime; use --overwrite to replace it"));
+    }
+  }
+  if (rename(from.c_str(), to.c_str()) != 0) return FileError("renaming to", to, errno);
+  return absl::OkStatus();
+}
+
+// Removes a partial file whose writer is gone: a living one holds its lock.
+absl::Status RemoveAbandoned(const std::string& partial) {
+  const int fd = open(partial.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return errno == ENOENT ? absl::OkStatus() : FileError("opening", partial, errno);
+  const absl::Cleanup close_fd = [fd] { close(fd); };
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        partial, " is being written by another job; wait for it or choose another output"));
+  }
+  struct stat opened, named;
+  if (fstat(fd, &opened) != 0 || lstat(partial.c_str(), &named) != 0 ||
+      opened.st_ino != named.st_ino || opened.st_dev != named.st_dev) {
+    return absl::OkStatus();  // replaced meanwhile; creating it will tell
+  }
+  if (unlink(partial.c_str()) != 0) return FileError("removing", partial, errno);
+  return absl::OkStatus();
+}
+
+// Creates the partial file exclusively and locks it for as long as the descriptor is open.
+absl::StatusOr<int> CreatePartial(const std::string& partial) {
+  const int fd = open(partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0 && errno == EEXIST) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(partial,
+                     " exists: another job writes this output, or one that died left it; use "
+                     "--overwrite to replace it if no job does"));
+  }
+  if (fd < 0) return FileError("creating", partial, errno);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int why = errno;
+    close(fd);
+    return FileError("locking", partial, why);
+  }
+  return fd;
+}
+
+const char* ExportName(OutputKind kind) {
+  switch (kind) {
+    case OutputKind::kPng:
+      return "png";
+    case OutputKind::kJpeg:
+      return "jpeg";
+    case OutputKind::kWebp:
+      return "webp";
+    case OutputKind::kTiff:
+      break;
+  }
+  return "tiff";
+}
+
+}  // namespace
+
+class OutputFile::Impl {
+ public:
+  Impl(const OutputOptions& options, OutputKind kind, int fd)
+      : options_(options),
+        kind_(kind),
+        partial_(absl::StrCat(options.path, ".partial")),
+        export_(absl::StrCat(options.path, ".export")),
+        fd_(fd),
+        written_(static_cast<size_t>(options.format.block_columns() * options.format.block_rows())),
+        blocks_left_(static_cast<int64_t>(written_.size())) {}
+
+  ~Impl() {
+    canvas_.reset();
+    if (exporting_) unlink(export_.c_str());
+    if (!partial_gone_) unlink(partial_.c_str());
+    close(fd_);
+  }
+
+  absl::Status Start() {
+    TW_ASSIGN_OR_RETURN(canvas_, TiffCanvas::Create(fd_, partial_, options_.format,
+                                                    options_.metadata, options_.compression));
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
+    const CanvasFormat& format = options_.format;
+    if (column < 0 || column >= format.block_columns() || row < 0 || row >= format.block_rows() ||
+        static_cast<int64_t>(samples.size()) !=
+            format.BlockRect(column, row).area() * format.pixel_bytes()) {
+      return absl::InvalidArgumentError(absl::StrCat("writing ", partial_, ": no block of ",
+                                                     samples.size(), " bytes lies at column ",
+                                                     column, ", row ", row));
+    }
+    const auto index = static_cast<size_t>(row * format.block_columns() + column);
+    if (canvas_ == nullptr || written_[index]) {
+      return absl::FailedPreconditionError(absl::StrCat("writing ", partial_,
+                                                        ": the block at column ", column, ", row ",
+                                                        row, " was written before"));
+    }
+    TW_RETURN_IF_ERROR(canvas_->WriteBlock(column, row, samples));
+    written_[index] = true;
+    --blocks_left_;
+    return absl::OkStatus();
+  }
+
+  absl::Status Publish() {
+    if (canvas_ == nullptr || blocks_left_ > 0) {
+      return absl::FailedPreconditionError(
+          canvas_ == nullptr ? absl::StrCat("publishing ", options_.path, ": it was tried before")
+                             : absl::StrCat("publishing ", options_.path, ": ", blocks_left_,
+                                            " of ", written_.size(), " blocks were never written"));
+    }
+    const absl::Status finished = canvas_->Finish();
+    canvas_.reset();
+    TW_RETURN_IF_ERROR(finished);
+    const std::string folder = FolderOf(options_.path);
+    if (kind_ == OutputKind::kTiff) {
+      if (fsync(fd_) != 0) return FileError("syncing", partial_, errno);
+      TW_RETURN_IF_ERROR(Move(partial_, options_.path, options_.overwrite));
+      partial_gone_ = true;
+      return SyncFolder(folder);
+    }
+    exporting_ = true;
+    const absl::Duration limit =
+        absl::Minutes(1) + absl::Seconds(options_.format.size.area() / kExportPixelsPerSecondMin);
+    TW_RETURN_IF_ERROR(
+        RunExportProcess({options_.export_program, ExportName(kind_), partial_, export_}, limit));
+    TW_RETURN_IF_ERROR(SyncFile(export_));
+    TW_RETURN_IF_ERROR(Move(export_, options_.path, options_.overwrite));
+    exporting_ = false;
+    TW_RETURN_IF_ERROR(SyncFolder(folder));
+    if (unlink(partial_.c_str()) != 0) return FileError("removing", partial_, errno);
+    partial_gone_ = true;
+    return absl::OkStatus();
+  }
+
+ private:
+  const OutputOptions options_;
+  const OutputKind kind_;
+  const std::string partial_;
+  const std::string export_;
+  const int fd_;                        // of the partial file, locked
+  std::unique_ptr<TiffCanvas> canvas_;  // null once finished
+  std::vector<bool> written_;           // by row * block_columns + column
+  int64_t blocks_left_;                 // Invariant: the number of false in written_
+  bool exporting_ = false;              // export_ may exist
+  bool partial_gone_ = false;
+};
+
+OutputFile::OutputFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+OutputFile::~OutputFile() = default;
+
+absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptions& options) {
+  TW_ASSIGN_OR_RETURN(const OutputKind kind, OutputKindOf(options.path));
+  TW_RETURN_IF_ERROR(CheckOutputFormat(kind, options.format));
+  struct stat file;
+  if (stat(options.path.c_str(), &file) == 0) {
+    if (S_ISDIR(file.st_mode)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("output ", options.path, " is a folder; name a file in it"));
+    }
+    if (!options.overwrite) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("output ", options.path, " exists; use --overwrite to replace it"));
+    }
+  } else if (errno != ENOENT) {
+    return FileError("creating output", options.path, errno);
+  }
+  const std::string folder = FolderOf(options.path);
+  if (!Exists(folder)) {
+    return absl::NotFoundError(absl::StrCat("creating output ", options.path, ": its folder ",
+                                            folder, " does not exist; create it first"));
+  }
+  const std::string partial = absl::StrCat(options.path, ".partial");
+  if (options.overwrite) TW_RETURN_IF_ERROR(RemoveAbandoned(partial));
+  TW_ASSIGN_OR_RETURN(const int fd, CreatePartial(partial));
+  auto impl = std::make_unique<Impl>(options, kind, fd);
+  TW_RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<OutputFile>(new OutputFile(std::move(impl)));
+}
+
+absl::Status OutputFile::WriteBlock(int64_t column, int64_t row,
+                                    absl::Span<const std::byte> samples) {
+  return impl_->WriteBlock(column, row, samples);
+}
+absl::Status OutputFile::Publish() { return impl_->Publish(); }
+
+}  // namespace tilewright

@@ -1,0 +1,53 @@
+#include "coordinator/merge/cell_grid.h"
+
+#include <cassert>
+
+namespace tilewright {
+namespace {
+
+// One span a tile: each blend zone is divided at its centre.
+std::vector<AxisSpan> DivideAtCuts(const std::vector<AxisSpan>& spans) {
+  std::vector<AxisSpan> divided;
+  int64_t begin = 0;
+  for (const AxisSpan& span : spans) {
+    if (!span.blended) {
+      divided.push_back({{begin, span.output.end}, span.first_tile, false});
+      begin = span.output.end;
+    } else {
+      begin = span.output.begin + span.output.length() / 2;
+      divided.back().output.end = begin;
+    }
+  }
+  return divided;
+}
+
+}  // namespace
+
+CellAxis::CellAxis(const Axis& axis, int64_t output_length, MergeKind merge, Window window)
+    : tiles_(static_cast<size_t>(axis.tile_count())) {
+  const std::vector<AxisSpan> spans =
+      merge == MergeKind::kCut ? DivideAtCuts(axis.spans()) : axis.spans();
+  for (AxisSpan span : spans) {
+    if (span.blended && weights_.empty()) weights_ = WindowWeights(window, span.output.length());
+    assert(!span.blended || static_cast<int64_t>(weights_.size()) == span.output.length());
+    span.output.end = std::min(span.output.end, output_length);
+    if (span.output.empty()) continue;
+    const auto cell = static_cast<int64_t>(spans_.size());
+    spans_.push_back(span);
+    for (int64_t i = span.first_tile; i <= span.first_tile + (span.blended ? 1 : 0); ++i) {
+      Interval& cells = tiles_.at(static_cast<size_t>(i));
+      if (cells.empty()) cells.begin = cell;
+      cells.end = cell + 1;
+    }
+  }
+}
+
+absl::Span<const uint16_t> CellAxis::Weights(int64_t cell, Interval part) const {
+  const AxisSpan& owner = span(cell);
+  assert(owner.output.Contains(part));
+  if (!owner.blended) return {};
+  return absl::MakeConstSpan(weights_).subspan(static_cast<size_t>(part.begin - owner.output.begin),
+                                               static_cast<size_t>(part.length()));
+}
+
+}  // namespace tilewright

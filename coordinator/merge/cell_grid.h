@@ -1,0 +1,39 @@
+// The cells of one output axis, and which of them a row or column of tiles contributes to: the
+// plan's spans, clipped to the output and, for a cut merge, divided at the cuts. Immutable after
+// creation, so thread-safe; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_MERGE_CELL_GRID_H_
+#define TILEWRIGHT_COORDINATOR_MERGE_CELL_GRID_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "coordinator/plan/stage_plan.h"
+#include "proto/blend/window.h"
+#include "proto/geometry/axis.h"
+#include "proto/geometry/rect.h"
+
+namespace tilewright {
+
+class CellAxis {
+ public:
+  // `output_length` output pixels of the axis are kept; what the plan covers beyond is padding.
+  CellAxis(const Axis& axis, int64_t output_length, MergeKind merge, Window window);
+
+  const AxisSpan& span(int64_t cell) const { return spans_[static_cast<size_t>(cell)]; }
+  // Indices of the cells that tile i contributes to; never empty.
+  Interval CellsOfTile(int64_t i) const { return tiles_[static_cast<size_t>(i)]; }
+  // Weights of the later tile for the pixels `part` of a blended cell, which holds them; empty for
+  // one with one tile.
+  absl::Span<const uint16_t> Weights(int64_t cell, Interval part) const;
+
+ private:
+  std::vector<AxisSpan> spans_;
+  std::vector<Interval> tiles_;
+  std::vector<uint16_t> weights_;  // of every blended cell: all are equally wide before clipping
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_MERGE_CELL_GRID_H_
