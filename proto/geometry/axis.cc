@@ -51,10 +51,9 @@ absl::Status CheckMultiples(const AxisOptions& o) {
     return absl::InvalidArgumentError(
         absl::StrCat("tile ", o.tile, " is longer than the padded size ", o.size));
   }
-  if (o.overlap % 2 != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("overlap ", o.overlap,
-                                                   " must be even: ", RoundDown(o.overlap, 2 * q),
-                                                   " and ", RoundUp(o.overlap, 2 * q), " are"));
+  if (q == 1 && o.overlap % 2 != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "overlap ", o.overlap, " must be even: ", o.overlap - 1, " and ", o.overlap + 1, " are"));
   }
   if (o.overlap % (2 * q) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("overlap ", o.overlap, " at scale ", o.scale.p(),
