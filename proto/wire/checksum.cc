@@ -1,0 +1,17 @@
+#include "proto/wire/checksum.h"
+
+#include <xxhash.h>
+
+#include "absl/strings/str_format.h"
+
+namespace tilewright {
+
+uint64_t Checksum(absl::Span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+std::string HexDigest(absl::string_view text) {
+  return absl::StrFormat("%016x", XXH3_64bits(text.data(), text.size()));
+}
+
+}  // namespace tilewright
