@@ -99,6 +99,11 @@ absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
                       AlignedTile(model, request.tile.value_or(model.default_tile), plan.notes_));
   plan.shape_ = {std::min(tile, plan.padded_.width), std::min(tile, plan.padded_.height)};
   const int64_t halo = request.halo.value_or(model.halo);
+  const int64_t overlap = request.overlap.value_or(model.default_overlap);
+  if (halo < 0 || overlap < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("halo ", halo, " and overlap ", overlap, " must not be negative"));
+  }
   if (halo < model.halo) {
     plan.notes_.push_back(
         absl::StrCat("halo ", halo, " is smaller than the model's ", model.halo,
@@ -107,7 +112,7 @@ absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
 
   AxisOptions options;
   options.halo = halo;
-  options.overlap = request.overlap.value_or(model.default_overlap);
+  options.overlap = overlap;
   options.alignment = model.alignment;
   options.scale = model.scale;
   const auto axis = [&options](int64_t size, int64_t length) {
