@@ -1,0 +1,209 @@
+// Workers that die, freeze, come late or lie in mid-job: the picture is the same to the bit, and
+// the events say what happened. Real processes; `disagree` makes every tile different where tiles
+// overlap.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cluster/cluster.h"
+#include "tests/cluster/picture.h"
+#include "tests/cluster/scripted_worker.h"
+
+namespace tilewright {
+namespace {
+
+// Thousands of small tiles: a job that is certainly in its middle when a test looks at it.
+constexpr int kWidth = 2400;
+constexpr int kHeight = 1800;
+constexpr int kTile = 64;
+
+class FaultsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    cluster_ = *std::move(cluster);
+    ASSERT_TRUE(
+        WritePicture(NoisePicture(kWidth, kHeight, 3, 8, 11), cluster_->Path("in.tif")).ok());
+  }
+
+  void Add(const std::string& name) {
+    const absl::Status added = cluster_->AddWorker(name);
+    ASSERT_TRUE(added.ok()) << added;
+  }
+
+  std::string Submit() {
+    JobRequest request;
+    request.input = cluster_->Path("in.tif");
+    request.output = cluster_->Path(absl::StrCat("out-", submitted_++, ".tif"));
+    request.model = "disagree";
+    request.tile = kTile;
+    request.overlap = 16;
+    const absl::StatusOr<std::string> job = cluster_->Submit(request);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? *job : "";
+  }
+
+  // Waits until a tenth of the tiles is done, and makes sure that the job still runs.
+  void AwaitMiddle(const std::string& job) {
+    const absl::StatusOr<v1::Job> middle = cluster_->Await(
+        job, [](const v1::Job& now) { return now.tiles_done() * 10 >= now.plan().tiles(); });
+    ASSERT_TRUE(middle.ok()) << middle.status();
+    ASSERT_LT(middle->tiles_done(), middle->plan().tiles())
+        << "the job was over before the fault; make it bigger";
+  }
+
+  // The pixels of a job that nothing disturbed, by one worker of that name, which stays.
+  void RenderReference(const std::string& worker) {
+    Add(worker);
+    const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(Submit());
+    ASSERT_TRUE(job.ok()) << job.status();
+    absl::StatusOr<Picture> picture = ReadPicture(cluster_->Path("out-0.tif"));
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    reference_ = *std::move(picture);
+    reference_hash_ = job->pixel_hash();
+  }
+
+  // The last job's output is the reference, bit for bit.
+  void ExpectReference(const v1::Job& job) {
+    const absl::StatusOr<Picture> picture =
+        ReadPicture(cluster_->Path(absl::StrCat("out-", submitted_ - 1, ".tif")));
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    EXPECT_EQ(Difference(*picture, reference_), "equal") << EventsOf(job);
+    EXPECT_EQ(job.pixel_hash(), reference_hash_);
+  }
+
+  static bool AllTilesDone(const v1::Job& job) { return job.tiles_done() == job.plan().tiles(); }
+
+  std::unique_ptr<Cluster> cluster_;
+  Picture reference_;
+  std::string reference_hash_;
+  int submitted_ = 0;
+};
+
+TEST_F(FaultsTest, AKilledWorkersTilesRunAgainWithinASecond) {
+  RenderReference("a");
+  const std::string name = Submit();
+  AwaitMiddle(name);
+  if (HasFatalFailure()) return;
+  // Frozen, it keeps what it was leased, so that there is something to lose when it dies.
+  cluster_->worker("a").Signal(SIGSTOP);
+  Add("b");
+  if (HasFatalFailure()) return;
+  // b does all that a does not hold, then waits.
+  uint64_t done = 0;
+  absl::Time last_progress = absl::Now();
+  const absl::StatusOr<v1::Job> stalled = cluster_->Await(name, [&](const v1::Job& job) {
+    if (job.tiles_done() != done) last_progress = absl::Now();
+    done = job.tiles_done();
+    return absl::Now() - last_progress > absl::Seconds(1) &&
+           FindEvent(job, "worker_gone").has_value() == false;
+  });
+  ASSERT_TRUE(stalled.ok()) << stalled.status();
+  ASSERT_FALSE(AllTilesDone(*stalled)) << "a held nothing when it was frozen";
+
+  const absl::Time killed = absl::Now();
+  cluster_->worker("a").Signal(SIGKILL);
+  const absl::StatusOr<v1::Job> done_job = cluster_->Await(name, AllTilesDone);
+  const absl::Duration recovery = absl::Now() - killed;
+  ASSERT_TRUE(done_job.ok()) << done_job.status();
+  EXPECT_LE(recovery, absl::Seconds(1)) << "from the kill to the last tile";
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectReference(*job);
+  EXPECT_TRUE(FindEvent(*job, "worker_gone", "a").has_value()) << EventsOf(*job);
+  EXPECT_GT(job->attempts(), job->plan().tiles()) << "no tile ran twice, so nothing was lost";
+  RecordProperty("recovery_ms", static_cast<int>(absl::ToInt64Milliseconds(recovery)));
+}
+
+TEST_F(FaultsTest, AWorkerKilledInFullRunChangesNothing) {
+  RenderReference("a");
+  Add("b");
+  const std::string name = Submit();
+  AwaitMiddle(name);
+  if (HasFatalFailure()) return;
+  cluster_->worker("a").Signal(SIGKILL);
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectReference(*job);
+  EXPECT_TRUE(FindEvent(*job, "worker_gone", "a").has_value()) << EventsOf(*job);
+}
+
+TEST_F(FaultsTest, AFrozenWorkersTilesRunAgainWithinTenSeconds) {
+  RenderReference("a");
+  const std::string name = Submit();
+  AwaitMiddle(name);
+  if (HasFatalFailure()) return;
+  cluster_->worker("a").Signal(SIGSTOP);
+  const absl::Time frozen = absl::Now();
+  Add("b");
+  const absl::StatusOr<v1::Job> done = cluster_->Await(name, AllTilesDone);
+  const absl::Duration recovery = absl::Now() - frozen;
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_LE(recovery, absl::Seconds(10)) << "from the freeze to the last tile";
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectReference(*job);
+  EXPECT_TRUE(FindEvent(*job, "worker_gone", "a").has_value()) << EventsOf(*job);
+  // It comes back and is of use again.
+  cluster_->worker("a").Signal(SIGCONT);
+  ASSERT_TRUE(cluster_->AwaitWorker("a", true, absl::Seconds(20)).ok());
+  cluster_->worker("b").Signal(SIGKILL);
+  ASSERT_TRUE(cluster_->AwaitWorker("b", false, absl::Seconds(20)).ok());
+  const absl::StatusOr<v1::Job> next = cluster_->AwaitSuccess(Submit());
+  ASSERT_TRUE(next.ok()) << next.status();
+  ExpectReference(*next);
+}
+
+TEST_F(FaultsTest, AWorkerFrozenPastLivenessGoesOnWithTheSameJob) {
+  RenderReference("a");
+  const std::string name = Submit();
+  AwaitMiddle(name);
+  if (HasFatalFailure()) return;
+  cluster_->worker("a").Signal(SIGSTOP);
+  const absl::StatusOr<v1::Job> gone = cluster_->Await(
+      name, [](const v1::Job& job) { return FindEvent(job, "worker_gone", "a").has_value(); },
+      absl::Seconds(15));
+  ASSERT_TRUE(gone.ok()) << gone.status();
+  cluster_->worker("a").Signal(SIGCONT);
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectReference(*job);
+}
+
+TEST_F(FaultsTest, ALateJoinerTakesPart) {
+  RenderReference("a");
+  const std::string name = Submit();
+  AwaitMiddle(name);
+  if (HasFatalFailure()) return;
+  // The first one rests meanwhile, so that the job lasts until the joiner is there.
+  cluster_->worker("a").Signal(SIGSTOP);
+  Add("late");
+  cluster_->worker("a").Signal(SIGCONT);
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectReference(*job);
+  ASSERT_EQ(job->workers_size(), 2);
+  EXPECT_GT(job->workers(0).tiles(), 0u);
+  EXPECT_GT(job->workers(1).tiles(), 0u);
+}
+
+// The control: the reference does depend on what the workers compute.
+TEST_F(FaultsTest, AnotherPictureHasOtherPixels) {
+  RenderReference("a");
+  Picture other = NoisePicture(kWidth, kHeight, 3, 8, 12);
+  ASSERT_TRUE(WritePicture(other, cluster_->Path("in.tif")).ok());
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(Submit());
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_NE(job->pixel_hash(), reference_hash_);
+}
+
+}  // namespace
+}  // namespace tilewright

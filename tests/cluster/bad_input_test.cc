@@ -1,0 +1,278 @@
+// Whatever a user, a client or a worker does wrong is answered with a typed error and a sentence
+// that helps, and no process goes down: after each case the same cluster renders a good picture.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+#include "proto/wire/channel.h"
+#include "proto/wire/status_details.h"
+#include "tests/cluster/cluster.h"
+#include "tests/cluster/picture.h"
+#include "tests/cluster/scripted_worker.h"
+
+namespace tilewright {
+namespace {
+
+using ::testing::HasSubstr;
+
+class BadInputTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ClusterOptions options;
+    options.coordinator_flags = {"--worker-grace", "2"};
+    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    cluster_ = *std::move(cluster);
+    good_ = cluster_->Path("good.png");
+    ASSERT_TRUE(WritePicture(NoisePicture(300, 200, 3, 8, 1), good_).ok());
+  }
+
+  // Both programs run, and a good picture comes out.
+  void TearDown() override {
+    if (cluster_ == nullptr) return;
+    EXPECT_TRUE(cluster_->coordinator().Running()) << "the coordinator went down";
+    if (!cluster_->Worker("w").ok()) {
+      const absl::Status added = cluster_->AddWorker("w");
+      ASSERT_TRUE(added.ok()) << added;
+    }
+    EXPECT_TRUE(cluster_->worker("w").Running()) << "the worker went down";
+    const CliResult result =
+        Render(good_, cluster_->Path("after.tif"), "identity", {"--overwrite"});
+    EXPECT_EQ(result.exit_code, 0) << "no good picture came out afterwards: " << result.err;
+  }
+
+  void AddWorker() {
+    const absl::Status added = cluster_->AddWorker("w");
+    ASSERT_TRUE(added.ok()) << added;
+  }
+
+  std::string Write(const std::string& name, const std::string& contents) {
+    std::ofstream(cluster_->Path(name), std::ios::binary) << contents;
+    return cluster_->Path(name);
+  }
+
+  CliResult Render(const std::string& input, const std::string& output, const std::string& model,
+                   const std::vector<std::string>& flags = {}) {
+    std::vector<std::string> arguments = {"render", "-i", input, "-o", output, "-n", model};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return cluster_->Cli(arguments);
+  }
+
+  // The run failed with this exit status and said all of these; no output was left behind.
+  void ExpectRefused(const CliResult& result, int exit_code, const std::vector<std::string>& said) {
+    EXPECT_EQ(result.exit_code, exit_code) << result.err;
+    for (const std::string& words : said) EXPECT_THAT(result.err, HasSubstr(words));
+  }
+
+  void ExpectNothingLeft(const std::string& output) {
+    EXPECT_NE(access(output.c_str(), F_OK), 0) << output << " was left behind";
+    EXPECT_NE(access((output + ".partial").c_str(), F_OK), 0)
+        << output << ".partial was left behind";
+  }
+
+  std::unique_ptr<Cluster> cluster_;
+  std::string good_;
+};
+
+// Exit statuses of the command line, as its --help documents them.
+constexpr int kUsage = 2;
+constexpr int kInput = 3;
+
+TEST_F(BadInputTest, TheInputIsMissing) {
+  AddWorker();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(cluster_->Path("nothing.png"), out, "identity"), kInput,
+                {"nothing.png", "no such file"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheInputIsEmpty) {
+  AddWorker();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(Write("empty.png", ""), out, "identity"), kInput, {"empty.png", "empty"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheInputIsTruncated) {
+  AddWorker();
+  for (const char* extension : {"png", "tif", "jpg"}) {
+    const std::string whole = cluster_->Path(absl::StrCat("whole.", extension));
+    ASSERT_TRUE(WritePicture(NoisePicture(300, 200, 3, 8, 1), whole).ok());
+    const std::string text = ReadFile(whole);
+    const std::string half =
+        Write(absl::StrCat("half.", extension), text.substr(0, text.size() / 2));
+    const std::string out = cluster_->Path(absl::StrCat("out-", extension, ".tif"));
+    ExpectRefused(Render(half, out, "identity"), kInput, {"half"});
+    ExpectNothingLeft(out);
+  }
+}
+
+TEST_F(BadInputTest, TheInputIsNoImage) {
+  AddWorker();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(Write("letter.png", "Dear coordinator, this is a letter."), out, "identity"),
+                kInput, {"letter.png", "not an image"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheInputIsOverTheLimits) {
+  AddWorker();
+  // A header that claims 2,000,000 × 2,000,000 pixels; nothing may be allocated for it.
+  std::string pgm = "P5\n2000000 2000000\n255\n";
+  pgm += std::string(1000, 'x');
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(Write("huge.pgm", pgm), out, "identity"), kInput, {"huge.pgm", "limit"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheModelIsUnknown) {
+  AddWorker();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(good_, out, "no-such-model"), kInput, {"no-such-model", "identity"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheOverlapIsTooBigForTheTile) {
+  AddWorker();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(good_, out, "identity", {"-t", "64", "--overlap", "60"}), kInput,
+                {"overlap", "64"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheTileIsBelowTheModelsMinimum) {
+  AddWorker();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(good_, out, "lanczos4x", {"-t", "1"}), kInput, {"tile"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, TheOutputCannotBeWritten) {
+  AddWorker();
+  ExpectRefused(Render(good_, cluster_->Path("no-folder/out.tif"), "identity"), kInput,
+                {"no-folder"});
+  ExpectRefused(Render(good_, "/sys/kernel/out.tif", "identity"), kInput, {"/sys/kernel"});
+  ExpectRefused(Render(good_, cluster_->Path("out.xyz"), "identity"), kInput, {"xyz", ".tif"});
+}
+
+TEST_F(BadInputTest, TheOutputExists) {
+  AddWorker();
+  const std::string out = Write("out.tif", "mine");
+  ExpectRefused(Render(good_, out, "identity"), kInput, {"out.tif", "--overwrite"});
+  EXPECT_EQ(ReadFile(out), "mine");
+}
+
+TEST_F(BadInputTest, TheDiskIsFull) {
+  const std::string disk = cluster_->Path("disk");
+  mkdir(disk.c_str(), 0755);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1m") != 0) {
+    GTEST_SKIP() << "no permission to mount a small file system";
+  }
+  AddWorker();
+  ASSERT_TRUE(WritePicture(NoisePicture(2000, 1500, 3, 8, 1), cluster_->Path("big.tif")).ok());
+  const CliResult result = Render(cluster_->Path("big.tif"), disk + "/out.tif", "identity");
+  ExpectRefused(result, kInput, {"out.tif"});
+  ExpectNothingLeft(disk + "/out.tif");
+  umount2(disk.c_str(), MNT_DETACH);
+}
+
+TEST_F(BadInputTest, NoWorkerComes) {
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(good_, out, "identity"), kInput, {"worker"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, NoWorkerCanRunTheModel) {
+  ScriptedWorkerOptions options;
+  options.engines = {"something-else"};
+  absl::StatusOr<std::unique_ptr<ScriptedWorker>> worker =
+      ScriptedWorker::Join(cluster_->Connect(), options);
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  const std::string out = cluster_->Path("out.tif");
+  ExpectRefused(Render(good_, out, "identity"), kInput, {"scripted", "builtin"});
+  ExpectNothingLeft(out);
+}
+
+TEST_F(BadInputTest, AMessageIsOverTheLimit) {
+  AddWorker();
+  v1::CreateJobRequest request;
+  request.set_request_id(std::string(8 << 20, 'x'));
+  v1::CreateJobResponse response;
+  grpc::ClientContext context;
+  const absl::Status status = FromGrpc(cluster_->render().CreateJob(&context, request, &response));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+}
+
+TEST_F(BadInputTest, TheClientIsGoneInMidJob) {
+  // No worker yet: the job cannot end before its client does.
+  absl::StatusOr<std::unique_ptr<Process>> client = cluster_->StartCli(
+      "gone", {"render", "-i", good_, "-o", cluster_->Path("out.tif"), "-n", "identity"});
+  ASSERT_TRUE(client.ok()) << client.status();
+  std::string job;
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (job.empty() && absl::Now() < deadline) {
+    grpc::ClientContext context;
+    v1::ListJobsResponse jobs;
+    ASSERT_TRUE(cluster_->render().ListJobs(&context, v1::ListJobsRequest(), &jobs).ok());
+    if (jobs.jobs_size() > 0) job = jobs.jobs(0).name();
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  ASSERT_FALSE(job.empty()) << "the client submitted nothing";
+  (*client)->Signal(SIGKILL);
+  ASSERT_TRUE((*client)->Wait(absl::Seconds(5)).ok());
+  AddWorker();
+  // The job belongs to the coordinator: it goes on without its client.
+  const absl::StatusOr<v1::Job> ended = cluster_->AwaitSuccess(job);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(access(cluster_->Path("out.tif").c_str(), F_OK), 0);
+}
+
+TEST_F(BadInputTest, ARequestIdIsUsedForAnotherRequest) {
+  AddWorker();
+  JobRequest request;
+  request.input = good_;
+  request.output = cluster_->Path("a.tif");
+  request.model = "identity";
+  request.request_id = "the-same";
+  const absl::StatusOr<std::string> first = cluster_->Submit(request);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const absl::StatusOr<std::string> again = cluster_->Submit(request);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(*again, *first) << "the same request again is the same job";
+  request.output = cluster_->Path("b.tif");
+  const absl::StatusOr<std::string> other = cluster_->Submit(request);
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kAlreadyExists) << other.status();
+  EXPECT_THAT(std::string(other.status().message()), HasSubstr("the-same"));
+  EXPECT_TRUE(cluster_->AwaitSuccess(*first).ok());
+}
+
+TEST_F(BadInputTest, AWorkerSpeaksAnotherMajorProtocol) {
+  AddWorker();
+  ScriptedWorkerOptions options;
+  options.protocol_major = 99;
+  const absl::Status status = ScriptedWorker::Join(cluster_->Connect(), options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("99"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1"));
+}
+
+TEST_F(BadInputTest, TheCommandLineIsWrong) {
+  ExpectRefused(cluster_->Cli({"render", "-i", good_}), kUsage, {"-o"});
+  ExpectRefused(cluster_->Cli({"rendr"}), kUsage, {"rendr"});
+}
+
+}  // namespace
+}  // namespace tilewright
