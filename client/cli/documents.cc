@@ -1,0 +1,167 @@
+#include "client/cli/documents.h"
+
+#include "absl/time/time.h"
+#include "client/cli/json_writer.h"
+#include "client/cli/progress.h"
+#include "tilewright/error.h"
+
+namespace tilewright {
+namespace {
+
+void WriteStrings(JsonWriter& json, const std::vector<std::string>& values) {
+  json.BeginArray();
+  for (const std::string& value : values) json.String(value);
+  json.EndArray();
+}
+
+void WriteError(JsonWriter& json, const absl::Status& error) {
+  if (error.ok()) {
+    json.Null();
+    return;
+  }
+  json.BeginObject();
+  json.Key("code").String(absl::StatusCodeToString(error.code()));
+  json.Key("reason").String(ErrorReason(error));
+  json.Key("message").String(error.message());
+  json.EndObject();
+}
+
+void WriteEvent(JsonWriter& json, const Event& event) {
+  json.BeginObject();
+  json.Key("kind").String(event.kind).Key("tile");
+  if (event.tile.has_value()) {
+    json.Integer(*event.tile);
+  } else {
+    json.Null();
+  }
+  json.Key("worker").String(event.worker).Key("text").String(event.text);
+  json.Key("seconds").Number(absl::ToDoubleSeconds(event.at)).EndObject();
+}
+
+void WritePlan(JsonWriter& json, const Plan& plan) {
+  json.BeginObject();
+  json.Key("model").String(plan.model).Key("model_digest").String(plan.model_digest);
+  json.Key("input_width").Integer(plan.input_width).Key("input_height").Integer(plan.input_height);
+  json.Key("channels").Integer(plan.channels).Key("output_sample").String(plan.output_sample);
+  json.Key("tile_width").Integer(plan.tile_width).Key("tile_height").Integer(plan.tile_height);
+  json.Key("halo").Integer(plan.halo).Key("overlap").Integer(plan.overlap);
+  json.Key("window").String(plan.window);
+  json.Key("columns").Integer(plan.columns).Key("rows").Integer(plan.rows);
+  json.Key("halo_overhead").Number(plan.halo_overhead);
+  json.Key("memory_bytes").Integer(plan.memory_bytes).Key("disk_bytes").Integer(plan.disk_bytes);
+  json.Key("notes");
+  WriteStrings(json, plan.notes);
+  json.Key("matches").BeginArray();
+  for (const WorkerMatch& match : plan.matches) {
+    json.BeginObject().Key("worker").String(match.worker).Key("eligible").Bool(match.eligible);
+    json.Key("reason").String(match.reason).EndObject();
+  }
+  json.EndArray().EndObject();
+}
+
+void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& notes) {
+  json.BeginObject();
+  json.Key("job").String(job.name).Key("state").String(JobStateName(job.state));
+  json.Key("output").String(job.output);
+  json.Key("tiles").Integer(job.plan.tiles).Key("tiles_done").Integer(job.tiles_done);
+  json.Key("attempts").Integer(job.attempts);
+  json.Key("seconds").Number(absl::ToDoubleSeconds(job.elapsed));
+  json.Key("compute_seconds").Number(absl::ToDoubleSeconds(job.compute));
+  json.Key("output_width").Integer(job.plan.output_width);
+  json.Key("output_height").Integer(job.plan.output_height);
+  json.Key("workers").BeginArray();
+  for (const WorkerShare& share : job.workers) {
+    json.BeginObject().Key("name").String(share.name).Key("tiles").Integer(share.tiles).EndObject();
+  }
+  json.EndArray().Key("events").BeginArray();
+  for (const Event& event : job.events) WriteEvent(json, event);
+  json.EndArray().Key("exactness").String(job.exactness).Key("numeric_classes");
+  WriteStrings(json, job.numeric_classes);
+  json.Key("promise").String(job.promise).Key("pixel_hash").String(job.pixel_hash);
+  json.Key("created").String(job.created).Key("error");
+  WriteError(json, job.error);
+  json.Key("plan");
+  WritePlan(json, job.plan);
+  json.Key("notes");
+  WriteStrings(json, notes);
+  json.EndObject();
+}
+
+void WriteWorker(JsonWriter& json, const Worker& worker) {
+  json.BeginObject().Key("name").String(worker.name);
+  json.Key("device_kind").String(worker.device_kind).Key("device_name").String(worker.device_name);
+  json.Key("build").String(worker.build).Key("environment_key").String(worker.environment_key);
+  json.Key("engines");
+  WriteStrings(json, worker.engines);
+  json.Key("dtypes");
+  WriteStrings(json, worker.dtypes);
+  json.Key("threads").Integer(worker.threads);
+  json.Key("memory_total_bytes").Integer(worker.memory_total_bytes);
+  json.Key("memory_free_bytes").Integer(worker.memory_free_bytes);
+  json.Key("probe_flops").Number(worker.probe_flops);
+  json.Key("leased_tiles").Integer(worker.leased_tiles);
+  json.Key("accepted_tiles").Integer(worker.accepted_tiles);
+  json.Key("silent_seconds").Number(absl::ToDoubleSeconds(worker.silent)).EndObject();
+}
+
+void WriteModel(JsonWriter& json, const Model& model) {
+  json.BeginObject().Key("name").String(model.name).Key("digest").String(model.digest);
+  json.Key("description").String(model.description).Key("engine").String(model.engine);
+  json.Key("scale_p").Integer(model.scale_p).Key("scale_q").Integer(model.scale_q);
+  json.Key("halo").Integer(model.halo).Key("alignment").Integer(model.alignment);
+  json.Key("default_tile").Integer(model.default_tile);
+  json.Key("default_overlap").Integer(model.default_overlap);
+  json.Key("channels").Integer(model.channels).Key("exactness").String(model.exactness);
+  json.Key("flops_per_pixel").Number(model.flops_per_pixel).EndObject();
+}
+
+}  // namespace
+
+std::string JobDocument(const Job& job, const std::vector<std::string>& notes) {
+  JsonWriter json;
+  WriteJob(json, job, notes);
+  return json.text();
+}
+
+std::string ProgressDocument(const Job& job) {
+  const Progress progress = ProgressOf(job);
+  JsonWriter json;
+  json.BeginObject().Key("type").String("progress").Key("job").String(job.name);
+  json.Key("state").String(JobStateName(job.state));
+  json.Key("tiles_done").Integer(job.tiles_done).Key("tiles").Integer(job.plan.tiles);
+  json.Key("percent").Integer(static_cast<uint64_t>(progress.percent));
+  json.Key("megapixels_per_second").Number(progress.megapixels_per_second).Key("eta_seconds");
+  if (progress.eta.has_value()) {
+    json.Number(absl::ToDoubleSeconds(*progress.eta));
+  } else {
+    json.Null();
+  }
+  json.Key("workers").Integer(job.workers.size()).EndObject();
+  return json.text();
+}
+
+std::string JobsDocument(const std::vector<Job>& jobs) {
+  JsonWriter json;
+  json.BeginObject().Key("jobs").BeginArray();
+  for (const Job& job : jobs) WriteJob(json, job, {});
+  json.EndArray().EndObject();
+  return json.text();
+}
+
+std::string WorkersDocument(const std::vector<Worker>& workers) {
+  JsonWriter json;
+  json.BeginObject().Key("workers").BeginArray();
+  for (const Worker& worker : workers) WriteWorker(json, worker);
+  json.EndArray().EndObject();
+  return json.text();
+}
+
+std::string ModelsDocument(const std::vector<Model>& models) {
+  JsonWriter json;
+  json.BeginObject().Key("models").BeginArray();
+  for (const Model& model : models) WriteModel(json, model);
+  json.EndArray().EndObject();
+  return json.text();
+}
+
+}  // namespace tilewright

@@ -1,0 +1,33 @@
+// The JSON documents that the program prints. Keys only join, none changes its meaning. Pure;
+// thread-safe.
+
+#ifndef TILEWRIGHT_CLIENT_CLI_DOCUMENTS_H_
+#define TILEWRIGHT_CLIENT_CLI_DOCUMENTS_H_
+
+#include <string>
+#include <vector>
+
+#include "tilewright/types.h"
+
+namespace tilewright {
+
+// {job, state, output, tiles, tiles_done, attempts, seconds, compute_seconds, output_width,
+// output_height, workers
+// [{name, tiles}], events [{kind, tile, worker, text, seconds}], exactness, numeric_classes,
+// promise, pixel_hash, error, plan, notes}. `notes` are the client's, about how files travelled.
+// error is null or {code, reason, message}; tile is null for an event that concerns none. Widths
+// are pixels, seconds numbers.
+std::string JobDocument(const Job& job, const std::vector<std::string>& notes);
+
+// {type: "progress", job, state, tiles_done, tiles, percent, megapixels_per_second, eta_seconds,
+// workers}.
+std::string ProgressDocument(const Job& job);
+
+// {jobs: [...]}, each as in JobDocument; {workers: [...]}; {models: [...]}.
+std::string JobsDocument(const std::vector<Job>& jobs);
+std::string WorkersDocument(const std::vector<Worker>& workers);
+std::string ModelsDocument(const std::vector<Model>& models);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_CLIENT_CLI_DOCUMENTS_H_

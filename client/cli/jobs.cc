@@ -1,0 +1,136 @@
+// tilewright jobs list|show|watch|cancel|fetch.
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cli/commands.h"
+#include "client/cli/documents.h"
+#include "client/cli/progress.h"
+#include "client/cli/progress_reporter.h"
+#include "client/cli/report.h"
+#include "client/cli/text_table.h"
+
+namespace tilewright {
+namespace {
+
+struct JobFlags {
+  std::string job;
+  std::string output;
+  std::optional<std::string> progress;
+  bool overwrite = false;
+  size_t limit = 50;
+};
+
+ExitCode ListJobs(const Session& session, Client& client, const JobFlags& flags) {
+  std::vector<Job> jobs;
+  const absl::Status listed = client.List([&jobs, &flags](const Job& job) {
+    jobs.push_back(job);
+    return jobs.size() < flags.limit;
+  });
+  if (!listed.ok()) return session.Fail(listed);
+  std::vector<std::vector<std::string>> rows = {
+      {"JOB", "STATE", "TILES", "TIME", "MODEL", "OUTPUT"}};
+  for (const Job& job : jobs) {
+    rows.push_back({job.name, std::string(JobStateName(job.state)),
+                    absl::StrCat(job.tiles_done, "/", job.plan.tiles), ClockText(job.elapsed),
+                    job.plan.model, job.output});
+  }
+  session.Print(JobsDocument(jobs), TextTable(rows));
+  return ExitCode::kOk;
+}
+
+ExitCode ShowJob(const Session& session, Client& client, const JobFlags& flags) {
+  const auto job = client.Get(flags.job);
+  if (!job.ok()) return session.Fail(job.status());
+  session.Print(JobDocument(*job, {}), JobReport(*job, true));
+  return ExitCode::kOk;
+}
+
+ExitCode WatchJob(const Session& session, Client& client, const JobFlags& flags) {
+  const auto mode =
+      ParseProgressMode(session.settings().Resolve("progress", flags.progress, "auto"));
+  if (!mode.ok()) {
+    session.Fail(mode.status());
+    return ExitCode::kUsage;
+  }
+  absl::StatusOr<Job> job;
+  {
+    ProgressReporter reporter(*mode);
+    job = client.Watch(flags.job, [&reporter](const Job& now) {
+      reporter.Update(now);
+      return true;
+    });
+  }
+  if (!job.ok()) return session.Fail(job.status());
+  if (!job->error.ok()) std::fprintf(stderr, "%s\n", ErrorText(job->error).c_str());
+  session.Print(JobDocument(*job, {}), JobReport(*job, false));
+  return ExitCodeOf(*job);
+}
+
+ExitCode CancelJob(const Session& session, Client& client, const JobFlags& flags) {
+  const auto job = client.Cancel(flags.job);
+  if (!job.ok()) return session.Fail(job.status());
+  session.Print(JobDocument(*job, {}),
+                absl::StrCat(job->name, " ", JobStateName(job->state), "\n"));
+  return ExitCode::kOk;
+}
+
+ExitCode FetchJob(const Session& session, Client& client, const JobFlags& flags) {
+  const absl::Status fetched = client.Download(flags.job, flags.output, flags.overwrite);
+  if (!fetched.ok()) return session.Fail(fetched, flags.output);
+  auto job = client.Get(flags.job);
+  if (!job.ok()) return session.Fail(job.status(), flags.output);
+  job->output = flags.output;
+  session.Print(JobDocument(*job, {}), absl::StrCat(flags.output, "\n"));
+  return ExitCode::kOk;
+}
+
+using Verb = ExitCode (*)(const Session&, Client&, const JobFlags&);
+
+CLI::App* AddVerb(CLI::App* jobs, Session& session, const std::shared_ptr<JobFlags>& flags,
+                  const std::string& name, const std::string& help, Verb verb) {
+  CLI::App* command = jobs->add_subcommand(name, help);
+  command->callback([&session, flags, verb] {
+    session.SetAction([&session, flags, verb] {
+      const auto client = session.Connect();
+      return client.ok() ? verb(session, **client, *flags) : session.Fail(client.status());
+    });
+  });
+  return command;
+}
+
+void AddJobArgument(CLI::App* command, JobFlags& flags) {
+  command->add_option("job", flags.job, "Name of the job, jobs/ID or ID")->required();
+}
+
+}  // namespace
+
+void AddJobs(CLI::App& app, Session& session) {
+  CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs and end them");
+  jobs->require_subcommand(1);
+  const auto flags = std::make_shared<JobFlags>();
+  AddVerb(jobs, session, flags, "list", "Newest first", ListJobs)
+      ->add_option("--limit", flags->limit, "Most jobs to list (default 50)")
+      ->check(CLI::PositiveNumber);
+  AddJobArgument(AddVerb(jobs, session, flags, "show", "One job with its events", ShowJob), *flags);
+  CLI::App* watch = AddVerb(jobs, session, flags, "watch",
+                            "Follow a job to its end; Ctrl-C leaves it alone", WatchJob);
+  AddJobArgument(watch, *flags);
+  watch
+      ->add_option("--progress", flags->progress,
+                   "auto, bar, plain, json or none [TILEWRIGHT_PROGRESS] (default auto)")
+      ->check(CLI::IsMember({"auto", "bar", "plain", "json", "none"}));
+  AddJobArgument(AddVerb(jobs, session, flags, "cancel", "End a job", CancelJob), *flags);
+  CLI::App* fetch = AddVerb(jobs, session, flags, "fetch",
+                            "Download the output of a job whose folder was not shared", FetchJob);
+  AddJobArgument(fetch, *flags);
+  fetch->add_option("-o,--output", flags->output, "File to write")->required()->type_name("PATH");
+  fetch->add_flag("--overwrite", flags->overwrite, "Replace an existing file");
+}
+
+}  // namespace tilewright

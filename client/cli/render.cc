@@ -1,0 +1,154 @@
+// tilewright render: submit a job, show its progress, say what became of it.
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/documents.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/progress_reporter.h"
+#include "client/cli/report.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+struct RenderFlags {
+  RenderRequest request;
+  std::optional<std::string> tile_timeout;
+  std::optional<std::string> compression;
+  std::optional<std::string> progress;
+  bool dry_run = false;
+  bool no_wait = false;
+};
+
+// Settings that flags did not give.
+absl::StatusOr<ProgressMode> Resolve(const Settings& settings, RenderFlags& flags) {
+  flags.request.compression = settings.Resolve("compression", flags.compression, "");
+  const std::string timeout = settings.Resolve("tile-timeout", flags.tile_timeout, "0");
+  double seconds = 0;
+  if (!absl::SimpleAtod(timeout, &seconds) || !(seconds >= 0) || seconds > 1e6) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("setting 'tile-timeout' is '", timeout, "': give seconds, 0 to 1000000"));
+  }
+  flags.request.tile_timeout = absl::Seconds(seconds);
+  return ParseProgressMode(settings.Resolve("progress", flags.progress, "auto"));
+}
+
+ExitCode DryRun(const Session& session, Client& client, const RenderRequest& request) {
+  auto submission = client.DryRun(request);
+  if (!submission.ok()) return session.Fail(submission.status(), request.output);
+  submission->job.output = submission->output;
+  std::string text = PlanReport(submission->job.plan);
+  for (const std::string& note : submission->notes) absl::StrAppend(&text, "note: ", note, "\n");
+  session.Print(JobDocument(submission->job, submission->notes), text);
+  return ExitCode::kOk;
+}
+
+ExitCode Report(const Session& session, const Submission& submission, const Job& job) {
+  if (!job.error.ok()) std::fprintf(stderr, "%s\n", ErrorText(job.error).c_str());
+  session.Print(JobDocument(job, submission.notes), JobReport(job, false));
+  return ExitCodeOf(job);
+}
+
+ExitCode RenderAndWait(const Session& session, Client& client, Interrupt& interrupt,
+                       const Submission& submission, ProgressMode mode) {
+  interrupt.SetHandler([&client, &submission] {
+    std::fprintf(stderr, "\ncancelling %s; Ctrl-C again leaves at once\n",
+                 submission.job.name.c_str());
+    const auto cancelled = client.Cancel(submission.job.name);
+    if (!cancelled.ok()) std::fprintf(stderr, "%s\n", ErrorText(cancelled.status()).c_str());
+  });
+  absl::StatusOr<Job> job;
+  {
+    ProgressReporter reporter(mode);
+    job = client.Finish(submission, [&reporter](const Job& now) {
+      reporter.Update(now);
+      return true;
+    });
+  }
+  interrupt.SetHandler(nullptr);
+  if (!job.ok()) return session.Fail(job.status(), submission.output);
+  return Report(session, submission, *job);
+}
+
+ExitCode Render(const Session& session, RenderFlags& flags) {
+  const auto mode = Resolve(session.settings(), flags);
+  if (!mode.ok()) {
+    session.Fail(mode.status(), flags.request.output);
+    return ExitCode::kUsage;
+  }
+  Interrupt interrupt;  // before gRPC starts threads
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.status(), flags.request.output);
+  if (flags.dry_run) return DryRun(session, **client, flags.request);
+
+  const auto submission = (*client)->Submit(flags.request);
+  if (!submission.ok()) return session.Fail(submission.status(), flags.request.output);
+  for (const std::string& note : submission->notes) std::fprintf(stderr, "%s\n", note.c_str());
+  for (const std::string& note : submission->job.plan.notes) {
+    std::fprintf(stderr, "%s\n", note.c_str());
+  }
+  if (flags.no_wait) return Report(session, *submission, submission->job);
+  return RenderAndWait(session, **client, interrupt, *submission, *mode);
+}
+
+}  // namespace
+
+void AddRender(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("render", "Render an image through a model");
+  const auto flags = std::make_shared<RenderFlags>();
+  RenderRequest& request = flags->request;
+  command->add_option("-i,--input", request.input, "Image to read")->required()->type_name("PATH");
+  command->add_option("-o,--output", request.output, "File to write; .tif, .png, .jpg or .webp")
+      ->required()
+      ->type_name("PATH");
+  command->add_option("-n,--model", request.model, "Model, see: tilewright models list")
+      ->required()
+      ->type_name("NAME");
+  command->add_option("-t,--tile", request.tile, "Side of a tile, input pixels (default: model's)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("PX");
+  command->add_option("--overlap", request.overlap, "Blend zone of neighbours, input pixels, even")
+      ->type_name("PX");
+  command->add_option("--halo", request.halo, "Context computed and thrown away, input pixels")
+      ->type_name("PX");
+  command->add_option("--window", request.window, "Shape of the blend")
+      ->check(CLI::IsMember({"cosine", "linear", "gaussian"}));
+  command
+      ->add_option("--tile-timeout", flags->tile_timeout,
+                   "Most time for one tile [TILEWRIGHT_TILE_TIMEOUT] (default: coordinator's)")
+      ->type_name("SECONDS");
+  command
+      ->add_option("--compression", flags->compression,
+                   "Of a TIFF: deflate, zstd, lzw, none [TILEWRIGHT_COMPRESSION]")
+      ->check(CLI::IsMember({"deflate", "zstd", "lzw", "none"}));
+  command->add_flag("--strict", request.strict, "Prove that all bits come from equal workers");
+  command->add_flag("--overwrite", request.overwrite, "Replace an existing output");
+  command
+      ->add_option("--request-id", request.request_id,
+                   "Submit once: the same id and request again return the same job")
+      ->type_name("ID");
+  command
+      ->add_option("--progress", flags->progress,
+                   "auto, bar, plain, json or none [TILEWRIGHT_PROGRESS] (default auto)")
+      ->check(CLI::IsMember({"auto", "bar", "plain", "json", "none"}));
+  command->add_flag("--dry-run", flags->dry_run, "Print the plan and which workers match");
+  command->add_flag("--no-wait", flags->no_wait, "Submit, print the job and leave");
+  command->footer(
+      "Examples:\n"
+      "  tilewright render -i photo.jpg -o photo_x4.tif -n lanczos4x\n"
+      "  tilewright render -i photo.jpg -o photo_x4.png -n lanczos4x-torch -t 256 --dry-run\n"
+      "Ctrl-C cancels the job; a second Ctrl-C leaves at once. Progress goes to stderr, as JSON to "
+      "stdout.\n"
+      "Server, --json and exit codes: tilewright --help");
+  command->callback([&session, flags] {
+    session.SetAction([&session, flags] { return Render(session, *flags); });
+  });
+}
+
+}  // namespace tilewright

@@ -1,0 +1,100 @@
+#include "client/cli/report.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/progress.h"
+#include "client/cli/text_table.h"
+#include "tilewright/error.h"
+
+namespace tilewright {
+namespace {
+
+std::string SizeText(uint32_t width, uint32_t height) { return absl::StrCat(width, "x", height); }
+
+}  // namespace
+
+std::string PlanReport(const Plan& plan) {
+  std::vector<std::vector<std::string>> rows = {
+      {"model", plan.model},
+      {"input", absl::StrCat(SizeText(plan.input_width, plan.input_height), ", ", plan.channels,
+                             plan.channels == 1 ? " channel" : " channels")},
+      {"output",
+       absl::StrCat(SizeText(plan.output_width, plan.output_height), " ", plan.output_sample)},
+      {"tiles", absl::StrCat(plan.columns, " x ", plan.rows, " = ", plan.tiles, " of ",
+                             SizeText(plan.tile_width, plan.tile_height), ", halo ", plan.halo,
+                             ", overlap ", plan.overlap, ", window ", plan.window)},
+      {"halo overhead",
+       absl::StrFormat("%.2fx the picture goes through the model", plan.halo_overhead)},
+      {"memory", absl::StrCat("about ", BytesText(plan.memory_bytes), " at the coordinator")},
+      {"disk", absl::StrCat(BytesText(plan.disk_bytes), " uncompressed")},
+  };
+  std::string label = "workers";
+  if (plan.matches.empty()) rows.push_back({label, "none is connected"});
+  for (const WorkerMatch& match : plan.matches) {
+    rows.push_back({label, match.eligible ? absl::StrCat(match.worker, ": can do it")
+                                          : absl::StrCat(match.worker, ": no, ", match.reason)});
+    label.clear();
+  }
+  for (const std::string& note : plan.notes) rows.push_back({"note", note});
+  return TextTable(rows);
+}
+
+std::string JobReport(const Job& job, bool with_events) {
+  std::vector<std::vector<std::string>> rows = {
+      {"job", job.name},
+      {"state", std::string(JobStateName(job.state))},
+      {"input", job.input},
+      {"output", job.output},
+      {"model", job.plan.model},
+      {"size", absl::StrCat(SizeText(job.plan.input_width, job.plan.input_height), " -> ",
+                            SizeText(job.plan.output_width, job.plan.output_height))},
+      {"tiles", absl::StrCat(job.tiles_done, " of ", job.plan.tiles, " (", job.plan.columns, " x ",
+                             job.plan.rows, "), ", job.attempts, " attempts")},
+  };
+  std::string time = absl::StrFormat("%.2f s", absl::ToDoubleSeconds(job.elapsed));
+  const Progress progress = ProgressOf(job);
+  if (progress.megapixels_per_second > 0) {
+    absl::StrAppendFormat(&time, ", %.2f Mpx/s of output while computing",
+                          progress.megapixels_per_second);
+  }
+  rows.push_back({"time", time});
+  if (!job.workers.empty()) {
+    rows.push_back({"workers", absl::StrJoin(job.workers, ", ",
+                                             [](std::string* out, const WorkerShare& share) {
+                                               absl::StrAppend(out, share.name, " ", share.tiles);
+                                             })});
+  }
+  if (!job.exactness.empty()) {
+    rows.push_back(
+        {"bits", absl::StrCat(job.exactness, job.promise.empty() ? "" : ", ", job.promise, ", ",
+                              job.numeric_classes.size(), " numeric class(es)")});
+  }
+  if (!job.pixel_hash.empty()) rows.push_back({"pixel hash", job.pixel_hash});
+  if (!job.error.ok()) rows.push_back({"error", std::string(job.error.message())});
+  std::string report = TextTable(rows);
+  if (with_events && !job.events.empty()) {
+    absl::StrAppend(&report, "events\n");
+    for (const Event& event : job.events) {
+      absl::StrAppendFormat(&report, "  %8.2f s  %s\n", absl::ToDoubleSeconds(event.at),
+                            EventText(event));
+    }
+  }
+  return report;
+}
+
+std::string EventText(const Event& event) {
+  std::string text = event.kind;
+  if (event.tile.has_value()) absl::StrAppend(&text, ", tile ", *event.tile);
+  if (!event.worker.empty()) absl::StrAppend(&text, ", worker ", event.worker);
+  if (!event.text.empty()) absl::StrAppend(&text, ": ", event.text);
+  return text;
+}
+
+std::string ErrorText(const absl::Status& error) {
+  const std::string reason = ErrorReason(error);
+  return absl::StrCat("tilewright: ", error.message(),
+                      reason.empty() ? "" : absl::StrCat(" [", reason, "]"));
+}
+
+}  // namespace tilewright

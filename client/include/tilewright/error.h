@@ -1,0 +1,19 @@
+// Machine-readable reasons of errors. Pure; thread-safe.
+
+#ifndef TILEWRIGHT_CLIENT_ERROR_H_
+#define TILEWRIGHT_CLIENT_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace tilewright {
+
+// The UPPER_SNAKE reason that an error of this library or of a coordinator carries, for instance
+// OUTPUT_EXISTS; empty if it carries none. Codes say what to do, reasons say why; neither changes
+// with the wording of the message.
+std::string ErrorReason(const absl::Status& status);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_CLIENT_ERROR_H_

@@ -1,0 +1,162 @@
+// What a client sends to and learns from a coordinator, as plain values. No generated code, no
+// gRPC. Thread-compatible.
+
+#ifndef TILEWRIGHT_CLIENT_TYPES_H_
+#define TILEWRIGHT_CLIENT_TYPES_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace tilewright {
+
+// One model over one image. Absent values are the model's defaults.
+struct RenderRequest {
+  std::string input;                // path of an image on this machine
+  std::string output;               // path on this machine; the extension chooses the format
+  std::string model;                // NAME, or models/NAME/versions/VERSION
+  std::optional<uint32_t> tile;     // side of a tile, input pixels
+  std::optional<uint32_t> overlap;  // blend zone between neighbours, input pixels
+  std::optional<uint32_t> halo;     // context computed and thrown away, input pixels
+  std::string window;               // "cosine", "linear", "gaussian"
+  std::string compression;          // of a TIFF: "deflate", "zstd", "lzw", "none"
+  absl::Duration tile_timeout = absl::ZeroDuration();  // most for one tile; zero: the default
+  bool strict = false;     // prove that all bits come from one numeric class
+  bool overwrite = false;  // replace an existing output
+  // 1 to 64 characters of [A-Za-z0-9_-]; generated if empty. A submit repeated with the same id and
+  // the same request returns the first one's job.
+  std::string request_id;
+};
+
+// Life of a job:
+//
+//   kQueued -> kRunning -> kMerging -> kSucceeded
+//      |          |           |
+//      +----------+-----------+-> kFailed | kCancelled
+enum class JobState {
+  kUnknown,    // said by a newer coordinator, or a dry run
+  kQueued,     // planned, nothing granted yet
+  kRunning,    // tiles are being computed
+  kMerging,    // all tiles accepted; the output is being finished
+  kSucceeded,  // the output lies at its place
+  kFailed,     // it ended without output; see Job.error
+  kCancelled,  // somebody cancelled it
+};
+
+// "queued", "running", …
+absl::string_view JobStateName(JobState state);
+
+// Whether the job changes no more.
+bool HasEnded(JobState state);
+
+// Whether a worker may take tiles of a job, and if not, why.
+struct WorkerMatch {
+  std::string worker;
+  bool eligible = false;
+  std::string reason;
+};
+
+// What the coordinator will do, resolved to numbers.
+struct Plan {
+  std::string model;  // models/NAME/versions/VERSION
+  std::string model_digest;
+  uint32_t input_width = 0;  // pixels
+  uint32_t input_height = 0;
+  uint32_t channels = 0;
+  std::string output_sample;  // "u8", "u16", "f16", "f32"
+  uint32_t output_width = 0;  // pixels
+  uint32_t output_height = 0;
+  uint32_t tile_width = 0;  // input pixels, halo included
+  uint32_t tile_height = 0;
+  uint32_t halo = 0;     // input pixels
+  uint32_t overlap = 0;  // input pixels
+  std::string window;
+  uint32_t columns = 0;
+  uint32_t rows = 0;
+  uint64_t tiles = 0;
+  double halo_overhead = 0;   // pixels through the model / pixels of the padded image
+  uint64_t memory_bytes = 0;  // about, at the coordinator
+  uint64_t disk_bytes = 0;    // of the uncompressed output
+  std::vector<std::string> notes;
+  std::vector<WorkerMatch> matches;
+};
+
+// One worker's part in a job.
+struct WorkerShare {
+  std::string name;
+  uint64_t tiles = 0;
+};
+
+// Something that happened to a job.
+struct Event {
+  std::string kind;              // lower_snake: "tile_lapsed", "worker_gone", …
+  std::optional<uint64_t> tile;  // row-major index
+  std::string worker;
+  std::string text;
+  absl::Duration at;  // since submit
+
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+struct Job {
+  std::string name;  // jobs/ID; empty for a dry run
+  JobState state = JobState::kUnknown;
+  absl::Status error;  // why it failed; OK otherwise
+  std::string input;   // a path, or upload:ID
+  std::string output;  // a path, or download:.EXTENSION
+  Plan plan;
+  uint64_t tiles_done = 0;
+  uint64_t attempts = 0;                          // leases of tiles granted so far
+  absl::Duration elapsed = absl::ZeroDuration();  // since submit, up to the end
+  absl::Duration compute = absl::ZeroDuration();  // first grant to last accepted tile
+  std::optional<absl::Duration> eta;              // absent while unknown
+  std::vector<WorkerShare> workers;
+  std::vector<Event> events;  // oldest first, the latest 1,000; empty in lists
+  std::string exactness;      // "exact", "bounded(0.5)", "approximate"
+  std::vector<std::string> numeric_classes;
+  std::string promise;     // "strict", "tolerant"; empty before the first grant
+  std::string pixel_hash;  // hexadecimal, once it has succeeded
+  std::string created;     // RFC 3339
+};
+
+struct Model {
+  std::string name;  // models/NAME/versions/VERSION
+  std::string digest;
+  std::string description;
+  std::string engine;
+  uint32_t scale_p = 1;  // output pixels = input pixels * scale_p / scale_q
+  uint32_t scale_q = 1;
+  uint32_t halo = 0;       // input pixels
+  uint32_t alignment = 1;  // input pixels
+  uint32_t default_tile = 0;
+  uint32_t default_overlap = 0;
+  uint32_t channels = 0;  // 0: any from 1 to 4
+  std::string exactness;
+  double flops_per_pixel = 0;
+};
+
+struct Worker {
+  std::string name;
+  std::string device_kind;  // "cpu", "cuda"
+  std::string device_name;
+  std::string build;
+  std::string environment_key;
+  std::vector<std::string> engines;
+  std::vector<std::string> dtypes;
+  uint32_t threads = 0;
+  uint64_t memory_total_bytes = 0;
+  uint64_t memory_free_bytes = 0;
+  double probe_flops = 0;       // FLOP/s of a reference computation
+  uint32_t leased_tiles = 0;    // now
+  uint64_t accepted_tiles = 0;  // since it joined
+  absl::Duration silent = absl::ZeroDuration();
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_CLIENT_TYPES_H_

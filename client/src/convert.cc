@@ -1,0 +1,186 @@
+#include "client/src/convert.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "proto/wire/file_uri.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+JobState StateFromProto(v1::Job::State state) {
+  switch (state) {
+    case v1::Job::STATE_QUEUED:
+      return JobState::kQueued;
+    case v1::Job::STATE_RUNNING:
+      return JobState::kRunning;
+    case v1::Job::STATE_MERGING:
+      return JobState::kMerging;
+    case v1::Job::STATE_SUCCEEDED:
+      return JobState::kSucceeded;
+    case v1::Job::STATE_FAILED:
+      return JobState::kFailed;
+    case v1::Job::STATE_CANCELLED:
+      return JobState::kCancelled;
+    default:
+      return JobState::kUnknown;
+  }
+}
+
+std::string SampleName(v1::SampleType sample) {
+  switch (sample) {
+    case v1::SAMPLE_TYPE_U8:
+      return "u8";
+    case v1::SAMPLE_TYPE_U16:
+      return "u16";
+    case v1::SAMPLE_TYPE_F16:
+      return "f16";
+    case v1::SAMPLE_TYPE_F32:
+      return "f32";
+    default:
+      return "";
+  }
+}
+
+std::string ExactnessName(const v1::ModelManifest& manifest) {
+  switch (manifest.exactness()) {
+    case v1::EXACTNESS_KIND_EXACT:
+      return "exact";
+    case v1::EXACTNESS_KIND_BOUNDED:
+      return absl::StrCat("bounded(", manifest.epsilon(), ")");
+    case v1::EXACTNESS_KIND_APPROXIMATE:
+      return "approximate";
+    default:
+      return "";
+  }
+}
+
+Plan PlanFromProto(const v1::PlanSummary& proto) {
+  Plan plan;
+  plan.model = proto.model();
+  plan.model_digest = proto.model_digest();
+  plan.input_width = proto.input_width();
+  plan.input_height = proto.input_height();
+  plan.channels = proto.channels();
+  plan.output_sample = SampleName(proto.output_sample());
+  plan.output_width = proto.output_width();
+  plan.output_height = proto.output_height();
+  plan.tile_width = proto.tile_width();
+  plan.tile_height = proto.tile_height();
+  plan.halo = proto.halo();
+  plan.overlap = proto.overlap();
+  plan.window = proto.window();
+  plan.columns = proto.columns();
+  plan.rows = proto.rows();
+  plan.tiles = proto.tiles();
+  plan.halo_overhead = proto.halo_overhead();
+  plan.memory_bytes = proto.memory_bytes();
+  plan.disk_bytes = proto.disk_bytes();
+  plan.notes.assign(proto.notes().begin(), proto.notes().end());
+  for (const v1::WorkerMatch& match : proto.matches()) {
+    plan.matches.push_back({match.worker(), match.eligible(), match.reason()});
+  }
+  return plan;
+}
+
+Event EventFromProto(const v1::Event& proto) {
+  Event event;
+  event.kind = proto.kind();
+  if (proto.has_tile()) event.tile = proto.tile();
+  event.worker = proto.worker();
+  event.text = proto.text();
+  event.at = absl::Seconds(proto.seconds());
+  return event;
+}
+
+}  // namespace
+
+Job JobFromProto(const v1::Job& proto) {
+  Job job;
+  job.name = proto.name();
+  job.state = StateFromProto(proto.state());
+  job.error = FromProto(proto.error());
+  job.input = PathOrUri(proto.request().input());
+  job.output = PathOrUri(proto.request().output());
+  job.plan = PlanFromProto(proto.plan());
+  job.tiles_done = proto.tiles_done();
+  job.attempts = proto.attempts();
+  job.elapsed = absl::Seconds(proto.seconds());
+  job.compute = absl::Seconds(proto.compute_seconds());
+  if (proto.has_eta_seconds()) job.eta = absl::Seconds(proto.eta_seconds());
+  for (const v1::WorkerShare& share : proto.workers()) {
+    job.workers.push_back({share.name(), share.tiles()});
+  }
+  for (const v1::Event& event : proto.events()) job.events.push_back(EventFromProto(event));
+  job.exactness = proto.exactness();
+  job.numeric_classes.assign(proto.numeric_classes().begin(), proto.numeric_classes().end());
+  job.promise = proto.promise();
+  job.pixel_hash = proto.pixel_hash();
+  job.created = proto.created();
+  return job;
+}
+
+Model ModelFromProto(const v1::Model& proto) {
+  const v1::ModelManifest& manifest = proto.manifest();
+  Model model;
+  model.name = proto.name();
+  model.digest = proto.digest();
+  model.description = manifest.description();
+  model.engine = manifest.engine();
+  model.scale_p = manifest.scale_p() == 0 ? 1 : manifest.scale_p();
+  model.scale_q = manifest.scale_q() == 0 ? 1 : manifest.scale_q();
+  model.halo = manifest.halo();
+  model.alignment = manifest.alignment() == 0 ? 1 : manifest.alignment();
+  model.default_tile = manifest.default_tile() == 0 ? 512 : manifest.default_tile();
+  model.default_overlap = manifest.default_overlap();
+  if (manifest.inputs_size() > 0) model.channels = manifest.inputs(0).channels();
+  model.exactness = ExactnessName(manifest);
+  model.flops_per_pixel = manifest.flops_per_pixel();
+  return model;
+}
+
+Worker WorkerFromProto(const v1::WorkerInfo& proto) {
+  const v1::Capabilities& can = proto.capabilities();
+  Worker worker;
+  worker.name = proto.name();
+  worker.device_kind = can.device_kind();
+  worker.device_name = can.device_name();
+  worker.build = proto.build();
+  worker.environment_key = can.environment_key();
+  worker.engines.assign(can.engines().begin(), can.engines().end());
+  worker.dtypes.assign(can.dtypes().begin(), can.dtypes().end());
+  worker.threads = can.threads();
+  worker.memory_total_bytes = can.memory_total_bytes();
+  worker.memory_free_bytes = can.memory_free_bytes();
+  worker.probe_flops = can.probe_flops();
+  worker.leased_tiles = proto.leased_tiles();
+  worker.accepted_tiles = proto.accepted_tiles();
+  worker.silent = absl::Seconds(proto.silent_seconds());
+  return worker;
+}
+
+v1::RenderRequest RequestToProto(const RenderRequest& request) {
+  v1::RenderRequest proto;
+  v1::StageRequest& stage = *proto.add_stages();
+  stage.set_model(request.model);
+  if (request.tile.has_value()) stage.set_tile(*request.tile);
+  if (request.overlap.has_value()) stage.set_overlap(*request.overlap);
+  if (request.halo.has_value()) stage.set_halo(*request.halo);
+  stage.set_window(request.window);
+  proto.set_overwrite(request.overwrite);
+  proto.set_strict(request.strict);
+  proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));
+  proto.set_compression(request.compression);
+  return proto;
+}
+
+std::string JobName(absl::string_view job) {
+  return absl::StartsWith(job, "jobs/") ? std::string(job) : absl::StrCat("jobs/", job);
+}
+
+std::string PathOrUri(absl::string_view uri) {
+  auto path = PathOfFileUri(uri);
+  return path.ok() ? *std::move(path) : std::string(uri);
+}
+
+}  // namespace tilewright
