@@ -46,7 +46,7 @@ absl::Status Export(const std::string& kind, const std::string& from, const std:
   VipsImage* turned = nullptr;
   if (vips_autorot(image.get(), &turned, nullptr) != 0) return Failed("turning the image upright");
   const VipsOwned<VipsImage> upright(turned);
-  if (vips_image_get_xres(upright.get()) == 1.0 && vips_image_get_yres(upright.get()) == 1.0) {
+  if (vips_image_get_typeof(upright.get(), VIPS_META_RESOLUTION_UNIT) == 0) {
     // autorot gave an image of our own.
     upright->Xres = kUsualPixelsPerMm;
     upright->Yres = kUsualPixelsPerMm;

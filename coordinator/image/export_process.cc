@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,7 +115,8 @@ absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit
     return absl::FailedPreconditionError(absl::StrCat(
         doing, ": the program '", command.program, "' cannot be started: ", std::strerror(error)));
   }
-  const int child_fd = pidfd_open(child, 0);
+  // The header of glibc 2.36 that declares pidfd_open cannot be used from C++.
+  const auto child_fd = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
   if (child_fd < 0) {
     const int why = errno;
     kill(child, SIGKILL);

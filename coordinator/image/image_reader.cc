@@ -23,27 +23,28 @@
 namespace tilewright {
 namespace {
 
-// What libvips assumes where a file says nothing; it tells neither case apart.
-constexpr double kUnsaidPixelsPerMm = 1.0;
+// What libvips says of a PNG that has no resolution: 72 dpi in whole pixels per metre.
+constexpr double kUnsaidPngPixelsPerMm = 2.834;
 
-// Refuses, without opening it for longer, what cannot be an image: opening a pipe would wait for
-// its writer.
-absl::Status CheckFile(const std::string& path) {
+// Opens what can be an image; of anything else, says what it is. The descriptor is the caller's.
+absl::StatusOr<int> OpenFile(const std::string& path) {
+  // Non-blocking: opening a pipe would wait for its writer.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return FileError("opening", path, errno);
   struct stat file;
-  if (stat(path.c_str(), &file) != 0) return FileError("opening", path, errno);
-  if (S_ISDIR(file.st_mode)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("opening ", path, ": it is a folder; name an image file"));
+  const char* problem = nullptr;
+  if (fstat(fd, &file) != 0) {
+    problem = "its size cannot be found";
+  } else if (S_ISDIR(file.st_mode)) {
+    problem = "it is a folder; name an image file";
+  } else if (!S_ISREG(file.st_mode)) {
+    problem = "it is not a regular file; name an image file";
+  } else if (file.st_size == 0) {
+    problem = "the file is empty";
   }
-  if (!S_ISREG(file.st_mode)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("opening ", path, ": it is not a regular file; name an image file"));
-  }
-  if (access(path.c_str(), R_OK) != 0) return FileError("opening", path, errno);
-  if (file.st_size == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("opening ", path, ": the file is empty"));
-  }
-  return absl::OkStatus();
+  if (problem == nullptr) return fd;
+  close(fd);
+  return absl::InvalidArgumentError(absl::StrCat("opening ", path, ": ", problem));
 }
 
 // "VipsForeignLoadJpegSource" -> "jpeg".
@@ -112,7 +113,7 @@ absl::Status CheckLimits(Size size, int64_t pixel_bytes, const ImageLimits& limi
   return absl::OkStatus();
 }
 
-ImageMetadata MetadataOf(VipsImage* image) {
+ImageMetadata MetadataOf(VipsImage* image, const std::string& format) {
   ImageMetadata metadata;
   if (vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0) {
     const void* profile = nullptr;
@@ -124,7 +125,11 @@ ImageMetadata MetadataOf(VipsImage* image) {
   }
   const double x = vips_image_get_xres(image);
   const double y = vips_image_get_yres(image);
-  if (x > 0 && y > 0 && (x != kUnsaidPixelsPerMm || y != kUnsaidPixelsPerMm)) {
+  // libvips always has a resolution; a unit only where the file has one, and never of PNG, which
+  // has but one.
+  const bool said = vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT) != 0 ||
+                    (format == "png" && (x != kUnsaidPngPixelsPerMm || y != kUnsaidPngPixelsPerMm));
+  if (said && x > 0 && y > 0) {
     metadata.x_pixels_per_mm = x;
     metadata.y_pixels_per_mm = y;
   }
@@ -238,9 +243,11 @@ class VipsReader : public ImageReader {
 
 absl::StatusOr<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string& path,
                                                                const ImageLimits& limits) {
-  TW_RETURN_IF_ERROR(CheckFile(path));
-  // A source, not a file name: libvips reads "[...]" at the end of a name as options.
-  const VipsOwned<VipsSource> source(vips_source_new_from_file(path.c_str()));
+  TW_ASSIGN_OR_RETURN(const int fd, OpenFile(path));
+  // A source, not a file name: libvips reads "[...]" at the end of a name as options. It duplicates
+  // the descriptor.
+  const VipsOwned<VipsSource> source(vips_source_new_from_descriptor(fd));
+  close(fd);
   if (source == nullptr) {
     return absl::UnavailableError(
         absl::StrCat("opening ", path, ": ", TakeVipsError("no reason given")));
@@ -272,7 +279,7 @@ absl::StatusOr<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string
   info.has_alpha = info.channels == 2 || info.channels == 4;
   TW_RETURN_IF_ERROR(
       CheckLimits(info.size, info.channels * BytesPerSample(info.sample), limits, path));
-  info.metadata = MetadataOf(image.get());
+  info.metadata = MetadataOf(image.get(), info.format);
   return std::make_unique<VipsReader>(path, std::move(image), std::move(info));
 }
 

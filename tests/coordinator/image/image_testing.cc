@@ -1,0 +1,189 @@
+#include "tests/coordinator/image/image_testing.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <vips/vips.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <random>
+
+#include "absl/status/status.h"
+
+namespace tilewright {
+
+TempFolder::TempFolder() {
+  std::string name = ::testing::TempDir() + "tilewright-image-XXXXXX";
+  EXPECT_NE(mkdtemp(name.data()), nullptr);
+  EXPECT_EQ(chmod(name.c_str(), 0755), 0);
+  folder_ = name;
+}
+
+TempFolder::~TempFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+std::vector<std::string> TempFolder::List() const {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    names.push_back(entry.path().filename());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::byte> NoiseSamples(const CanvasFormat& format, uint64_t seed) {
+  std::vector<std::byte> samples(static_cast<size_t>(format.size.area() * format.pixel_bytes()));
+  const auto size = static_cast<size_t>(BytesPerSample(format.sample));
+  std::mt19937_64 random(seed);
+  for (size_t i = 0; i < samples.size(); i += size) {
+    const uint64_t value = random();
+    const float unit = static_cast<float>(value >> 40) / static_cast<float>(1 << 24);
+    const uint16_t half = HalfFromFloat(unit);
+    const void* source = &value;
+    if (format.sample == SampleType::kF32) source = &unit;
+    if (format.sample == SampleType::kF16) source = &half;
+    std::memcpy(&samples[i], source, size);
+  }
+  return samples;
+}
+
+std::vector<std::byte> SmoothSamples(const CanvasFormat& format) {
+  EXPECT_EQ(format.sample, SampleType::kU8);
+  std::vector<std::byte> samples;
+  for (int64_t y = 0; y < format.size.height; ++y) {
+    for (int64_t x = 0; x < format.size.width; ++x) {
+      for (int c = 0; c < format.channels; ++c) {
+        const double value = 127.5 + 100 * std::sin(0.03 * static_cast<double>(x) + c) *
+                                         std::cos(0.02 * static_cast<double>(y) - c);
+        samples.push_back(static_cast<std::byte>(static_cast<int>(value)));
+      }
+    }
+  }
+  return samples;
+}
+
+cv::Mat ToMat(const CanvasFormat& format, const std::vector<std::byte>& samples) {
+  int depth = CV_8U;
+  if (format.sample == SampleType::kU16) depth = CV_16U;
+  if (format.sample == SampleType::kF32) depth = CV_32F;
+  cv::Mat mat(static_cast<int>(format.size.height), static_cast<int>(format.size.width),
+              CV_MAKETYPE(depth, format.channels));
+  std::memcpy(mat.data, samples.data(), samples.size());
+  if (format.channels == 3) cv::cvtColor(mat, mat, cv::COLOR_RGB2BGR);
+  if (format.channels == 4) cv::cvtColor(mat, mat, cv::COLOR_RGBA2BGRA);
+  return mat;
+}
+
+void WriteByOpenCv(const std::string& path, const CanvasFormat& format,
+                   const std::vector<std::byte>& samples) {
+  std::vector<int> options;
+  // OpenCV's own choice for floats is a lossy encoding of XYZ colours.
+  if (format.sample == SampleType::kF32) options = {cv::IMWRITE_TIFF_COMPRESSION, 1};
+  ASSERT_TRUE(cv::imwrite(path, ToMat(format, samples), options)) << path;
+}
+
+void WriteByVips(const std::string& path, const CanvasFormat& format,
+                 const std::vector<std::byte>& samples) {
+  VipsBandFormat band = VIPS_FORMAT_UCHAR;
+  if (format.sample == SampleType::kU16) band = VIPS_FORMAT_USHORT;
+  if (format.sample == SampleType::kF32) band = VIPS_FORMAT_FLOAT;
+  VipsImage* image = vips_image_new_from_memory_copy(
+      samples.data(), samples.size(), static_cast<int>(format.size.width),
+      static_cast<int>(format.size.height), format.channels, band);
+  ASSERT_NE(image, nullptr);
+  const bool wide = format.sample == SampleType::kU16;
+  image->Type = format.channels >= 3
+                    ? (wide ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB)
+                    : (wide ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W);
+  EXPECT_EQ(vips_image_write_to_file(image, path.c_str(), nullptr), 0) << vips_error_buffer();
+  g_object_unref(image);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.good()) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  file.close();
+  ASSERT_TRUE(file.good()) << path;
+}
+
+void WriteScript(const std::string& path, const std::string& body) {
+  WriteFile(path, "#!/bin/sh\n" + body + "\n");
+  ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+}
+
+std::unique_ptr<ImageReader> OpenOrFail(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, {});
+  EXPECT_TRUE(reader.ok()) << reader.status();
+  return reader.ok() ? *std::move(reader) : nullptr;
+}
+
+std::vector<std::byte> ReadAll(ImageReader& reader) {
+  const ImageInfo& info = reader.info();
+  const CanvasFormat format = {info.size, info.channels, info.sample};
+  std::vector<std::byte> samples(static_cast<size_t>(info.size.area() * format.pixel_bytes()));
+  const absl::Status read = reader.Read({0, 0, info.size.width, info.size.height}, PadMode::kZero,
+                                        absl::MakeSpan(samples));
+  EXPECT_TRUE(read.ok()) << read;
+  return samples;
+}
+
+absl::Status TryToRead(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, {});
+  if (!reader.ok()) return reader.status();
+  const ImageInfo& info = (*reader)->info();
+  const CanvasFormat format = {info.size, info.channels, info.sample};
+  std::vector<std::byte> samples(static_cast<size_t>(info.size.area() * format.pixel_bytes()));
+  return (*reader)->Read({0, 0, info.size.width, info.size.height}, PadMode::kZero,
+                         absl::MakeSpan(samples));
+}
+
+absl::Status WriteBlocks(OutputFile& output, const CanvasFormat& format,
+                         const std::vector<std::byte>& samples, uint64_t seed) {
+  std::vector<int64_t> order(static_cast<size_t>(format.block_columns() * format.block_rows()));
+  std::iota(order.begin(), order.end(), 0);
+  std::mt19937_64 random(seed);
+  std::shuffle(order.begin(), order.end(), random);
+  for (int64_t index : order) {
+    const int64_t column = index % format.block_columns();
+    const int64_t row = index / format.block_columns();
+    const Rect rect = format.BlockRect(column, row);
+    std::vector<std::byte> block;
+    for (int64_t y = rect.y; y < rect.bottom(); ++y) {
+      const auto* first = samples.data() + (y * format.size.width + rect.x) * format.pixel_bytes();
+      block.insert(block.end(), first, first + rect.width * format.pixel_bytes());
+    }
+    if (absl::Status written = output.WriteBlock(column, row, block); !written.ok()) {
+      return written;
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::byte> SrgbProfile() {
+  VipsBlob* blob = nullptr;
+  EXPECT_EQ(vips_profile_load("srgb", &blob, nullptr), 0) << vips_error_buffer();
+  size_t bytes = 0;
+  const auto* first = static_cast<const std::byte*>(vips_blob_get(blob, &bytes));
+  std::vector<std::byte> profile(first, first + bytes);
+  vips_area_unref(VIPS_AREA(blob));
+  return profile;
+}
+
+std::string ThisProgram() { return std::filesystem::read_symlink("/proc/self/exe"); }
+
+}  // namespace tilewright

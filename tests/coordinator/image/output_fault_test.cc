@@ -1,0 +1,186 @@
+// What the world does to an output file: it exists, belongs to another job, may not be written, or
+// the disk is full.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "coordinator/image/output_file.h"
+#include "tests/coordinator/image/image_testing.h"
+
+namespace tilewright {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr CanvasFormat kFormat = {{1500, 1500}, 3, SampleType::kU8};
+
+OutputOptions Options(const std::string& path) {
+  OutputOptions options;
+  options.path = path;
+  options.format = kFormat;
+  return options;
+}
+
+absl::Status CreateStatus(const OutputOptions& options) {
+  return OutputFile::Create(options).status();
+}
+
+// Writes noise, which no compression makes smaller, and publishes; the first error.
+absl::Status Render(const OutputOptions& options) {
+  auto output = OutputFile::Create(options);
+  if (!output.ok()) return output.status();
+  const absl::Status written =
+      WriteBlocks(**output, options.format, NoiseSamples(options.format, 1), 1);
+  if (!written.ok()) return written;
+  return (*output)->Publish();
+}
+
+TEST(OutputFault, AnExistingOutputIsKeptUnlessTold) {
+  TempFolder folder;
+  OutputOptions options = Options(folder.path("a.tif"));
+  WriteFile(options.path, "precious");
+  EXPECT_EQ(CreateStatus(options),
+            absl::AlreadyExistsError(
+                absl::StrCat("output ", options.path, " exists; use --overwrite to replace it")));
+  EXPECT_EQ(ReadFile(options.path), "precious");
+  EXPECT_THAT(folder.List(), ElementsAre("a.tif"));
+  options.overwrite = true;
+  const absl::Status rendered = Render(options);
+  EXPECT_TRUE(rendered.ok()) << rendered;
+  EXPECT_NE(OpenOrFail(options.path), nullptr);
+}
+
+TEST(OutputFault, AnOutputThatAppearsMeanwhileIsKept) {
+  TempFolder folder;
+  const OutputOptions options = Options(folder.path("a.tif"));
+  auto output = OutputFile::Create(options);
+  ASSERT_TRUE(output.ok()) << output.status();
+  ASSERT_TRUE(WriteBlocks(**output, kFormat, NoiseSamples(kFormat, 1), 1).ok());
+  WriteFile(options.path, "precious");
+  const absl::Status published = (*output)->Publish();
+  EXPECT_EQ(published.code(), absl::StatusCode::kAlreadyExists) << published;
+  EXPECT_EQ(ReadFile(options.path), "precious");
+  output->reset();
+  EXPECT_THAT(folder.List(), ElementsAre("a.tif"));
+}
+
+TEST(OutputFault, ASecondJobOnOneOutputIsRefusedEvenWithOverwrite) {
+  TempFolder folder;
+  OutputOptions options = Options(folder.path("a.tif"));
+  auto first = OutputFile::Create(options);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(CreateStatus(options),
+            absl::AlreadyExistsError(
+                absl::StrCat(options.path,
+                             ".partial exists: another job writes this output, or one that died "
+                             "left it; use --overwrite to replace it if no job does")));
+  options.overwrite = true;
+  EXPECT_EQ(CreateStatus(options), absl::AlreadyExistsError(absl::StrCat(
+                                       options.path,
+                                       ".partial is being written by another job; wait for it "
+                                       "or choose another output")));
+  ASSERT_TRUE(WriteBlocks(**first, kFormat, NoiseSamples(kFormat, 1), 1).ok());
+  EXPECT_TRUE((*first)->Publish().ok());
+  EXPECT_THAT(folder.List(), ElementsAre("a.tif"));
+}
+
+TEST(OutputFault, APartialFileOfADeadJobIsReplacedOnlyWhenTold) {
+  TempFolder folder;
+  OutputOptions options = Options(folder.path("a.tif"));
+  WriteFile(options.path + ".partial", "left over");
+  EXPECT_EQ(CreateStatus(options).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(CreateStatus(options).message()), HasSubstr("use --overwrite"));
+  EXPECT_EQ(ReadFile(options.path + ".partial"), "left over");
+  options.overwrite = true;
+  const absl::Status rendered = Render(options);
+  EXPECT_TRUE(rendered.ok()) << rendered;
+  EXPECT_THAT(folder.List(), ElementsAre("a.tif"));
+}
+
+TEST(OutputFault, AFolderThatIsNotThereOrIsTheOutputItselfIsNamed) {
+  TempFolder folder;
+  EXPECT_EQ(
+      CreateStatus(Options(folder.path("no/a.tif"))),
+      absl::NotFoundError(absl::StrCat("creating output ", folder.path("no/a.tif"), ": its folder ",
+                                       folder.path("no"), " does not exist; create it first")));
+  ASSERT_EQ(mkdir(folder.path("b.tif").c_str(), 0755), 0);
+  EXPECT_EQ(CreateStatus(Options(folder.path("b.tif"))),
+            absl::InvalidArgumentError(
+                absl::StrCat("output ", folder.path("b.tif"), " is a folder; name a file in it")));
+  WriteFile(folder.path("file"), "");
+  const absl::Status below = CreateStatus(Options(folder.path("file/a.tif")));
+  EXPECT_EQ(below.code(), absl::StatusCode::kNotFound) << below;
+  const absl::Status long_name = CreateStatus(Options(folder.path(std::string(300, 'x') + ".tif")));
+  EXPECT_EQ(long_name.code(), absl::StatusCode::kInvalidArgument) << long_name;
+}
+
+TEST(OutputFault, AFolderThatMayNotBeWrittenIsNamed) {
+  TempFolder folder;  // 0755
+  const bool root = geteuid() == 0;
+  ASSERT_TRUE(root || chmod(folder.path("").c_str(), 0555) == 0);
+  // Root may write everywhere.
+  ASSERT_TRUE(!root || seteuid(65534) == 0);
+  const absl::Status status = CreateStatus(Options(folder.path("a.tif")));
+  ASSERT_TRUE(!root || seteuid(0) == 0);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(status.message(),
+            absl::StrCat("creating ", folder.path("a.tif.partial"),
+                         ": Permission denied; check the permissions of the file and its folder"));
+}
+
+TEST(OutputFault, AFileSizeLimitIsAnErrorAndLeavesNothingBehind) {
+  TempFolder folder;
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small = {1 << 20, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Cleanup restore = [&] {
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, handler);
+  };
+  for (Compression compression : {Compression::kNone, Compression::kDeflate, Compression::kLzw}) {
+    OutputOptions options = Options(folder.path("a.tif"));
+    options.compression = compression;
+    const absl::Status status = Render(options);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(status.message(),
+              absl::StrCat("writing ", folder.path("a.tif.partial"),
+                           ": File too large; raise the file size limit or choose another file "
+                           "system"));
+    EXPECT_THAT(folder.List(), IsEmpty());
+  }
+}
+
+TEST(OutputFault, AFullDiskIsAnErrorAndLeavesNothingBehind) {
+  TempFolder folder;
+  const std::string disk = folder.path("disk");
+  ASSERT_EQ(mkdir(disk.c_str(), 0755), 0);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2m") != 0) {
+    GTEST_SKIP() << "no right to mount a small disk; the file size limit above stands in for it";
+  }
+  const absl::Cleanup unmount = [&] { umount2(disk.c_str(), MNT_DETACH); };
+  const absl::Status status = Render(Options(disk + "/a.tif"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(), absl::StrCat("writing ", disk,
+                                           "/a.tif.partial: No space left on device; make room "
+                                           "there or choose another output"));
+  // The disk is usable again.
+  OutputOptions fits = Options(disk + "/b.tif");
+  fits.format.size = {100, 100};
+  const absl::Status rendered = Render(fits);
+  EXPECT_TRUE(rendered.ok()) << rendered;
+}
+
+}  // namespace
+}  // namespace tilewright
