@@ -1,5 +1,5 @@
-// The model repository: `<root>/<model>/<version>/manifest.textproto` and files beside it, laid out like Triton's.
-// Immutable after loading, so thread-safe.
+// The model repository: `<root>/<model>/<version>/manifest.textproto` and files beside it, laid out
+// like Triton's. Immutable after loading, so thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_MODELS_REPOSITORY_H_
 #define TILEWRIGHT_COORDINATOR_MODELS_REPOSITORY_H_
@@ -30,11 +30,14 @@ struct RepositoryModel {
 
 class ModelRepository {
  public:
-  // Reads every manifest and digests every file. INVALID_ARGUMENT naming file and line or field where a manifest is wrong.
+  // Reads every manifest and digests every file. NOT_FOUND without such a folder; INVALID_ARGUMENT
+  // naming file and line or field where a manifest is wrong, or a folder whose name is no model's
+  // or version's. Files beside the model folders and names that begin with a dot are left alone. A
+  // repository without models is valid.
   static absl::StatusOr<ModelRepository> Load(const std::string& root);
 
-  // Accepts "lanczos4x", "models/lanczos4x" and "models/lanczos4x/versions/1"; without a version the highest.
-  // NOT_FOUND names near matches. The pointer lives as long as the repository.
+  // Accepts "lanczos4x", "models/lanczos4x" and "models/lanczos4x/versions/1"; without a version
+  // the highest. NOT_FOUND names near matches. The pointer lives as long as the repository.
   absl::StatusOr<const RepositoryModel*> Find(absl::string_view name) const;
   absl::StatusOr<const RepositoryModel*> FindByDigest(absl::string_view digest) const;
   // By name, highest version first.

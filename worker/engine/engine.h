@@ -1,4 +1,5 @@
-// What computes tiles: one interface, implementations behind it (DESIGN 8). An engine belongs to one thread at a time.
+// What computes tiles: one interface, implementations behind it. An engine belongs to one thread at
+// a time.
 
 #ifndef TILEWRIGHT_WORKER_ENGINE_ENGINE_H_
 #define TILEWRIGHT_WORKER_ENGINE_ENGINE_H_
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "proto/geometry/rect.h"
+#include "proto/geometry/scale.h"
 #include "tilewright/v1/model_service.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
 
@@ -31,12 +33,13 @@ struct StageKey {
   std::string model_digest;
   uint32_t stage = 0;
   Size shape;        // input pixels
-  int channels = 0;  // of input and output samples as they travel
+  int channels = 0;  // of the tiles given to Run
   int batch = 1;
   std::string dtype;
   friend auto operator<=>(const StageKey& a, const StageKey& b) {
-    return std::tie(a.model_digest, a.stage, a.shape.width, a.shape.height, a.channels, a.batch, a.dtype) <=>
-           std::tie(b.model_digest, b.stage, b.shape.width, b.shape.height, b.channels, b.batch, b.dtype);
+    return std::tie(a.model_digest, a.stage, a.shape.width, a.shape.height, a.channels, a.batch,
+                    a.dtype) <=> std::tie(b.model_digest, b.stage, b.shape.width, b.shape.height,
+                                          b.channels, b.batch, b.dtype);
   }
   friend bool operator==(const StageKey&, const StageKey&) = default;
 };
@@ -49,6 +52,9 @@ struct NetworkTile {
   std::vector<float> values;  // height * width * channels
 };
 
+// REFUSED unless there are 1 … key.batch tiles, each of the key's shape and channels and full.
+absl::Status CheckInputs(const StageKey& key, absl::Span<const NetworkTile> inputs);
+
 // A failure that the scheduler can act on; the cause is a payload of the absl::Status.
 absl::Status EngineError(v1::FailureCause cause, std::string text, uint64_t peak_bytes = 0);
 // FAILURE_CAUSE_MODEL_ERROR if the status carries none.
@@ -59,11 +65,23 @@ uint64_t PeakBytesOf(const absl::Status& status);
 class Stage {
  public:
   virtual ~Stage() = default;
-  // Computes 1 … key.batch tiles of key.shape; short batches are padded by the implementation. The result has one tile per
-  // input, in order, of size shape * scale. Errors carry a cause (EngineError); no tile is ever invented.
+  // Computes 1 … key.batch tiles of key.shape; short batches are padded by the implementation. The
+  // result has one tile per input, in order, of size shape * scale. Errors carry a cause
+  // (EngineError); no tile is ever invented.
   virtual absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) = 0;
-  // Bytes that one Run needs beside the compiled state, about.
+  // Bytes that one Run needs beside the compiled state, about; what was measured, once a device has
+  // measured it.
   virtual uint64_t MemoryEstimate() const = 0;
+};
+
+// The device that an engine computes on, as far as the engine knows better than the operating
+// system.
+struct EngineDevice {
+  std::string kind;  // "cpu" or "cuda"
+  std::string name;
+  uint64_t memory_total_bytes = 0;  // 0: ask the operating system
+  uint64_t memory_free_bytes = 0;
+  double flops = 0;  // measured FLOP/s of a reference convolution; 0: not measured
 };
 
 class Engine {
@@ -73,10 +91,17 @@ class Engine {
   virtual std::string name() const = 0;
   // Library versions, device name, instruction set, flags: what decides bits.
   virtual std::string environment_key() const = 0;
-  // Loads and compiles; `progress` is called with a sentence for people while it moves. Errors carry a cause.
-  virtual absl::StatusOr<std::unique_ptr<Stage>> Load(const LocalModel& model, const StageKey& key,
-                                                      const std::function<void(std::string)>& progress) = 0;
+  // Examined now; a measurement may take a second.
+  virtual EngineDevice ExamineDevice() = 0;
+  // Loads and compiles; `progress` (may be empty) is called with a sentence for people while it
+  // moves. Errors carry a cause.
+  virtual absl::StatusOr<std::unique_ptr<Stage>> Load(
+      const LocalModel& model, const StageKey& key,
+      const std::function<void(std::string)>& progress) = 0;
 };
+
+// Output pixels per input pixel of a manifest in which 0 means 1. MODEL_ERROR outside 1/32 … 32.
+absl::StatusOr<Scale> ScaleOf(const v1::ModelManifest& manifest);
 
 // The engine of operators that need no library (worker/engine/builtin_engine.cc).
 std::unique_ptr<Engine> CreateBuiltinEngine();

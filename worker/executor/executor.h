@@ -1,5 +1,6 @@
-// Turns leased tiles into checked results: conversions, engine, checks (DESIGN 8). A small core plus decorators, composed
-// visibly in worker/main.cc. An executor belongs to one thread.
+// Turns leased tiles into checked results: conversions, engine, checks. A small core
+// (core_executor.h) plus decorators (checking_executor.h, timing_executor.h, logging_executor.h),
+// composed visibly in worker/main.cc. An executor belongs to one thread.
 
 #ifndef TILEWRIGHT_WORKER_EXECUTOR_EXECUTOR_H_
 #define TILEWRIGHT_WORKER_EXECUTOR_EXECUTOR_H_
@@ -24,9 +25,11 @@ struct TileTask {
   Rect input;         // padded stage-input pixels
   Rect contribution;  // output pixels to return
   std::vector<std::byte> samples;
+  std::string lease;  // for logs, e.g. "3/17"; may be empty
 };
 
-// What came of one tile: samples of the contribution in the stage's output type, or why not (with a cause, EngineError).
+// What came of one tile: samples of the contribution in the stage's output type, or why not (with a
+// cause, EngineError).
 struct TileOutcome {
   uint64_t index = 0;
   absl::StatusOr<std::vector<std::byte>> samples;
@@ -40,8 +43,12 @@ class Executor {
   virtual absl::Status Prepare(const v1::StageSpec& stage, const LocalModel& model,
                                const std::function<void(std::string)>& progress) = 0;
   // Computes up to stage.batch tiles of a prepared stage; one outcome per task, in order.
-  virtual std::vector<TileOutcome> Execute(const v1::StageSpec& stage, std::vector<TileTask> tasks) = 0;
-  // Digest (hexadecimal) of the raw output on seeded noise, slots permuted, and the seconds of one batch.
+  virtual std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
+                                           std::vector<TileTask> tasks) = 0;
+  // Digest (hexadecimal) of the raw output on seeded noise, and the seconds of one batch once
+  // everything is warm. The stage's batch is executed twice with its tiles in other slots; the
+  // digest covers both, tiles in one order, so workers agree only if each gives the same bits in
+  // every slot or depends on the slot in the same way.
   struct CanaryOutcome {
     std::string digest;
     double seconds = 0;

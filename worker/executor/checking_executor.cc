@@ -1,0 +1,133 @@
+#include "worker/executor/checking_executor.h"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace tilewright {
+namespace {
+
+uint64_t SampleBytes(v1::SampleType type) {
+  switch (type) {
+    case v1::SAMPLE_TYPE_U8:
+      return 1;
+    case v1::SAMPLE_TYPE_U16:
+    case v1::SAMPLE_TYPE_F16:
+      return 2;
+    case v1::SAMPLE_TYPE_F32:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+absl::Status CheckTask(const v1::StageSpec& stage, const TileTask& task) {
+  const auto refused = [&task](auto... parts) {
+    return EngineError(v1::FAILURE_CAUSE_REFUSED,
+                       absl::StrCat("tile ", task.index, ": ", parts...));
+  };
+  const Size shape{stage.tile_width(), stage.tile_height()};
+  if (task.input.size() != shape || task.input.x < 0 || task.input.y < 0) {
+    return refused("its input is ", ToString(task.input), ", the stage's tiles are ",
+                   ToString(shape));
+  }
+  const uint64_t bytes = static_cast<uint64_t>(shape.area()) * stage.input_channels() *
+                         SampleBytes(stage.input_sample());
+  if (task.samples.size() != bytes) {
+    return refused("it came with ", task.samples.size(), " bytes instead of ", bytes);
+  }
+  const int64_t p = stage.scale_p() == 0 ? 1 : stage.scale_p();
+  const int64_t q = stage.scale_q() == 0 ? 1 : stage.scale_q();
+  const Rect& input = task.input;
+  if (input.x % q != 0 || input.y % q != 0 || shape.width % q != 0 || shape.height % q != 0) {
+    return refused("its input ", ToString(input), " is not on multiples of ", q);
+  }
+  const Rect whole{input.x / q * p, input.y / q * p, shape.width / q * p, shape.height / q * p};
+  if (task.contribution.empty() || !whole.Contains(task.contribution)) {
+    return refused("its contribution ", ToString(task.contribution), " is not within its output ",
+                   ToString(whole));
+  }
+  return absl::OkStatus();
+}
+
+class CheckingExecutor : public Executor {
+ public:
+  explicit CheckingExecutor(std::unique_ptr<Executor> inner) : inner_(std::move(inner)) {}
+
+  absl::Status Prepare(const v1::StageSpec& stage, const LocalModel& model,
+                       const std::function<void(std::string)>& progress) override {
+    return inner_->Prepare(stage, model, progress);
+  }
+
+  std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
+                                   std::vector<TileTask> tasks) override {
+    std::vector<TileOutcome> outcomes(tasks.size());
+    std::vector<TileTask> good;
+    std::vector<size_t> places;  // of the good ones among all
+    std::vector<Rect> contributions;
+    std::set<uint64_t> seen;
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      outcomes[i].index = tasks[i].index;
+      absl::Status status = CheckTask(stage, tasks[i]);
+      if (status.ok() && !seen.insert(tasks[i].index).second) {
+        status = EngineError(v1::FAILURE_CAUSE_REFUSED,
+                             absl::StrCat("tile ", tasks[i].index, " came twice in one batch"));
+      }
+      if (status.ok() && good.size() == stage.batch()) {
+        status = EngineError(
+            v1::FAILURE_CAUSE_REFUSED,
+            absl::StrCat("tile ", tasks[i].index, " is beyond the batch of ", stage.batch()));
+      }
+      outcomes[i].samples = status;
+      if (!status.ok()) continue;
+      contributions.push_back(tasks[i].contribution);
+      places.push_back(i);
+      good.push_back(std::move(tasks[i]));
+    }
+    if (good.empty()) return outcomes;
+    std::vector<TileOutcome> computed = inner_->Execute(stage, std::move(good));
+    for (size_t k = 0; k < places.size(); ++k) {
+      TileOutcome& outcome = outcomes[places[k]];
+      if (k >= computed.size() || computed[k].index != outcome.index) {
+        outcome.samples =
+            EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
+                        absl::StrCat("tile ", outcome.index, ": the engine answered for another"));
+        continue;
+      }
+      outcome = std::move(computed[k]);
+      CheckOutcome(stage, contributions[k], &outcome);
+    }
+    return outcomes;
+  }
+
+  absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) override {
+    return inner_->RunCanary(stage, seed);
+  }
+
+ private:
+  static void CheckOutcome(const v1::StageSpec& stage, const Rect& contribution,
+                           TileOutcome* outcome) {
+    if (!outcome->samples.ok()) return;
+    const uint64_t wanted = static_cast<uint64_t>(contribution.area()) * stage.output_channels() *
+                            SampleBytes(stage.output_sample());
+    if (outcome->samples->size() == wanted) return;
+    outcome->samples = EngineError(
+        v1::FAILURE_CAUSE_BAD_RESULT,
+        absl::StrCat("tile ", outcome->index, ": the result has ", outcome->samples->size(),
+                     " bytes, its contribution ", ToString(contribution), " has ", wanted));
+  }
+
+  const std::unique_ptr<Executor> inner_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> CreateCheckingExecutor(std::unique_ptr<Executor> inner) {
+  return std::make_unique<CheckingExecutor>(std::move(inner));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,145 @@
+#include "worker/executor/core_executor.h"
+
+#include <chrono>
+#include <list>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/base/status_macros.h"
+#include "worker/executor/canary.h"
+#include "worker/executor/convert.h"
+
+namespace tilewright {
+namespace {
+
+constexpr size_t kStagesMax = 8;
+
+StageKey KeyOf(const v1::StageSpec& stage, int network_channels) {
+  StageKey key;
+  key.model_digest = stage.model_digest();
+  key.stage = stage.stage();
+  key.shape = {stage.tile_width(), stage.tile_height()};
+  key.channels = network_channels;
+  key.batch = static_cast<int>(stage.batch());
+  key.dtype = stage.dtype().empty() ? "fp32" : stage.dtype();
+  return key;
+}
+
+class CoreExecutor : public Executor {
+ public:
+  explicit CoreExecutor(std::vector<std::unique_ptr<Engine>> engines)
+      : engines_(std::move(engines)) {}
+
+  absl::Status Prepare(const v1::StageSpec& spec, const LocalModel& model,
+                       const std::function<void(std::string)>& progress) override {
+    if (spec.model_digest() != model.digest) {
+      return EngineError(v1::FAILURE_CAUSE_REFUSED,
+                         absl::StrCat("the stage wants the model ", spec.model_digest(),
+                                      ", this one is ", model.digest));
+    }
+    TW_ASSIGN_OR_RETURN(const StageNumbers numbers, ReadStage(spec, model.manifest));
+    manifests_[model.digest] = model.manifest;
+    const StageKey key = KeyOf(spec, numbers.channels.network_in);
+    if (FindStage(key) != nullptr) return absl::OkStatus();
+    TW_ASSIGN_OR_RETURN(Engine * engine, EngineNamed(model.manifest.engine()));
+    if (stages_.size() == kStagesMax) stages_.pop_back();
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, engine->Load(model, key, progress));
+    stages_.emplace_front(key, std::move(stage));
+    return absl::OkStatus();
+  }
+
+  std::vector<TileOutcome> Execute(const v1::StageSpec& spec,
+                                   std::vector<TileTask> tasks) override {
+    std::vector<TileOutcome> outcomes;
+    for (const TileTask& task : tasks) {
+      TileOutcome outcome;
+      outcome.index = task.index;
+      outcome.cost.set_batch(static_cast<uint32_t>(tasks.size()));
+      outcomes.push_back(std::move(outcome));
+    }
+    if (tasks.empty()) return outcomes;
+    const auto prepared = Prepared(spec);
+    const absl::Status status =
+        prepared.ok() ? RunTiles(*prepared, tasks, &outcomes) : prepared.status();
+    if (!status.ok()) {
+      for (TileOutcome& outcome : outcomes) outcome.samples = status;
+    }
+    return outcomes;
+  }
+
+  absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& spec, uint64_t seed) override {
+    TW_ASSIGN_OR_RETURN(const PreparedStage prepared, Prepared(spec));
+    return DigestCanary(prepared.numbers, static_cast<int>(spec.batch()), seed, *prepared.stage);
+  }
+
+ private:
+  struct PreparedStage {
+    StageNumbers numbers;
+    Stage* stage = nullptr;
+  };
+
+  absl::StatusOr<Engine*> EngineNamed(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const auto& engine : engines_) {
+      if (engine->name() == name) return engine.get();
+      names.push_back(engine->name());
+    }
+    return EngineError(v1::FAILURE_CAUSE_REFUSED,
+                       absl::StrCat("this worker has no engine '", name, "'; it has ",
+                                    absl::StrJoin(names, ", ")));
+  }
+
+  // Moves the stage to the front of the kept ones. Null if it is not among them.
+  Stage* FindStage(const StageKey& key) {
+    for (auto it = stages_.begin(); it != stages_.end(); ++it) {
+      if (it->first != key) continue;
+      stages_.splice(stages_.begin(), stages_, it);
+      return stages_.front().second.get();
+    }
+    return nullptr;
+  }
+
+  absl::StatusOr<PreparedStage> Prepared(const v1::StageSpec& spec) {
+    const auto manifest = manifests_.find(spec.model_digest());
+    if (manifest != manifests_.end()) {
+      PreparedStage prepared;
+      TW_ASSIGN_OR_RETURN(prepared.numbers, ReadStage(spec, manifest->second));
+      prepared.stage = FindStage(KeyOf(spec, prepared.numbers.channels.network_in));
+      if (prepared.stage != nullptr) return prepared;
+    }
+    return EngineError(
+        v1::FAILURE_CAUSE_REFUSED,
+        absl::StrCat("stage ", spec.stage(), " of ", spec.job(), " at ", spec.tile_width(), "x",
+                     spec.tile_height(), " was not prepared on this worker"));
+  }
+
+  static absl::Status RunTiles(const PreparedStage& prepared, const std::vector<TileTask>& tasks,
+                               std::vector<TileOutcome>* outcomes) {
+    std::vector<NetworkTile> inputs;
+    for (const TileTask& task : tasks) inputs.push_back(ToNetworkTile(prepared.numbers, task));
+    const auto start = std::chrono::steady_clock::now();
+    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> outputs, prepared.stage->Run(inputs));
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      TileOutcome& outcome = (*outcomes)[i];
+      outcome.samples = FromNetworkTile(prepared.numbers, tasks[i], outputs[i]);
+      outcome.cost.set_engine_seconds(elapsed.count() / static_cast<double>(tasks.size()));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::unique_ptr<Engine>> engines_;
+  std::map<std::string, v1::ModelManifest> manifests_;  // by digest, of every model prepared
+  std::list<std::pair<StageKey, std::unique_ptr<Stage>>> stages_;  // most recently used first
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> CreateCoreExecutor(std::vector<std::unique_ptr<Engine>> engines) {
+  return std::make_unique<CoreExecutor>(std::move(engines));
+}
+
+}  // namespace tilewright
