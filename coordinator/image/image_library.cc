@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "coordinator/image/image_reader.h"
 
@@ -45,9 +46,12 @@ absl::Status StartImageLibrary(const char* program) {
 
 std::string TakeVipsError(const char* otherwise) {
   gchar* const text = vips_error_buffer_copy();
-  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
+  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
   g_free(text);
-  return lines.empty() ? otherwise : std::string(absl::StripAsciiWhitespace(lines.front()));
+  if (lines.empty()) return otherwise;
+  lines.resize(std::min<size_t>(lines.size(), 2));
+  for (std::string& line : lines) absl::StripAsciiWhitespace(&line);
+  return absl::StrJoin(lines, ": ");
 }
 
 }  // namespace tilewright

@@ -18,7 +18,8 @@ struct GObjectUnref {
 template <typename T>
 using VipsOwned = std::unique_ptr<T, GObjectUnref>;
 
-// The first line of libvips' error text, which is then cleared; `otherwise` if it has none.
+// The first two lines of libvips' error text (the second is often the system's reason), which is
+// then cleared; `otherwise` if it has none.
 std::string TakeVipsError(const char* otherwise);
 
 }  // namespace tilewright

@@ -12,8 +12,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "coordinator/image/file_error.h"
@@ -113,6 +115,45 @@ absl::Status CheckLimits(Size size, int64_t pixel_bytes, const ImageLimits& limi
   return absl::OkStatus();
 }
 
+// The value of a field like "299999/1000 (299.999, Rational, 1 components, 8 bytes)", or 0.
+double ExifRational(VipsImage* image, const char* field) {
+  const char* text = nullptr;
+  if (vips_image_get_typeof(image, field) == 0 || vips_image_get_string(image, field, &text) != 0) {
+    return 0;
+  }
+  const std::vector<std::string> parts = absl::StrSplit(text, absl::ByAnyChar("/ "));
+  double numerator = 0, denominator = 0;
+  const bool good = parts.size() >= 2 && absl::SimpleAtod(parts[0], &numerator) &&
+                    absl::SimpleAtod(parts[1], &denominator) && denominator > 0;
+  return good ? numerator / denominator : 0;
+}
+
+void ReadResolution(VipsImage* image, const std::string& format, ImageMetadata* metadata) {
+  double x = vips_image_get_xres(image);
+  double y = vips_image_get_yres(image);
+  const char* unit = "";
+  // libvips always has a resolution; a unit only where the file has one, and never of PNG, which
+  // has but one.
+  const bool has_unit = vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT) != 0 &&
+                        vips_image_get_string(image, VIPS_META_RESOLUTION_UNIT, &unit) == 0;
+  if (!has_unit &&
+      (format != "png" || (x == kUnsaidPngPixelsPerMm && y == kUnsaidPngPixelsPerMm))) {
+    return;
+  }
+  // Of a WebP it leaves the resolution where it is, in the EXIF data.
+  const double exif_x = ExifRational(image, "exif-ifd0-XResolution");
+  const double exif_y = ExifRational(image, "exif-ifd0-YResolution");
+  if (format == "webp" && exif_x > 0 && exif_y > 0) {
+    const double mm = absl::string_view(unit) == "cm" ? 10.0 : 25.4;
+    x = exif_x / mm;
+    y = exif_y / mm;
+  }
+  if (x > 0 && y > 0) {
+    metadata->x_pixels_per_mm = x;
+    metadata->y_pixels_per_mm = y;
+  }
+}
+
 ImageMetadata MetadataOf(VipsImage* image, const std::string& format) {
   ImageMetadata metadata;
   if (vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0) {
@@ -123,16 +164,7 @@ ImageMetadata MetadataOf(VipsImage* image, const std::string& format) {
       metadata.icc_profile.assign(first, first + bytes);
     }
   }
-  const double x = vips_image_get_xres(image);
-  const double y = vips_image_get_yres(image);
-  // libvips always has a resolution; a unit only where the file has one, and never of PNG, which
-  // has but one.
-  const bool said = vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT) != 0 ||
-                    (format == "png" && (x != kUnsaidPngPixelsPerMm || y != kUnsaidPngPixelsPerMm));
-  if (said && x > 0 && y > 0) {
-    metadata.x_pixels_per_mm = x;
-    metadata.y_pixels_per_mm = y;
-  }
+  ReadResolution(image, format, &metadata);
   metadata.orientation = vips_image_get_orientation(image);
   return metadata;
 }

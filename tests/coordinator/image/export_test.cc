@@ -45,7 +45,7 @@ TEST(Export, GivesPngTheSamePixels) {
   for (SampleType sample : {SampleType::kU8, SampleType::kU16}) {
     for (int channels = 1; channels <= 4; ++channels) {
       SCOPED_TRACE(absl::StrCat(SampleTypeName(sample), " x ", channels));
-      const CanvasFormat format = {{600, 515}, channels, sample};
+      const CanvasFormat format = {{520, 45}, channels, sample};
       const std::vector<std::byte> samples = NoiseSamples(format, 9);
       OutputOptions options = Options(folder.path("a.png"), format);
       options.overwrite = true;
