@@ -1,5 +1,5 @@
-// Outputs of the scheduling core, as values. The shell carries them out in this order: records are persisted before
-// anything is sent. Pure.
+// Outputs of the scheduling core, as values. The shell carries them out in this order: records are
+// persisted before anything is sent. Pure.
 
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_DECISIONS_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_DECISIONS_H_
@@ -48,16 +48,17 @@ enum class Verdict { kAccepted, kDuplicate, kRefused };
 
 struct VerdictOn {
   Verdict verdict = Verdict::kRefused;
-  std::string reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH, MODEL_MISMATCH, CLASS_MISMATCH,
-                       // UNKNOWN_JOB, UNKNOWN_TILE
-  std::string text;    // one sentence for people
+  std::string reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH,
+                       // MODEL_MISMATCH, CLASS_MISMATCH, UNKNOWN_JOB, UNKNOWN_TILE
+  std::string text;  // one sentence for people
 };
 
 // For the job's event list and the log.
 struct Notice {
-  std::string job;     // empty: concerns none
-  std::string kind;    // lower_snake: worker_joined, worker_gone, lease_lapsed, tile_requeued, late_result_accepted,
-                       // result_refused, tile_failed, promise_chosen, turned_tolerant, job_waiting, …
+  std::string job;   // empty: concerns none
+  std::string kind;  // lower_snake: worker_joined, worker_gone, lease_lapsed, tile_requeued,
+                     // late_result_accepted, result_refused, tile_failed, promise_chosen,
+                     // turned_tolerant, job_waiting, …
   std::optional<int64_t> tile;
   std::string worker;
   std::string text;  // one sentence

@@ -16,14 +16,15 @@ struct JobSubmitted {
   JobSpec job;
 };
 
-// The user cancelled the job, or the shell cannot go on with it (reason says which). Its leases are taken back.
+// The user cancelled the job, or the shell cannot go on with it (reason says which). Its leases are
+// taken back.
 struct JobStopped {
   std::string job;
   std::string reason;
 };
 
-// A control stream said hello. The same incarnation again: it came back and will sync. Another one: the earlier process
-// of that name is gone.
+// A control stream said hello. The same incarnation again: it came back and will sync. Another one:
+// the earlier process of that name is gone.
 struct WorkerJoined {
   std::string worker;
   std::string incarnation;
@@ -43,7 +44,8 @@ struct HeldLease {
   std::vector<int64_t> open_tiles;
 };
 
-// What the worker holds. A lease with sequence ≤ seen_grant_sequence that is neither held nor settled is lost.
+// What the worker holds. A lease with sequence ≤ seen_grant_sequence that is neither held nor
+// settled is lost.
 struct WorkerSynced {
   std::string worker;
   uint64_t seen_grant_sequence = 0;
@@ -68,7 +70,8 @@ struct LeaseDropped {
   LeaseKey lease;
 };
 
-// A result whose payload passed the checks of the shell (size, checksum). Answered with Decisions::verdict.
+// A result whose payload passed the checks of the shell (size, checksum). Answered with
+// Decisions::verdict.
 struct ResultArrived {
   std::string job;
   uint64_t generation = 0;
@@ -110,8 +113,9 @@ struct StreamClosed {
 // Time passed; nothing else happened.
 struct Tick {};
 
-using Event = std::variant<JobSubmitted, JobStopped, WorkerJoined, WorkerHeard, WorkerSynced, LeaseStarted,
-                           LeasePreparing, LeaseDropped, ResultArrived, TileFailed, CanaryMeasured, StreamClosed, Tick>;
+using Event = std::variant<JobSubmitted, JobStopped, WorkerJoined, WorkerHeard, WorkerSynced,
+                           LeaseStarted, LeasePreparing, LeaseDropped, ResultArrived, TileFailed,
+                           CanaryMeasured, StreamClosed, Tick>;
 
 }  // namespace tilewright
 

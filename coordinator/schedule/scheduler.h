@@ -1,5 +1,5 @@
-// The scheduling core: a pure state machine. Events in, decisions out; no clock, thread, lock or I/O. The shell that owns
-// it serialises calls (not thread-safe).
+// The scheduling core: a pure state machine. Events in, decisions out; no clock, thread, lock or
+// I/O. The shell that owns it serialises calls (not thread-safe).
 
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_
@@ -27,7 +27,7 @@ struct JobView {
   int64_t tiles_leased = 0;
   int64_t attempts = 0;  // leases of tiles granted
   Promise promise = Promise::kUndecided;
-  std::set<std::string> numeric_classes;          // of accepted tiles; environment keys where no canary ran
+  std::set<std::string> numeric_classes;  // of accepted tiles; environment keys where no canary ran
   std::map<std::string, int64_t> tiles_by_worker;  // accepted
   std::optional<Instant> first_grant;
   std::optional<Instant> last_accept;
@@ -57,10 +57,11 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Takes one event and says what to do now. `now` never goes back. An event about something unknown (an ended job, a
-  // worker that left) changes nothing; it is not an error.
+  // Takes one event and says what to do now. `now` never goes back. An event about something
+  // unknown (an ended job, a worker that left) changes nothing; it is not an error.
   Decisions Handle(const Event& event, Instant now);
-  // When to call Handle(Tick) at the latest; Instant::Never() if nothing waits. Never before the last `now`.
+  // When to call Handle(Tick) at the latest; Instant::Never() if nothing waits. Never before the
+  // last `now`.
   Instant next_deadline() const;
 
   // nullopt for an unknown or ended-and-forgotten job. An ended job is kept until Forget.
@@ -71,8 +72,8 @@ class Scheduler {
   // Of every connected worker, for a job not submitted yet.
   std::vector<MatchView> Match(const JobSpec& job) const;
 
-  // Asserts every invariant: each tile in exactly one state, counters equal sums, next_deadline not in the past; for tests.
-  // INTERNAL names the first that is broken.
+  // Asserts every invariant: each tile in exactly one state, counters equal sums, next_deadline not
+  // in the past; for tests. INTERNAL names the first that is broken.
   absl::Status CheckInvariants() const;
 
  private:

@@ -1,8 +1,10 @@
-// The words of the scheduling core: identities, what jobs ask for, what workers offer. Value types; pure.
+// The words of the scheduling core: identities, what jobs ask for, what workers offer. Value types;
+// pure.
 
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_TYPES_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_TYPES_H_
 
+#include <compare>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -50,11 +52,11 @@ struct JobSpec {
   std::string model_name;  // for messages
   std::string engine;      // a worker must offer it
   std::string dtype = "fp32";
-  int executed_batch = 1;  // tiles the engine executes at once: numerics, not scheduling
+  int executed_batch = 1;    // tiles the engine executes at once: numerics, not scheduling
   bool prove_class = false;  // --strict: canaries before the first grant
   double flops_per_tile = 0;
-  int64_t input_bytes = 0;   // of one tile as sent
-  int64_t output_bytes = 0;  // of one tile's largest contribution
+  int64_t input_bytes = 0;                       // of one tile as sent
+  int64_t output_bytes = 0;                      // of one tile's largest contribution
   absl::Duration tile_timeout = absl::Hours(1);  // job limit on one tile
 };
 
@@ -65,8 +67,8 @@ struct WorkerOffer {
   int64_t memory_bytes = 0;
   double probe_flops = 0;
   std::string environment_key;
-  int credit_tiles = 1;     // level: tiles held at once, the running batch included
-  int64_t credit_bytes = 0;  // level
+  int credit_tiles = 1;      // level: tiles held at once, the running batch included
+  int64_t credit_bytes = 0;  // level; 0: bytes are not bounded
 };
 
 struct SchedulerOptions {
@@ -74,7 +76,8 @@ struct SchedulerOptions {
   absl::Duration liveness = absl::Seconds(8);
   // A job that never had a grant fails after this long without an eligible worker.
   absl::Duration worker_grace = absl::Seconds(60);
-  // Deadline of a running lease: clamp(factor × p95 seconds per tile × unsettled tiles, floor, job limit).
+  // Deadline of a running lease: clamp(factor × p95 seconds per tile × unsettled tiles, floor, job
+  // limit).
   double deadline_factor = 3.0;
   absl::Duration deadline_floor = absl::Seconds(5);
   // A tile never seen on a worker: FLOPs / probe speed × factor, at least this.
@@ -87,10 +90,16 @@ struct SchedulerOptions {
   absl::Duration prepare_stall = absl::Seconds(120);
   // Work that one lease should hold.
   absl::Duration lease_work = absl::Milliseconds(1500);
+  // Work below which an end-of-job share is not cut: a round trip costs more.
+  absl::Duration lease_work_min = absl::Milliseconds(20);
   // Most tiles in one lease.
   int lease_tiles_max = 1024;
   // How long strict-by-presumption outlives the last holder of its class.
   absl::Duration class_grace = absl::Seconds(60);
+  // A worker that left is forgotten (its measured speeds, its unfinished attempts) after this long.
+  absl::Duration worker_memory = absl::Hours(1);
+  // Most notices of one kind for one job; the last one says that further ones are left out.
+  int notices_per_kind_max = 200;
 };
 
 }  // namespace tilewright

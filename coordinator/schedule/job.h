@@ -1,0 +1,67 @@
+// A job in the scheduling core. A value type; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_JOB_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_JOB_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "coordinator/schedule/tile_table.h"
+#include "coordinator/schedule/types.h"
+#include "coordinator/schedule/worker.h"
+#include "proto/base/instant.h"
+
+namespace tilewright::schedule {
+
+struct Stage;
+
+//              first grant             all tiles accepted, poison, stopped
+//   kWaiting ---------------> kRunning ------------------------------------> kEnded
+//      |   no eligible worker within the grace, stopped                        ^
+//      +-----------------------------------------------------------------------+
+enum class JobState : uint8_t {
+  kWaiting,  // never had a grant: for an eligible worker, its turn, or the proof of a class
+  kRunning,
+  kEnded,  // kept for reports and for late results until it is forgotten
+};
+
+struct Job {
+  explicit Job(const JobSpec& job_spec) : spec(job_spec), tiles(job_spec.tile_count) {}
+
+  const JobSpec spec;
+  uint64_t id = 0;  // number of the submission
+  JobState state = JobState::kWaiting;
+  TileTable tiles;
+  Stage* stage = nullptr;
+
+  // Connected workers that could compute a tile; a proven job's class decides besides. By id.
+  absl::btree_map<uint64_t, Worker*> candidates;
+  bool waiting_told = false;   // the present lack of workers was announced
+  bool floor_emptied = false;  // its last candidate left for want of memory
+
+  Promise promise = Promise::kUndecided;
+  // kStrict: the environment key (presumed) or the digest of the canary (proven). Invariant: proven
+  // never changes.
+  std::string numeric_class;
+  bool proof_over = false;  // the time for canaries has passed
+
+  int64_t attempts = 0;
+  absl::flat_hash_map<std::string, int64_t> tiles_by_worker;
+  std::set<std::string> classes;
+  std::optional<Instant> first_grant;
+  std::optional<Instant> last_accept;
+  absl::flat_hash_map<std::string, int>
+      worker_charges;                  // charged failures by worker, for blocklists
+  std::map<std::string, int> notices;  // by kind
+
+  bool active() const { return state != JobState::kEnded; }
+};
+
+}  // namespace tilewright::schedule
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_JOB_H_

@@ -1,0 +1,167 @@
+#include "coordinator/schedule/scheduler.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
+
+namespace tilewright {
+
+using schedule::Timer;
+using schedule::TimerKind;
+
+Scheduler::Scheduler(const SchedulerOptions& options, uint64_t epoch)
+    : impl_(std::make_unique<Impl>(options, epoch)) {}
+Scheduler::~Scheduler() = default;
+
+Decisions Scheduler::Handle(const Event& event, Instant now) { return impl_->Handle(event, now); }
+Instant Scheduler::next_deadline() const { return impl_->next_deadline(); }
+std::optional<JobView> Scheduler::ViewJob(const std::string& job, Instant now) const {
+  return impl_->ViewJob(job, now);
+}
+void Scheduler::Forget(const std::string& job) { impl_->Forget(job); }
+std::vector<WorkerView> Scheduler::ViewWorkers() const { return impl_->ViewWorkers(); }
+std::vector<MatchView> Scheduler::Match(const JobSpec& job) const { return impl_->Match(job); }
+absl::Status Scheduler::CheckInvariants() const { return impl_->CheckInvariants(); }
+
+Decisions Scheduler::Impl::Handle(const Event& event, Instant now) {
+  now_ = std::max(now_, now);
+  out_ = Decisions();
+  // What was due before the event counts as having happened before it.
+  FireDue();
+  std::visit([this](const auto& e) { On(e); }, event);
+  Dispatch();
+  next_deadline_ = deadlines_.Next();
+  return std::move(out_);
+}
+
+void Scheduler::Impl::FireDue() {
+  while (std::optional<Timer> timer = deadlines_.PopDue(now_)) Fire(*timer);
+}
+
+void Scheduler::Impl::Fire(Timer timer) {
+  switch (timer.kind) {
+    case TimerKind::kLiveness:
+      OnSilence(*worker_by_id_.at(timer.id));
+      return;
+    case TimerKind::kForget:
+      OnForget(*worker_by_id_.at(timer.id));
+      return;
+    case TimerKind::kCanary:
+      OnCanaryTimeout(*worker_by_id_.at(timer.id));
+      return;
+    case TimerKind::kLease:
+      OnLeaseDeadline(*FindLease(timer.id));
+      return;
+    case TimerKind::kWorkerGrace:
+      OnWorkerGrace(*FindJob(timer.id));
+      return;
+    case TimerKind::kClassGrace:
+      TurnTolerant(*FindJob(timer.id), std::nullopt, "",
+                   absl::StrCat("no worker of its environment was connected for ",
+                                schedule::SecondsText(options_.class_grace)));
+      return;
+    case TimerKind::kProof: {
+      Job& job = *FindJob(timer.id);
+      job.proof_over = true;
+      MaybeChooseClass(job);
+      return;
+    }
+  }
+}
+
+Scheduler::Impl::Job* Scheduler::Impl::FindJob(const std::string& name) const {
+  auto it = jobs_.find(name);
+  return it == jobs_.end() ? nullptr : it->second.get();
+}
+
+Scheduler::Impl::Job* Scheduler::Impl::FindJob(uint64_t id) const {
+  auto it = active_jobs_.find(id);
+  return it == active_jobs_.end() ? nullptr : it->second;
+}
+
+Scheduler::Impl::Worker* Scheduler::Impl::FindWorker(const std::string& name) const {
+  auto it = workers_.find(name);
+  return it == workers_.end() ? nullptr : it->second.get();
+}
+
+Scheduler::Impl::Lease* Scheduler::Impl::FindLease(uint64_t sequence) const {
+  auto it = leases_.find(sequence);
+  return it == leases_.end() ? nullptr : it->second.get();
+}
+
+Scheduler::Impl::Lease* Scheduler::Impl::FindLease(const LeaseKey& key,
+                                                   const std::string& worker) const {
+  if (key.epoch != epoch_) return nullptr;
+  Lease* lease = FindLease(key.sequence);
+  return lease != nullptr && lease->worker->name == worker ? lease : nullptr;
+}
+
+void Scheduler::Impl::Tell(Job* job, std::string kind, std::optional<int64_t> tile,
+                           const std::string& worker, std::string text) {
+  if (job != nullptr) {
+    const int told = ++job->notices[kind];
+    if (told > options_.notices_per_kind_max) return;
+    if (told == options_.notices_per_kind_max) {
+      absl::StrAppend(&text, " Further notices of this kind are left out.");
+    }
+  }
+  out_.notices.push_back(
+      {job == nullptr ? "" : job->spec.name, std::move(kind), tile, worker, std::move(text)});
+}
+
+std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name, Instant /*now*/) const {
+  const Job* job = FindJob(name);
+  if (job == nullptr) return std::nullopt;
+  JobView view;
+  view.tiles_done = job->tiles.accepted();
+  view.tiles_leased = job->tiles.leased();
+  view.attempts = job->attempts;
+  view.promise = job->promise;
+  view.numeric_classes = job->classes;
+  view.tiles_by_worker.insert(job->tiles_by_worker.begin(), job->tiles_by_worker.end());
+  view.first_grant = job->first_grant;
+  view.last_accept = job->last_accept;
+  if (!job->active()) {
+    view.remaining = absl::ZeroDuration();
+  } else if (job->stage->speed_sum > 0) {
+    view.remaining = absl::Seconds(static_cast<double>(job->spec.tile_count - view.tiles_done) /
+                                   job->stage->speed_sum);
+  }
+  return view;
+}
+
+void Scheduler::Impl::Forget(const std::string& name) {
+  Job* job = FindJob(name);
+  if (job != nullptr && !job->active()) jobs_.erase(name);
+}
+
+std::vector<WorkerView> Scheduler::Impl::ViewWorkers() const {
+  std::vector<WorkerView> views;
+  for (const auto& [name, worker] : workers_) {
+    if (!worker->connected()) continue;
+    views.push_back({name, worker->incarnation, static_cast<int>(worker->held_tiles),
+                     worker->accepted_tiles, worker->last_heard});
+  }
+  std::sort(views.begin(), views.end(),
+            [](const WorkerView& a, const WorkerView& b) { return a.name < b.name; });
+  return views;
+}
+
+std::vector<MatchView> Scheduler::Impl::Match(const JobSpec& spec) const {
+  auto stage = stages_.find(schedule::StageKeyOf(spec));
+  const int64_t floor = stage == stages_.end() ? 0 : stage->second->memory_floor;
+  std::vector<MatchView> views;
+  for (const auto& [name, worker] : workers_) {
+    if (!worker->connected()) continue;
+    const std::string why = schedule::WhyNotEligible(spec, worker->offer, floor);
+    views.push_back({name, why.empty(), why.empty() ? "" : absl::StrCat(name, " ", why, ".")});
+  }
+  std::sort(views.begin(), views.end(),
+            [](const MatchView& a, const MatchView& b) { return a.worker < b.worker; });
+  return views;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,176 @@
+// Dispatch: who gets what, after every event. Looks only at workers that the event concerned, and
+// at idle ones when tiles became ready.
+
+#include <algorithm>
+#include <limits>
+
+#include "coordinator/schedule/batch_size.h"
+#include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/poison.h"
+#include "coordinator/schedule/scheduler_impl.h"
+
+namespace tilewright {
+
+using schedule::TileState;
+
+namespace {
+
+// Returned tiles that one look at a job considers: those a worker may not retry are passed over.
+constexpr int kReturnedLooked = 64;
+
+}  // namespace
+
+void Scheduler::Impl::Touch(Worker& worker) {
+  if (worker.awake) return;
+  worker.awake = true;
+  awake_.push_back(&worker);
+}
+
+int Scheduler::Impl::LiveLeases(const Worker& worker) const {
+  return static_cast<int>(std::count_if(worker.leases.begin(), worker.leases.end(),
+                                        [](const Lease* lease) { return lease->live(); }));
+}
+
+void Scheduler::Impl::UpdateIdle(Worker& worker) {
+  const bool overdue = std::any_of(worker.leases.begin(), worker.leases.end(),
+                                   [](const Lease* lease) { return lease->overdue; });
+  const bool idle = worker.state == WorkerState::kConnected && !overdue &&
+                    !worker.canary.has_value() && LiveLeases(worker) == 0;
+  if (idle == worker.idle) return;
+  worker.idle = idle;
+  if (idle) {
+    idle_[worker.id] = &worker;
+  } else {
+    idle_.erase(worker.id);
+  }
+}
+
+void Scheduler::Impl::Dispatch() {
+  for (Worker* worker : awake_) UpdateIdle(*worker);
+  if (wake_idle_) {
+    for (const auto& [id, worker] : idle_) Touch(*worker);
+    wake_idle_ = false;
+  }
+  if (awake_.empty()) return;
+  // First leases before second ones: prefetching must not take a tile from an idle worker.
+  for (bool prefetch : {false, true}) {
+    for (Worker* worker : awake_) {
+      if (worker->state != WorkerState::kConnected) continue;
+      if (OccupiedByCanary(*worker)) {
+        UpdateIdle(*worker);
+        continue;
+      }
+      if (LiveLeases(*worker) == (prefetch ? 1 : 0)) GiveLease(*worker, prefetch);
+    }
+  }
+  for (Worker* worker : awake_) worker->awake = false;
+  awake_.clear();
+}
+
+bool Scheduler::Impl::GiveLease(Worker& worker, bool prefetch) {
+  const bool overdue = std::any_of(worker.leases.begin(), worker.leases.end(),
+                                   [](const Lease* lease) { return lease->overdue; });
+  if (overdue) return false;
+  for (const auto& [rank, job] : ready_jobs_) {
+    if (!job->candidates.contains(worker.id) || !MayGrant(*job, worker)) continue;
+    auto at = job->stage->workers.find(worker.id);
+    std::optional<absl::Duration> tile_seconds;
+    if (at != job->stage->workers.end() && at->second.seconds.measured())
+      tile_seconds = at->second.seconds.Mean();
+
+    const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
+                                       .level_bytes = worker.offer.credit_bytes,
+                                       .held_tiles = worker.held_tiles,
+                                       .held_bytes = worker.held_bytes,
+                                       .tile_bytes = schedule::CreditBytesOfTile(job->spec)};
+    int64_t count = schedule::BatchSize({.ready = job->tiles.ready(),
+                                         .workers = static_cast<int64_t>(job->candidates.size()),
+                                         .tile_seconds = tile_seconds,
+                                         .executed_batch = job->spec.executed_batch,
+                                         .free_credit = schedule::FreeCredit(credit),
+                                         .single = worker.next_single},
+                                        options_);
+    if (prefetch && count > 0) {
+      const double unaccepted = static_cast<double>(job->spec.tile_count - job->tiles.accepted());
+      const double sum = job->stage->speed_sum;
+      schedule::PrefetchQuery query{.ready = job->tiles.ready(),
+                                    .idle_slots = IdleSlots(*job),
+                                    .tile_seconds = tile_seconds,
+                                    .remaining = std::nullopt,
+                                    .held = worker.held_tiles,
+                                    .share = 0,
+                                    .recovering = worker.lapses_in_row > 0 || worker.next_single};
+      if (sum > 0 && tile_seconds.has_value()) {
+        query.remaining = absl::Seconds(unaccepted / sum);
+        query.share = unaccepted * at->second.tiles_per_second / sum;
+      }
+      count = std::min(count, schedule::PrefetchLimit(query));
+      if (count <= 0) return false;  // a later job must not overtake
+    }
+    std::vector<int64_t> tiles = TakeTiles(*job, worker, count);
+    if (tiles.empty()) continue;
+    if (job->promise == Promise::kUndecided) PresumePromise(*job);
+    if (job->promise == Promise::kStrict && !job->spec.prove_class &&
+        worker.offer.environment_key != job->numeric_class) {
+      TurnTolerant(*job, tiles.front(), worker.name,
+                   "worker " + worker.name + " has another environment");
+    }
+    Grant(worker, *job, std::move(tiles));
+    return true;
+  }
+  return false;
+}
+
+std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, int64_t count) {
+  std::vector<int64_t> taken;
+  int looked = 0;
+  for (int64_t tile : job.tiles.returned()) {
+    if (static_cast<int64_t>(taken.size()) >= count || ++looked > kReturnedLooked) break;
+    const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
+    if (!MayTake(job, worker, tile)) continue;
+    if (trouble != nullptr && trouble->alone) {
+      if (!taken.empty()) continue;
+      return {tile};
+    }
+    taken.push_back(tile);
+  }
+  // NextFresh() moves only when tiles are marked, so walk on from it.
+  for (int64_t tile = job.tiles.NextFresh();
+       static_cast<int64_t>(taken.size()) < count && tile < job.tiles.count(); ++tile) {
+    if (job.tiles.state(tile) == TileState::kFresh) taken.push_back(tile);
+  }
+  return taken;
+}
+
+bool Scheduler::Impl::MayTake(const Job& job, const Worker& worker, int64_t tile) const {
+  for (uint64_t sequence : job.tiles.attempts(tile)) {
+    if (leases_.at(sequence)->worker == &worker) return false;  // its own attempt has not settled
+  }
+  const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
+  const int own = trouble == nullptr ? 0 : trouble->Count(worker.name);
+  if (own == 0) return true;
+  int fewest = std::numeric_limits<int>::max();
+  for (const auto& [id, other] : job.candidates) {
+    if (other == &worker || !Usable(job, *other)) continue;
+    fewest = std::min(fewest, trouble->Count(other->name));
+    if (fewest < own) break;
+  }
+  return schedule::MayRetry(own, fewest);
+}
+
+bool Scheduler::Impl::Usable(const Job& job, const Worker& worker) const {
+  return worker.state == WorkerState::kConnected && MayGrant(job, worker) &&
+         std::none_of(worker.leases.begin(), worker.leases.end(),
+                      [](const Lease* lease) { return lease->overdue; });
+}
+
+int64_t Scheduler::Impl::IdleSlots(const Job& job) const {
+  // Only when few tiles are left does it matter which idle workers could take them.
+  const int64_t idle = static_cast<int64_t>(idle_.size());
+  if (job.tiles.ready() > idle) return idle;
+  return std::count_if(idle_.begin(), idle_.end(), [&](const auto& entry) {
+    return job.candidates.contains(entry.first) && MayGrant(job, *entry.second);
+  });
+}
+
+}  // namespace tilewright

@@ -1,0 +1,130 @@
+// Failures: what they are charged to, when a tile is poison, what a crash means.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/poison.h"
+#include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
+
+namespace tilewright {
+
+using schedule::TileMark;
+using schedule::TileState;
+using schedule::WorkerTrouble;
+
+void Scheduler::Impl::On(const TileFailed& event) {
+  Lease* lease = FindLease(event.lease, event.worker);
+  if (lease == nullptr) return;
+  const int64_t position = lease->Find(event.tile);
+  if (position < 0 || lease->marks[position] == TileMark::kSettled) return;
+  Worker& worker = *lease->worker;
+  Job* job = lease->job;
+  const int executed = lease->tiles.size() == 1 ? 1 : event.batch;
+  SettleTile(*lease, position);
+  if (job == nullptr) return;
+
+  std::string what = TileFailureCauseName(event.cause);
+  if (!event.text.empty()) absl::StrAppend(&what, " (", schedule::Quoted(event.text), ")");
+  Tell(job, "tile_failed", event.tile, worker.name,
+       absl::StrCat("Worker ", worker.name, " failed tile ", event.tile, ": ", what, "."));
+  if (event.cause == TileFailureCause::kOutOfMemory) {
+    OutOfMemory(*job, worker, event.tile, event);
+    return;
+  }
+  const schedule::FailureCharge charge = schedule::ChargeFor(event.cause, executed);
+  if (charge.worker) ChargeWorker(job, worker);
+  if (job->tiles.state(event.tile) == TileState::kAccepted) return;
+  schedule::TileTrouble& trouble = job->tiles.MutableTrouble(event.tile);
+  if (charge.alone) trouble.alone = true;
+  if (charge.tile) {
+    ChargeTile(*job, worker, event.tile, what);
+  } else {
+    trouble.On(worker.name).uncharged++;
+  }
+}
+
+void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const TileFailed& event) {
+  Stage& stage = *job.stage;
+  const int64_t floor =
+      schedule::RaisedMemoryFloor(stage.memory_floor, event.peak_bytes, worker.offer.memory_bytes);
+  if (floor == stage.memory_floor) return;
+  stage.memory_floor = floor;
+  Tell(&job, "memory_floor_raised", tile, worker.name,
+       absl::StrCat("A tile of ", job.spec.name, " needs at least ", schedule::BytesText(floor),
+                    " of device memory: ", worker.name, " with ",
+                    schedule::BytesText(worker.offer.memory_bytes), " ran out."));
+  std::vector<Job*> concerned;
+  for (const auto& [id, other] : active_jobs_) {
+    if (other->stage == &stage) concerned.push_back(other);
+  }
+  for (Job* other : concerned) {
+    const auto candidates = other->candidates;
+    for (const auto& [id, candidate] : candidates) RefreshCandidate(*other, *candidate);
+    if (!other->candidates.empty()) continue;
+    // A worker that left a moment ago may come back with more memory; without one nobody can help.
+    const bool may_return =
+        std::any_of(worker_by_id_.begin(), worker_by_id_.end(), [&](const auto& entry) {
+          return !entry.second->connected() &&
+                 schedule::WhyNotEligible(other->spec, entry.second->offer, floor).empty();
+        });
+    if (may_return) {
+      other->floor_emptied = true;
+      CandidatesChanged(*other);
+      continue;
+    }
+    EndJob(*other, absl::FailedPreconditionError(absl::StrCat(
+                       "A tile of ", other->spec.name, " (model ", other->spec.model_name,
+                       ") needs at least ", schedule::BytesText(floor),
+                       " of device memory, which no worker has: ", WhyNobody(*other),
+                       ". A smaller tile needs less.")));
+  }
+}
+
+void Scheduler::Impl::ChargeWorker(Job* job, Worker& worker) {
+  worker.charges++;
+  if (job != nullptr) job->worker_charges[worker.name]++;
+}
+
+void Scheduler::Impl::ChargeTile(Job& job, Worker& worker, int64_t tile, const std::string& what) {
+  if (!job.active() || job.tiles.state(tile) == TileState::kAccepted) return;
+  schedule::TileTrouble& trouble = job.tiles.MutableTrouble(tile);
+  WorkerTrouble& on_worker = trouble.On(worker.name);
+  on_worker.charged++;
+  on_worker.last = what;
+  const int64_t eligible =
+      std::count_if(job.candidates.begin(), job.candidates.end(),
+                    [&](const auto& entry) { return MayGrant(job, *entry.second); });
+  if (!schedule::IsPoison(trouble.charged(), trouble.charged_workers(), eligible)) return;
+  std::vector<std::string> workers;
+  for (const WorkerTrouble& t : trouble.workers) {
+    if (t.charged == 1) workers.push_back(t.worker);
+    if (t.charged > 1) workers.push_back(absl::StrCat(t.worker, " (", t.charged, " times)"));
+  }
+  const std::string sentence =
+      absl::StrCat("Tile ", tile, " of ", job.spec.name, " (model ", job.spec.model_name,
+                   ") failed ", trouble.charged(), " times, on ", schedule::JoinAnd(workers),
+                   "; the last cause was ", what, ".");
+  Tell(&job, "tile_poisoned", tile, worker.name, sentence);
+  EndJob(job, absl::FailedPreconditionError(sentence));
+}
+
+void Scheduler::Impl::Crash(Lease& lease, bool alone) {
+  Job* job = lease.job;
+  Worker& worker = *lease.worker;
+  if (job == nullptr || lease.wanted == 0) return;
+  job->worker_charges[worker.name]++;
+  const std::vector<int64_t> tiles = lease.WantedTiles();
+  Tell(job, "worker_crashed", tiles.front(), worker.name,
+       absl::StrCat("Worker ", worker.name, " restarted while it ran lease ", lease.sequence,
+                    " with ", schedule::TileList(tiles), "."));
+  if (alone) {
+    ChargeTile(*job, worker, tiles.front(), "a crash of the worker");
+    return;
+  }
+  // Any of them may be the culprit, so each is retried in a lease of its own, anywhere.
+  for (int64_t tile : tiles) job->tiles.MutableTrouble(tile).alone = true;
+}
+
+}  // namespace tilewright

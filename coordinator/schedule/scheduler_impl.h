@@ -1,0 +1,215 @@
+// The state of the scheduling core and its steps, by family of events. Only the scheduler_*.cc
+// files include it. Not thread-safe; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_IMPL_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_IMPL_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "coordinator/schedule/deadlines.h"
+#include "coordinator/schedule/job.h"
+#include "coordinator/schedule/job_order.h"
+#include "coordinator/schedule/lease.h"
+#include "coordinator/schedule/scheduler.h"
+#include "coordinator/schedule/stage.h"
+#include "coordinator/schedule/worker.h"
+
+namespace tilewright {
+
+class Scheduler::Impl {
+ public:
+  using Job = schedule::Job;
+  using Lease = schedule::Lease;
+  using LeaseState = schedule::LeaseState;
+  using Stage = schedule::Stage;
+  using StageWorker = schedule::StageWorker;
+  using Worker = schedule::Worker;
+  using WorkerState = schedule::WorkerState;
+
+  Impl(const SchedulerOptions& options, uint64_t epoch) : options_(options), epoch_(epoch) {}
+
+  // scheduler.cc
+  Decisions Handle(const Event& event, Instant now);
+  Instant next_deadline() const { return next_deadline_; }
+  std::optional<JobView> ViewJob(const std::string& name, Instant now) const;
+  void Forget(const std::string& name);
+  std::vector<WorkerView> ViewWorkers() const;
+  std::vector<MatchView> Match(const JobSpec& spec) const;
+  // scheduler_invariants.cc
+  absl::Status CheckInvariants() const;
+
+ private:
+  // ---- scheduler.cc: lookups, timers, notices
+  void FireDue();
+  void Fire(schedule::Timer timer);
+  void On(const Tick&) {}
+  Job* FindJob(const std::string& name) const;
+  Job* FindJob(uint64_t id) const;
+  Worker* FindWorker(const std::string& name) const;
+  // A lease of this epoch that `worker` has not ended; null otherwise.
+  Lease* FindLease(const LeaseKey& key, const std::string& worker) const;
+  Lease* FindLease(uint64_t sequence) const;
+  LeaseKey KeyOf(const Lease& lease) const { return {epoch_, lease.sequence}; }
+  // Adds a notice within the job's limit per kind; a null job is none.
+  void Tell(Job* job, std::string kind, std::optional<int64_t> tile, const std::string& worker,
+            std::string text);
+
+  // ---- scheduler_jobs.cc: the life of jobs
+  void On(const JobSubmitted& event);
+  void On(const JobStopped& event);
+  void EndJob(Job& job, absl::Status status);
+  // Keeps the index of jobs with ready tiles; after every change of a tile's state.
+  void UpdateReady(Job& job);
+  Stage& StageFor(const JobSpec& spec);
+  void ForgetStages();
+  // Puts the worker in or out of the job's candidates, and draws the consequences.
+  void RefreshCandidate(Job& job, Worker& worker);
+  void CandidatesChanged(Job& job);
+  // Whether some connected worker can compute the job, now or once its class is known.
+  bool HasHope(const Job& job) const;
+  void OnWorkerGrace(Job& job);
+  // "w1 does not run …; w2 has …": of at most 8 connected workers.
+  std::string WhyNobody(const Job& job) const;
+  // Why this connected worker gets nothing of the job; empty if it may.
+  std::string WhyNot(const Job& job, const Worker& worker) const;
+
+  // ---- scheduler_classes.cc: numeric classes
+  void On(const CanaryMeasured& event);
+  // By its own canary or that of another worker with its environment key; empty: unknown.
+  const std::string& ClassOf(const Stage& stage, const Worker& worker) const;
+  bool CanaryFailed(const Stage& stage, const Worker& worker) const;
+  // Whether the job's promise lets the worker compute it. A presumed promise does not stand in the
+  // way: it turns.
+  bool MayGrant(const Job& job, const Worker& worker) const;
+  void WantCanaries(Job& job);
+  // Sends the next canary that is waited for, if the worker is free. True if it must be left alone
+  // for canaries.
+  bool OccupiedByCanary(Worker& worker);
+  void OnCanaryTimeout(Worker& worker);
+  void ForgetCanary(Worker& worker);
+  // Chooses the class of a job with proof as soon as every candidate has answered or the time is
+  // over.
+  void MaybeChooseClass(Job& job);
+  // At the first grant of a job without proof.
+  void PresumePromise(Job& job);
+  void TurnTolerant(Job& job, std::optional<int64_t> tile, const std::string& worker,
+                    const std::string& why);
+  void WatchClassHolders(Job& job);
+  // The sentence on a foreign class, or empty if the result may be accepted. Sets `numeric_class`
+  // for the report.
+  std::string ClassMismatch(const Job& job, const ResultArrived& event, const Worker* worker,
+                            std::string* numeric_class) const;
+
+  // ---- scheduler_workers.cc: streams, silence, what a worker holds
+  void On(const WorkerJoined& event);
+  void On(const WorkerHeard& event);
+  void On(const WorkerSynced& event);
+  void On(const StreamClosed& event);
+  void OnSilence(Worker& worker);
+  void OnForget(Worker& worker);
+  void Heard(Worker& worker);
+  // `why` follows "is gone: ".
+  void Disconnect(Worker& worker, const std::string& why);
+  // Its process is gone for good: what ran crashed, everything returns.
+  void EndIncarnation(Worker& worker);
+  void SetSpeed(Stage& stage, Worker& worker, StageWorker& at, bool connected);
+  void SyncLease(Lease& lease, const HeldLease& held);
+  void ApplyCredits(Worker& worker);
+
+  // ---- scheduler_leases.cc: the life of leases and their clocks
+  void On(const LeaseStarted& event);
+  void On(const LeasePreparing& event);
+  void On(const LeaseDropped& event);
+  void Grant(Worker& worker, Job& job, std::vector<int64_t> tiles);
+  void Start(Lease& lease, Instant started);
+  void RestartClock(Lease& lease);
+  absl::Duration StartBudgetOf(const Lease& lease) const;
+  void OnLeaseDeadline(Lease& lease);
+  void Lapse(Lease& lease);
+  void PreparationStalled(Lease& lease);
+  // The tiles that the lease held up are rather tried by another worker next.
+  void PreferOthers(Lease& lease);
+  // The first lease that has not ended starts to be waited for.
+  void ArmHead(Worker& worker);
+  // Takes the whole lease back: its tiles are ready again, the worker is told. `text` is what the
+  // worker reads.
+  void TakeBackLease(Lease& lease, const std::string& text);
+  void TakeBackTile(Lease& lease, int64_t tile, const std::string& text);
+  // After a lease stopped being live: its wanted tiles without another live attempt become ready.
+  // Returns them.
+  std::vector<int64_t> OfferTiles(Lease& lease);
+  bool HasLiveAttempt(const Job& job, int64_t tile) const;
+  // Closes one tile of a lease; the last one ends the lease, which is then gone. A wanted tile that
+  // is not accepted becomes ready.
+  void SettleTile(Lease& lease, int64_t position);
+  void EndLease(Lease& lease);
+  void WaitForReturn(Lease& lease);
+
+  // ---- scheduler_results.cc
+  void On(const ResultArrived& event);
+  VerdictOn Judge(const ResultArrived& event, Job* job, const Worker* worker,
+                  std::string* numeric_class) const;
+  void Accept(Job& job, const ResultArrived& event, Worker* worker, const Lease* lease,
+              const std::string& numeric_class);
+  void Measure(Lease& lease);
+
+  // ---- scheduler_failures.cc
+  void On(const TileFailed& event);
+  void OutOfMemory(Job& job, Worker& worker, int64_t tile, const TileFailed& event);
+  void ChargeWorker(Job* job, Worker& worker);
+  // One more charged failure; ends the job if the tile is poison. `what` is a noun phrase: "a model
+  // error: …".
+  void ChargeTile(Job& job, Worker& worker, int64_t tile, const std::string& what);
+  // The worker's process died over this lease; `alone`: with no other open tile anywhere.
+  void Crash(Lease& lease, bool alone);
+
+  // ---- scheduler_dispatch.cc: who gets what
+  void Dispatch();
+  void Touch(Worker& worker);
+  void UpdateIdle(Worker& worker);
+  int LiveLeases(const Worker& worker) const;
+  // One lease for a worker without, or behind the only one it has. False if there is nothing for
+  // it.
+  bool GiveLease(Worker& worker, bool prefetch);
+  std::vector<int64_t> TakeTiles(Job& job, const Worker& worker, int64_t count);
+  bool MayTake(const Job& job, const Worker& worker, int64_t tile) const;
+  int64_t IdleSlots(const Job& job) const;
+  bool Usable(const Job& job, const Worker& worker) const;
+
+  const SchedulerOptions options_;
+  const uint64_t epoch_;
+  Instant now_;
+  Instant next_deadline_ = Instant::Never();
+  Decisions out_;  // of the event in hand
+
+  uint64_t last_sequence_ = 0;
+  uint64_t last_canary_ = 0;
+  uint64_t last_job_ = 0;
+  uint64_t last_worker_ = 0;
+
+  absl::flat_hash_map<std::string, std::unique_ptr<Job>> jobs_;
+  absl::btree_map<uint64_t, Job*> active_jobs_;  // Invariant: the jobs not in kEnded, by id.
+  absl::btree_map<schedule::JobRank, Job*>
+      ready_jobs_;  // Invariant: active jobs with a ready tile.
+  absl::flat_hash_map<std::string, std::unique_ptr<Worker>> workers_;
+  absl::flat_hash_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
+  absl::btree_map<uint64_t, Worker*> idle_;              // Invariant: workers with `idle` set.
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Lease>>
+      leases_;  // by sequence; all that have not ended
+  std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
+  std::vector<Worker*> awake_;  // to be looked at before the event ends
+  bool wake_idle_ = false;      // tiles became ready: idle workers are to be looked at
+  schedule::Deadlines deadlines_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_IMPL_H_

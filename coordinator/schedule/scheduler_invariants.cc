@@ -1,0 +1,144 @@
+// What must hold after every event; for tests.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/scheduler_impl.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+
+using schedule::TileMark;
+using schedule::TileState;
+using schedule::TimerKind;
+
+namespace {
+
+template <typename... Parts>
+absl::Status Broken(const Parts&... parts) {
+  return absl::InternalError(absl::StrCat(parts...));
+}
+
+}  // namespace
+
+absl::Status Scheduler::Impl::CheckInvariants() const {
+  if (next_deadline_ < now_) return Broken("next_deadline is in the past");
+  if (!awake_.empty()) return Broken("workers are still to be looked at");
+  if (worker_by_id_.size() != workers_.size()) return Broken("the worker indices differ");
+
+  size_t leases_of_workers = 0, idle = 0;
+  for (const auto& [name, owned] : workers_) {
+    const Worker& worker = *owned;
+    int64_t tiles = 0, bytes = 0;
+    int live = 0;
+    bool overdue = false;
+    uint64_t before = 0;
+    for (const Lease* lease : worker.leases) {
+      if (lease->worker != &worker || lease->sequence <= before)
+        return Broken(name, ": leases out of order");
+      before = lease->sequence;
+      tiles += lease->open;
+      bytes += lease->open * lease->credit_bytes_per_tile;
+      live += lease->live();
+      overdue = overdue || lease->overdue;
+      if (!worker.connected() && lease->live())
+        return Broken(name, ": is gone and has live lease ", lease->sequence);
+      if (lease->state == LeaseState::kOrphaned && worker.state == WorkerState::kConnected) {
+        return Broken(name, ": is connected and has orphaned lease ", lease->sequence);
+      }
+    }
+    leases_of_workers += worker.leases.size();
+    if (tiles != worker.held_tiles || bytes != worker.held_bytes) {
+      return Broken(name, ": holds ", tiles, " tiles, counted ", worker.held_tiles);
+    }
+    if (live > 2) return Broken(name, ": has ", live, " live leases");
+    if (overdue) {
+      for (const Lease* lease : worker.leases) {
+        if (lease->state == LeaseState::kQueued)
+          return Broken(name, ": has work queued behind an overdue lease");
+      }
+    }
+    const bool is_idle = worker.state == WorkerState::kConnected && !overdue &&
+                         !worker.canary.has_value() && live == 0;
+    if (worker.idle != is_idle || idle_.contains(worker.id) != is_idle)
+      return Broken(name, ": idle index is wrong");
+    idle += is_idle;
+    if (worker.connected() !=
+        (deadlines_.At({TimerKind::kLiveness, worker.id}) != Instant::Never())) {
+      return Broken(name, ": liveness is watched if and only if it is connected");
+    }
+  }
+  if (leases_of_workers != leases_.size() || idle != idle_.size())
+    return Broken("a lease or idle worker is lost");
+
+  for (const auto& [sequence, owned] : leases_) {
+    const Lease& lease = *owned;
+    int64_t wanted = 0, open = 0;
+    for (size_t i = 0; i < lease.tiles.size(); ++i) {
+      wanted += lease.marks[i] == TileMark::kWanted;
+      open += lease.marks[i] != TileMark::kSettled;
+      if (lease.marks[i] != TileMark::kWanted) continue;
+      if (lease.job == nullptr) return Broken("lease ", sequence, " wants tiles of an ended job");
+      const auto& attempts = lease.job->tiles.attempts(lease.tiles[i]);
+      if (std::count(attempts.begin(), attempts.end(), sequence) != 1) {
+        return Broken("tile ", lease.tiles[i], " does not know lease ", sequence);
+      }
+      const TileState state = lease.job->tiles.state(lease.tiles[i]);
+      if (state == TileState::kAccepted || state == TileState::kFresh ||
+          (lease.live() && state != TileState::kLeased)) {
+        return Broken("tile ", lease.tiles[i], " is in the wrong state for lease ", sequence);
+      }
+    }
+    if (wanted != lease.wanted || open != lease.open || open == 0)
+      return Broken("lease ", sequence, " miscounts");
+    if (lease.live() && wanted == 0)
+      return Broken("lease ", sequence, " is live and wants nothing");
+    if (lease.state == LeaseState::kReturning && wanted > 0)
+      return Broken("lease ", sequence, " returns and wants");
+    const bool timed = deadlines_.At({TimerKind::kLease, sequence}) != Instant::Never();
+    const bool waits_behind =
+        lease.state == LeaseState::kQueued && lease.worker->leases.front() != &lease;
+    if (lease.worker->connected() && !timed && !waits_behind &&
+        lease.state != LeaseState::kOrphaned && lease.worker->state == WorkerState::kConnected) {
+      return Broken("lease ", sequence, " is watched by no deadline");
+    }
+  }
+
+  for (const auto& [name, owned] : jobs_) {
+    const Job& job = *owned;
+    if (job.active() != active_jobs_.contains(job.id))
+      return Broken(name, ": active index is wrong");
+    const bool ready = ready_jobs_.contains(schedule::RankOf(job.id));
+    if (ready != (job.active() && job.tiles.ready() > 0))
+      return Broken(name, ": ready index is wrong");
+    if (!job.active()) continue;
+    TW_RETURN_IF_ERROR(Annotate(job.tiles.Check(), name));
+    for (int64_t tile = 0; tile < job.tiles.count(); ++tile) {
+      for (uint64_t sequence : job.tiles.attempts(tile)) {
+        const Lease* lease = FindLease(sequence);
+        if (lease == nullptr || !lease->Wants(tile))
+          return Broken(name, ": tile ", tile, " knows a lost attempt");
+      }
+      if ((job.tiles.state(tile) == TileState::kLeased) != HasLiveAttempt(job, tile)) {
+        return Broken(name, ": tile ", tile, " is leased if and only if a live lease wants it");
+      }
+    }
+    int64_t accepted = 0;
+    for (const auto& [worker, tiles] : job.tiles_by_worker) accepted += tiles;
+    if (accepted != job.tiles.accepted())
+      return Broken(name, ": accepted tiles differ from their workers' sum");
+    for (const auto& [worker_name, worker] : workers_) {
+      const bool eligible =
+          worker->connected() &&
+          schedule::WhyNotEligible(job.spec, worker->offer, job.stage->memory_floor).empty();
+      if (eligible != job.candidates.contains(worker->id))
+        return Broken(name, ": candidates are wrong");
+    }
+    if (job.first_grant.has_value() && job.promise == Promise::kUndecided)
+      return Broken(name, ": granted undecided");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tilewright

@@ -1,0 +1,217 @@
+// The life of jobs: submitted, without workers, ended.
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "coordinator/schedule/clocks.h"
+#include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
+
+namespace tilewright {
+
+using schedule::JobState;
+using schedule::Timer;
+using schedule::TimerKind;
+
+namespace {
+
+constexpr size_t kStagesMax = 1024;
+constexpr size_t kWorkersNamed = 8;
+
+}  // namespace
+
+void Scheduler::Impl::On(const JobSubmitted& event) {
+  const JobSpec& spec = event.job;
+  if (jobs_.contains(spec.name)) return;
+  Job& job = *(jobs_[spec.name] = std::make_unique<Job>(spec));
+  job.id = ++last_job_;
+  job.stage = &StageFor(spec);
+  job.stage->active_jobs++;
+  job.stage->last_used = job.id;
+  active_jobs_[job.id] = &job;
+  if (spec.tile_count == 0) {
+    EndJob(job, absl::OkStatus());
+    return;
+  }
+  UpdateReady(job);
+  for (const auto& [id, worker] : worker_by_id_) {
+    if (worker->connected() &&
+        schedule::WhyNotEligible(spec, worker->offer, job.stage->memory_floor).empty()) {
+      job.candidates[id] = worker;
+    }
+  }
+  wake_idle_ = true;
+  CandidatesChanged(job);
+  ForgetStages();
+}
+
+void Scheduler::Impl::On(const JobStopped& event) {
+  Job* job = FindJob(event.job);
+  if (job == nullptr || !job->active()) return;
+  EndJob(*job, absl::CancelledError(event.reason));
+}
+
+void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
+  job.state = JobState::kEnded;
+  active_jobs_.erase(job.id);
+  ready_jobs_.erase(schedule::RankOf(job.id));
+  job.stage->active_jobs--;
+  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof}) {
+    deadlines_.Clear({kind, job.id});
+  }
+  const std::string why = status.ok() ? absl::StrCat(job.spec.name, " is done.")
+                                      : absl::StrCat(job.spec.name, " has ended.");
+  for (const auto& [sequence, lease] : leases_) {
+    if (lease->job != &job) continue;
+    if (lease->wanted > 0) TakeBackLease(*lease, why);
+    lease->job = nullptr;
+  }
+  for (const auto& [id, worker] : job.candidates) std::erase(worker->canary_jobs, job.id);
+  job.candidates.clear();
+  job.tiles.Release();
+  const std::string value =
+      status.ok()
+          ? "succeeded"
+          : absl::StrCat(status.code() == absl::StatusCode::kCancelled ? "cancelled" : "failed",
+                         ": ", status.message());
+  out_.records.push_back({Record::Kind::kJobEnded, job.spec.name, 0, value});
+  out_.job_ends.push_back({job.spec.name, std::move(status)});
+}
+
+void Scheduler::Impl::UpdateReady(Job& job) {
+  if (job.active() && job.tiles.ready() > 0) {
+    ready_jobs_.try_emplace(schedule::RankOf(job.id), &job);
+  } else {
+    ready_jobs_.erase(schedule::RankOf(job.id));
+  }
+}
+
+Scheduler::Impl::Stage& Scheduler::Impl::StageFor(const JobSpec& spec) {
+  std::unique_ptr<Stage>& stage = stages_[schedule::StageKeyOf(spec)];
+  if (stage == nullptr) {
+    stage = std::make_unique<Stage>();
+    stage->key = schedule::StageKeyOf(spec);
+  }
+  return *stage;
+}
+
+// What was measured of a stage is dear; only the least recently used ones beyond a generous number
+// go.
+void Scheduler::Impl::ForgetStages() {
+  while (stages_.size() > kStagesMax) {
+    auto oldest = stages_.end();
+    for (auto it = stages_.begin(); it != stages_.end(); ++it) {
+      if (it->second->active_jobs > 0) continue;
+      if (oldest == stages_.end() || it->second->last_used < oldest->second->last_used) oldest = it;
+    }
+    if (oldest == stages_.end()) return;
+    Stage* stage = oldest->second.get();
+    for (const auto& [id, worker] : worker_by_id_) {
+      std::erase(worker->stages, stage);
+      if (worker->late_canary.has_value() && worker->late_canary->stage == stage)
+        worker->late_canary.reset();
+      if (worker->canary.has_value() && worker->canary->stage == stage) ForgetCanary(*worker);
+    }
+    stages_.erase(oldest);
+  }
+}
+
+void Scheduler::Impl::RefreshCandidate(Job& job, Worker& worker) {
+  const bool eligible =
+      worker.connected() &&
+      schedule::WhyNotEligible(job.spec, worker.offer, job.stage->memory_floor).empty();
+  if (eligible == job.candidates.contains(worker.id)) return;
+  if (eligible) {
+    job.candidates[worker.id] = &worker;
+  } else {
+    job.candidates.erase(worker.id);
+    std::erase(worker.canary_jobs, job.id);
+  }
+  wake_idle_ = true;  // "elsewhere" may mean another worker now
+  CandidatesChanged(job);
+}
+
+void Scheduler::Impl::CandidatesChanged(Job& job) {
+  const Timer grace{TimerKind::kWorkerGrace, job.id};
+  if (job.spec.prove_class) {
+    WantCanaries(job);
+    MaybeChooseClass(job);
+  } else {
+    WatchClassHolders(job);
+  }
+  if (HasHope(job)) {
+    deadlines_.Clear(grace);
+    job.waiting_told = false;
+    job.floor_emptied = false;
+    return;
+  }
+  const bool fails = job.state == JobState::kWaiting || job.floor_emptied;
+  if (fails && deadlines_.At(grace) == Instant::Never()) {
+    deadlines_.Set(grace, now_ + options_.worker_grace);
+  }
+  if (job.waiting_told) return;
+  job.waiting_told = true;
+  Tell(
+      &job, "job_waiting", std::nullopt, "",
+      absl::StrCat(
+          "No connected worker can take tiles of ", job.spec.name, " (", WhyNobody(job),
+          "); it waits",
+          fails ? absl::StrCat(" up to ", schedule::SecondsText(options_.worker_grace)) : "", "."));
+}
+
+bool Scheduler::Impl::HasHope(const Job& job) const {
+  if (!job.spec.prove_class) return !job.candidates.empty();
+  return std::any_of(job.candidates.begin(), job.candidates.end(), [&](const auto& entry) {
+    const Worker& worker = *entry.second;
+    const std::string& numeric_class = ClassOf(*job.stage, worker);
+    if (numeric_class.empty()) return !CanaryFailed(*job.stage, worker);
+    return job.numeric_class.empty() || job.numeric_class == numeric_class;
+  });
+}
+
+void Scheduler::Impl::OnWorkerGrace(Job& job) {
+  EndJob(job, absl::FailedPreconditionError(absl::StrCat(
+                  "No connected worker could take tiles of ", job.spec.name, " (model ",
+                  job.spec.model_name, ") within ", schedule::SecondsText(options_.worker_grace),
+                  ": ", WhyNobody(job), ".")));
+}
+
+std::string Scheduler::Impl::WhyNobody(const Job& job) const {
+  std::vector<const Worker*> connected;
+  for (const auto& [name, worker] : workers_) {
+    if (worker->connected()) connected.push_back(worker.get());
+  }
+  if (connected.empty()) return "none is connected";
+  std::sort(connected.begin(), connected.end(),
+            [](const Worker* a, const Worker* b) { return a->name < b->name; });
+  std::vector<std::string> reasons;
+  for (const Worker* worker : connected) {
+    if (reasons.size() == kWorkersNamed && connected.size() > kWorkersNamed) {
+      reasons.push_back(absl::StrCat("and ", connected.size() - kWorkersNamed, " more"));
+      break;
+    }
+    reasons.push_back(absl::StrCat(worker->name, " ", WhyNot(job, *worker)));
+  }
+  return absl::StrJoin(reasons, "; ");
+}
+
+std::string Scheduler::Impl::WhyNot(const Job& job, const Worker& worker) const {
+  std::string why = schedule::WhyNotEligible(job.spec, worker.offer, job.stage->memory_floor);
+  if (!why.empty() || !job.spec.prove_class) return why;
+  const std::string& numeric_class = ClassOf(*job.stage, worker);
+  if (numeric_class.empty()) {
+    auto at = job.stage->workers.find(worker.id);
+    const bool failed = at != job.stage->workers.end() && !at->second.canary_failure.empty();
+    return failed ? at->second.canary_failure : "has not answered its canary yet";
+  }
+  if (!job.numeric_class.empty() && numeric_class != job.numeric_class) {
+    return absl::StrCat("is of numeric class ", schedule::ShortDigest(numeric_class),
+                        ", the job of ", schedule::ShortDigest(job.numeric_class));
+  }
+  return "";
+}
+
+}  // namespace tilewright

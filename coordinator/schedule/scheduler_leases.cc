@@ -1,0 +1,403 @@
+// The life of leases: granted, started, lapsed, taken back, ended; and their clocks.
+
+#include <algorithm>
+#include <cassert>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/clocks.h"
+#include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
+
+namespace tilewright {
+
+using schedule::SecondsText;
+using schedule::TileList;
+using schedule::TileMark;
+using schedule::TileState;
+using schedule::Timer;
+using schedule::TimerKind;
+
+namespace {
+
+constexpr int kReturnAsks =
+    3;  // syncs asked for before an unstarted, taken-back lease counts as gone
+constexpr int kAskBackoff = 4;  // doublings of the time between two such syncs
+
+}  // namespace
+
+void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles) {
+  auto owned = std::make_unique<Lease>();
+  Lease& lease = *owned;
+  lease.sequence = ++last_sequence_;
+  lease.worker = &worker;
+  lease.job = &job;
+  lease.open = lease.wanted = static_cast<int64_t>(tiles.size());
+  lease.marks.assign(tiles.size(), TileMark::kWanted);
+  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job.spec);
+  lease.input_bytes_per_tile = job.spec.input_bytes;
+  lease.granted = now_;
+  lease.patience = schedule::Patience(worker.lapses_in_row);
+  for (int64_t tile : tiles) {
+    job.tiles.MarkLeased(tile);
+    job.tiles.AddAttempt(tile, lease.sequence);
+  }
+  UpdateReady(job);
+  job.attempts += lease.open;
+  worker.held_tiles += lease.open;
+  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
+  worker.next_single = false;
+  worker.leases.push_back(&lease);
+  if (!job.first_grant.has_value()) {
+    job.first_grant = now_;
+    job.state = schedule::JobState::kRunning;
+    out_.job_starts.push_back(job.spec.name);
+  }
+  out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, tiles});
+  lease.tiles = std::move(tiles);
+  leases_[lease.sequence] = std::move(owned);
+  ArmHead(worker);
+  UpdateIdle(worker);
+}
+
+void Scheduler::Impl::ArmHead(Worker& worker) {
+  if (worker.leases.empty() || !worker.connected()) return;
+  Lease& head = *worker.leases.front();
+  if (!head.head_since.has_value()) head.head_since = now_;
+  const Timer timer{TimerKind::kLease, head.sequence};
+  if (head.state != LeaseState::kQueued || deadlines_.At(timer) != Instant::Never()) return;
+  deadlines_.Set(timer, *head.head_since + StartBudgetOf(head));
+}
+
+absl::Duration Scheduler::Impl::StartBudgetOf(const Lease& lease) const {
+  const int64_t bytes = lease.input_bytes_per_tile * static_cast<int64_t>(lease.tiles.size());
+  return schedule::StartBudget(bytes, lease.worker->link_rate, options_) * lease.patience;
+}
+
+void Scheduler::Impl::On(const LeaseStarted& event) {
+  Worker* worker = FindWorker(event.worker);
+  if (worker == nullptr || !worker->connected()) return;
+  Heard(*worker);
+  Lease* lease = FindLease(event.lease, event.worker);
+  if (lease == nullptr) return;
+  // Leases run in order: what was taken back of earlier ones has been dropped. Their results may
+  // still be on the way.
+  const std::vector<Lease*> leases = worker->leases;
+  for (Lease* earlier : leases) {
+    if (earlier == lease) break;
+    if (earlier->wanted == 0) EndLease(*earlier);
+  }
+  if (lease->started.has_value()) return;
+  if (worker->leases.size() == 1 && lease->state == LeaseState::kQueued &&
+      lease->input_bytes_per_tile > 0 && now_ > lease->granted) {
+    // The first tile came to an otherwise idle worker within this time: a lower bound of its link's rate.
+    const double rate = static_cast<double>(lease->input_bytes_per_tile) /
+                        absl::ToDoubleSeconds(now_ - lease->granted);
+    worker->link_rate =
+        worker->link_rate.has_value() ? *worker->link_rate * 0.75 + rate * 0.25 : rate;
+  }
+  Start(*lease, now_);
+  Touch(*worker);
+}
+
+void Scheduler::Impl::Start(Lease& lease, Instant started) {
+  lease.started = started;
+  lease.clock = started;
+  if (!lease.head_since.has_value()) lease.head_since = started;
+  if (lease.live()) lease.state = LeaseState::kRunning;
+  RestartClock(lease);
+}
+
+void Scheduler::Impl::RestartClock(Lease& lease) {
+  if (lease.state != LeaseState::kRunning && lease.state != LeaseState::kReturning) return;
+  if (lease.job == nullptr) return;  // whoever holds a lease of an ended job is asked, not timed
+  const JobSpec& spec = lease.job->spec;
+  auto at = lease.job->stage->workers.find(lease.worker->id);
+  absl::Duration budget;
+  if (at != lease.job->stage->workers.end() && at->second.seconds.measured()) {
+    budget = schedule::WorkBudget(at->second.seconds.Percentile95(), lease.open, spec.tile_timeout,
+                                  options_);
+  } else {
+    budget =
+        schedule::FirstTileBudget(spec.flops_per_tile, spec.executed_batch,
+                                  lease.worker->offer.probe_flops, spec.tile_timeout, options_);
+  }
+  deadlines_.Set({TimerKind::kLease, lease.sequence},
+                 lease.clock + std::min(budget * lease.patience, spec.tile_timeout));
+}
+
+void Scheduler::Impl::On(const LeasePreparing& event) {
+  Worker* worker = FindWorker(event.worker);
+  if (worker == nullptr || !worker->connected()) return;
+  Heard(*worker);
+  Lease* lease = FindLease(event.lease, event.worker);
+  if (lease == nullptr ||
+      (lease->state != LeaseState::kQueued && lease->state != LeaseState::kPreparing))
+    return;
+  const bool moved = lease->state == LeaseState::kQueued || lease->progress != event.progress;
+  lease->state = LeaseState::kPreparing;
+  lease->progress = event.progress;
+  if (moved) deadlines_.Set({TimerKind::kLease, lease->sequence}, now_ + options_.prepare_stall);
+}
+
+void Scheduler::Impl::On(const LeaseDropped& event) {
+  Worker* worker = FindWorker(event.worker);
+  if (worker == nullptr || !worker->connected()) return;
+  Heard(*worker);
+  Lease* lease = FindLease(event.lease, event.worker);
+  if (lease == nullptr) return;
+  if (lease->take_backs_open == 0) {
+    // Nobody asked for it: the worker gives the lease up.
+    const std::vector<int64_t> wanted = lease->WantedTiles();
+    if (!wanted.empty()) {
+      Tell(lease->job, "tile_requeued", wanted.front(), worker->name,
+           absl::StrCat("Worker ", worker->name, " gave up lease ", lease->sequence, "; ",
+                        TileList(wanted), " will run again."));
+    }
+    EndLease(*lease);
+    return;
+  }
+  lease->take_backs_open--;
+  for (int64_t i = static_cast<int64_t>(lease->tiles.size()) - 1; i >= 0; --i) {
+    if (lease->marks[i] != TileMark::kUnwanted) continue;
+    const bool last = lease->open == 1;
+    SettleTile(*lease, i);
+    if (last) return;
+  }
+}
+
+void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
+  Worker& worker = *lease.worker;
+  switch (lease.state) {
+    case LeaseState::kQueued: {
+      const std::vector<int64_t> tiles = lease.WantedTiles();
+      for (int64_t tile : tiles) lease.job->tiles.MutableTrouble(tile).On(worker.name).uncharged++;
+      worker.lapses_in_row++;
+      worker.next_single = true;
+      lease.overdue = true;
+      Tell(lease.job, "lease_not_started", tiles.front(), worker.name,
+           absl::StrCat("Worker ", worker.name, " did not start lease ", lease.sequence, " within ",
+                        SecondsText(StartBudgetOf(lease)), "; ", TileList(tiles),
+                        " offered to others."));
+      TakeBackLease(lease, "The lease was not started in time.");
+      return;
+    }
+    case LeaseState::kPreparing:
+      PreparationStalled(lease);
+      return;
+    case LeaseState::kRunning:
+    case LeaseState::kOrphaned:
+      Lapse(lease);
+      return;
+    case LeaseState::kReturning:
+      if (lease.started.has_value() && lease.job != nullptr) {
+        Lapse(lease);
+        return;
+      }
+      if (!worker.connected()) return;
+      if (!lease.started.has_value() && lease.sync_asks >= kReturnAsks) {
+        EndLease(lease);
+        return;
+      }
+      break;
+    case LeaseState::kLapsed:
+      if (!worker.connected()) return;
+      break;
+  }
+  lease.sync_asks++;
+  out_.sync_requests.push_back(worker.name);
+  WaitForReturn(lease);
+}
+
+void Scheduler::Impl::Lapse(Lease& lease) {
+  Worker& worker = *lease.worker;
+  const bool told = lease.wanted > 0;
+  const absl::Duration elapsed = now_ - lease.clock;
+  lease.state = LeaseState::kLapsed;
+  lease.overdue = true;
+  worker.lapses_in_row++;
+  worker.next_single = true;
+  if (lease.started.has_value() && lease.job != nullptr) {
+    auto at = lease.job->stage->workers.find(worker.id);
+    if (at != lease.job->stage->workers.end()) at->second.seconds.AddCensored(elapsed);
+  }
+  const std::vector<int64_t> wanted = lease.WantedTiles();
+  for (int64_t tile : wanted) lease.job->tiles.MutableTrouble(tile).On(worker.name).uncharged++;
+  OfferTiles(lease);
+  if (told) {
+    Tell(lease.job, "lease_lapsed", wanted.front(), worker.name,
+         absl::StrCat("Lease ", lease.sequence, " of worker ", worker.name, " lapsed after ",
+                      SecondsText(elapsed), " without a tile; ", TileList(wanted),
+                      " offered to others, a late result stays welcome."));
+  }
+  // Nothing stays queued behind an attempt that may never end.
+  const std::vector<Lease*> leases = worker.leases;
+  for (Lease* behind : leases) {
+    if (behind == &lease || !behind->live() || behind->started.has_value()) continue;
+    const std::vector<int64_t> tiles = behind->WantedTiles();
+    Tell(behind->job, "tile_requeued", tiles.front(), worker.name,
+         absl::StrCat("Lease ", behind->sequence, " waited behind it; ", TileList(tiles),
+                      " offered to others."));
+    TakeBackLease(*behind, "The lease before it lapsed.");
+  }
+  if (worker.connected()) {
+    // A worker that lost the lease says so, and is free again.
+    out_.sync_requests.push_back(worker.name);
+    WaitForReturn(lease);
+  }
+  Touch(worker);
+}
+
+void Scheduler::Impl::PreparationStalled(Lease& lease) {
+  Worker& worker = *lease.worker;
+  Job& job = *lease.job;
+  const std::vector<int64_t> tiles = lease.WantedTiles();
+  const std::string text =
+      absl::StrCat("preparation without progress for ", SecondsText(options_.prepare_stall));
+  lease.overdue = true;
+  worker.next_single = true;
+  TakeBackLease(lease, absl::StrCat("Stopped: ", text, "."));
+  ChargeWorker(&job, worker);
+  Tell(&job, "tile_failed", tiles.front(), worker.name,
+       absl::StrCat("Worker ", worker.name, " failed ", TileList(tiles), ": ", text, "."));
+  if (tiles.size() == 1) {
+    ChargeTile(job, worker, tiles.front(), text);
+    return;
+  }
+  for (int64_t tile : tiles) job.tiles.MutableTrouble(tile).alone = true;
+}
+
+void Scheduler::Impl::PreferOthers(Lease& lease) {
+  // Only what was executed, or would have been next: the rest of the lease is not to blame.
+  if (lease.job == nullptr) return;
+  int blamed = 0;
+  for (int64_t tile : lease.WantedTiles()) {
+    if (++blamed > lease.job->spec.executed_batch) return;
+    lease.job->tiles.MutableTrouble(tile).On(lease.worker->name).uncharged++;
+  }
+}
+
+void Scheduler::Impl::TakeBackLease(Lease& lease, const std::string& text) {
+  Worker& worker = *lease.worker;
+  if (lease.live()) lease.state = LeaseState::kReturning;
+  for (size_t i = 0; i < lease.tiles.size(); ++i) {
+    if (lease.marks[i] != TileMark::kWanted) continue;
+    lease.marks[i] = TileMark::kUnwanted;
+    lease.wanted--;
+    const int64_t tile = lease.tiles[i];
+    lease.job->tiles.RemoveAttempt(tile, lease.sequence);
+    if (lease.job->tiles.state(tile) == TileState::kLeased && !HasLiveAttempt(*lease.job, tile)) {
+      lease.job->tiles.MarkReturned(tile);
+      wake_idle_ = true;
+    }
+  }
+  if (lease.job != nullptr) UpdateReady(*lease.job);
+  if (worker.connected()) {
+    out_.take_backs.push_back({worker.name, KeyOf(lease), {}, text});
+    lease.take_backs_open++;
+    WaitForReturn(lease);
+  }
+  Touch(worker);
+}
+
+void Scheduler::Impl::TakeBackTile(Lease& lease, int64_t tile, const std::string& text) {
+  const int64_t position = lease.Find(tile);
+  assert(position >= 0 && lease.marks[position] == TileMark::kWanted);
+  if (lease.wanted == 1) {
+    TakeBackLease(lease, text);
+    return;
+  }
+  lease.marks[position] = TileMark::kUnwanted;
+  lease.wanted--;
+  lease.job->tiles.RemoveAttempt(tile, lease.sequence);
+  if (lease.worker->connected()) {
+    out_.take_backs.push_back({lease.worker->name, KeyOf(lease), {tile}, text});
+    lease.take_backs_open++;
+  }
+}
+
+void Scheduler::Impl::WaitForReturn(Lease& lease) {
+  // A running attempt that is no longer wanted may end like any other, so its work clock goes on.
+  if (lease.state == LeaseState::kReturning && lease.started.has_value() && lease.job != nullptr)
+    return;
+  if (lease.state == LeaseState::kOrphaned) return;
+  const int doublings = std::min(lease.sync_asks, kAskBackoff);
+  deadlines_.Set({TimerKind::kLease, lease.sequence},
+                 now_ + options_.start_grace * schedule::Patience(doublings));
+}
+
+std::vector<int64_t> Scheduler::Impl::OfferTiles(Lease& lease) {
+  std::vector<int64_t> offered;
+  if (lease.job == nullptr) return offered;
+  for (size_t i = 0; i < lease.tiles.size(); ++i) {
+    const int64_t tile = lease.tiles[i];
+    if (lease.marks[i] != TileMark::kWanted || lease.job->tiles.state(tile) != TileState::kLeased ||
+        HasLiveAttempt(*lease.job, tile)) {
+      continue;
+    }
+    lease.job->tiles.MarkReturned(tile);
+    offered.push_back(tile);
+  }
+  if (!offered.empty()) wake_idle_ = true;
+  UpdateReady(*lease.job);
+  return offered;
+}
+
+bool Scheduler::Impl::HasLiveAttempt(const Job& job, int64_t tile) const {
+  const auto& attempts = job.tiles.attempts(tile);
+  return std::any_of(attempts.begin(), attempts.end(),
+                     [this](uint64_t sequence) { return leases_.at(sequence)->live(); });
+}
+
+void Scheduler::Impl::SettleTile(Lease& lease, int64_t position) {
+  TileMark& mark = lease.marks[position];
+  assert(mark != TileMark::kSettled);
+  const int64_t tile = lease.tiles[position];
+  if (mark == TileMark::kWanted) {
+    lease.wanted--;
+    schedule::TileTable& tiles = lease.job->tiles;
+    tiles.RemoveAttempt(tile, lease.sequence);
+    if (tiles.state(tile) == TileState::kLeased && !HasLiveAttempt(*lease.job, tile)) {
+      tiles.MarkReturned(tile);
+      wake_idle_ = true;
+    }
+    UpdateReady(*lease.job);
+  }
+  mark = TileMark::kSettled;
+  lease.open--;
+  lease.worker->held_tiles--;
+  lease.worker->held_bytes -= lease.credit_bytes_per_tile;
+  Touch(*lease.worker);
+  if (lease.open == 0) {
+    EndLease(lease);
+    return;
+  }
+  if (lease.started.has_value()) {
+    lease.clock = now_;
+    RestartClock(lease);
+  }
+  if (lease.wanted == 0 && lease.live()) {
+    lease.state = LeaseState::kReturning;
+    WaitForReturn(lease);
+  }
+}
+
+void Scheduler::Impl::EndLease(Lease& lease) {
+  // A state that is not live, so that its own attempts do not count.
+  lease.state = LeaseState::kReturning;
+  if (lease.wanted > 0) {
+    OfferTiles(lease);
+    for (int64_t tile : lease.WantedTiles()) lease.job->tiles.RemoveAttempt(tile, lease.sequence);
+  }
+  Worker& worker = *lease.worker;
+  worker.held_tiles -= lease.open;
+  worker.held_bytes -= lease.open * lease.credit_bytes_per_tile;
+  std::erase(worker.leases, &lease);
+  deadlines_.Clear({TimerKind::kLease, lease.sequence});
+  leases_.erase(lease.sequence);
+  Touch(worker);
+  ArmHead(worker);
+}
+
+}  // namespace tilewright

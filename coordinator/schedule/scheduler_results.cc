@@ -1,0 +1,132 @@
+// Results: what is accepted, ignored or refused, and what follows.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
+
+namespace tilewright {
+
+using schedule::ShortDigest;
+using schedule::TileMark;
+using schedule::TileState;
+
+void Scheduler::Impl::On(const ResultArrived& event) {
+  Job* job = FindJob(event.job);
+  Worker* worker = FindWorker(event.worker);
+  Lease* lease = FindLease(event.lease, event.worker);
+  if (lease != nullptr && (lease->job != job || worker->incarnation != event.incarnation))
+    lease = nullptr;
+  const int64_t position = lease == nullptr ? -1 : lease->Find(event.tile);
+  const bool open = position >= 0 && lease->marks[position] != TileMark::kSettled;
+
+  std::string numeric_class;
+  VerdictOn verdict = Judge(event, job, worker, &numeric_class);
+  switch (verdict.verdict) {
+    case Verdict::kAccepted:
+      if (open) Measure(*lease);
+      Accept(*job, event, worker, open ? lease : nullptr, numeric_class);
+      break;
+    case Verdict::kDuplicate:
+      if (open) Measure(*lease);
+      if (job->active()) {
+        Tell(job, "duplicate_ignored", event.tile, event.worker,
+             absl::StrCat("Another result of tile ", event.tile, ", from worker ", event.worker,
+                          ", is ignored."));
+      }
+      break;
+    case Verdict::kRefused:
+      Tell(job, "result_refused", event.tile, event.worker,
+           absl::StrCat("A result of tile ", event.tile, " from worker ", event.worker,
+                        " is refused: ", verdict.text));
+      break;
+  }
+  const bool wanted = open && lease->marks[position] == TileMark::kWanted;
+  if (open) SettleTile(*lease, position);
+  if (verdict.verdict == Verdict::kRefused && wanted) {
+    // A worker that answers its own lease with something else would do so for ever.
+    ChargeWorker(job, *worker);
+    ChargeTile(*job, *worker, event.tile, absl::StrCat("a refused result (", verdict.reason, ")"));
+  }
+  if (verdict.verdict == Verdict::kAccepted && job->active() &&
+      job->tiles.accepted() == job->spec.tile_count) {
+    EndJob(*job, absl::OkStatus());
+  }
+  out_.verdict = std::move(verdict);
+}
+
+VerdictOn Scheduler::Impl::Judge(const ResultArrived& event, Job* job, const Worker* worker,
+                                 std::string* numeric_class) const {
+  const auto refuse = [](std::string reason, std::string text) {
+    return VerdictOn{Verdict::kRefused, std::move(reason), std::move(text)};
+  };
+  if (job == nullptr)
+    return refuse("UNKNOWN_JOB", absl::StrCat("There is no job ", event.job, "."));
+  const JobSpec& spec = job->spec;
+  if (event.generation != spec.generation) {
+    return refuse("GENERATION_MISMATCH",
+                  absl::StrCat("The result is of generation ", event.generation, ", the job of ",
+                               spec.generation, "."));
+  }
+  if (event.plan_digest != spec.plan_digest) {
+    return refuse("PLAN_MISMATCH",
+                  absl::StrCat("The result is of plan ", ShortDigest(event.plan_digest),
+                               ", the job of ", ShortDigest(spec.plan_digest), "."));
+  }
+  if (event.model_digest != spec.model_digest) {
+    return refuse("MODEL_MISMATCH",
+                  absl::StrCat("The result is of model ", ShortDigest(event.model_digest),
+                               ", the job of ", ShortDigest(spec.model_digest), "."));
+  }
+  if (event.tile < 0 || event.tile >= spec.tile_count) {
+    return refuse("UNKNOWN_TILE", absl::StrCat("The job has ", spec.tile_count,
+                                               " tiles, none is number ", event.tile, "."));
+  }
+  if (!job->active()) return {Verdict::kDuplicate, "", "The job has ended."};
+  std::string foreign = ClassMismatch(*job, event, worker, numeric_class);
+  if (!foreign.empty()) return refuse("CLASS_MISMATCH", std::move(foreign));
+  if (job->tiles.state(event.tile) == TileState::kAccepted) {
+    return {Verdict::kDuplicate, "", "Another result of the tile was accepted before."};
+  }
+  return {Verdict::kAccepted, "", "Accepted."};
+}
+
+void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worker,
+                             const Lease* lease, const std::string& numeric_class) {
+  if (lease == nullptr || !lease->live()) {
+    Tell(&job, "late_result_accepted", event.tile, event.worker,
+         absl::StrCat("Tile ", event.tile, " came late from worker ", event.worker, " (lease ",
+                      event.lease.sequence, ") and is accepted."));
+  } else {
+    worker->lapses_in_row = 0;
+  }
+  job.tiles.MarkAccepted(event.tile);
+  UpdateReady(job);
+  job.tiles_by_worker[event.worker]++;
+  if (job.classes.find(numeric_class) == job.classes.end()) job.classes.insert(numeric_class);
+  job.last_accept = now_;
+  if (worker != nullptr) worker->accepted_tiles++;
+  out_.records.push_back({Record::Kind::kTileAccepted, job.spec.name, event.tile, ""});
+
+  const schedule::TileTable::Attempts attempts = job.tiles.attempts(event.tile);
+  for (uint64_t sequence : attempts) {
+    Lease& other = *FindLease(sequence);
+    if (&other != lease) TakeBackTile(other, event.tile, "Another worker's result was accepted.");
+  }
+}
+
+void Scheduler::Impl::Measure(Lease& lease) {
+  // Results and reports travel on different streams: a result may overtake the Started of its
+  // lease.
+  if (!lease.started.has_value()) {
+    if (!lease.head_since.has_value()) return;
+    Start(lease, *lease.head_since);
+  }
+  auto [at, inserted] = lease.job->stage->workers.try_emplace(lease.worker->id);
+  if (inserted) lease.worker->stages.push_back(lease.job->stage);
+  at->second.seconds.Add(now_ - lease.clock);
+  SetSpeed(*lease.job->stage, *lease.worker, at->second, true);
+}
+
+}  // namespace tilewright

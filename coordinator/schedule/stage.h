@@ -1,0 +1,59 @@
+// What is known of a model at one shape, across jobs: memory need, numeric classes, speeds. Value
+// types; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_STAGE_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_STAGE_H_
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
+#include "coordinator/schedule/tile_seconds.h"
+#include "coordinator/schedule/types.h"
+
+namespace tilewright::schedule {
+
+// Tiles with equal keys cost the same on the same worker. Bytes and FLOPs of a tile stand for its
+// shape, so that a job on another image of the same shape profits from what was measured.
+struct StageKey {
+  std::string model_digest;
+  std::string dtype;
+  int executed_batch = 1;
+  int64_t input_bytes = 0;
+  double flops_per_tile = 0;
+  friend auto operator<=>(const StageKey&, const StageKey&) = default;
+};
+
+inline StageKey StageKeyOf(const JobSpec& job) {
+  return {job.model_digest, job.dtype, job.executed_batch, job.input_bytes, job.flops_per_tile};
+}
+
+// A worker at a stage.
+struct StageWorker {
+  TileSeconds seconds;
+  double tiles_per_second = 0;  // its part of Stage::speed_sum; 0 while it is not connected
+  std::string numeric_class;    // of this incarnation, by its own canary; empty: not measured
+  std::string canary_failure;   // why its canary failed; empty: it did not
+  double canary_seconds = 0;
+};
+
+struct Stage {
+  StageKey key;
+  int64_t memory_floor = 0;                            // bytes; 0: unknown. Invariant: never falls.
+  absl::node_hash_map<uint64_t, StageWorker> workers;  // by id
+  absl::flat_hash_map<std::string, std::string> class_of_key;  // environment key -> class
+  absl::flat_hash_set<std::string>
+      conflicting_keys;  // two workers with the key gave different bits
+  double speed_sum = 0;  // tiles per second of connected measured workers. Invariant: sum over
+                         // `workers`, but for rounding.
+  int active_jobs =
+      0;  // Invariant: active jobs that point here; only stages with none are forgotten.
+  uint64_t last_used = 0;  // number of the last job
+};
+
+}  // namespace tilewright::schedule
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_STAGE_H_

@@ -1,0 +1,124 @@
+#include "coordinator/schedule/tile_table.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "absl/strings/str_cat.h"
+
+namespace tilewright::schedule {
+
+WorkerTrouble& TileTrouble::On(const std::string& worker) {
+  for (WorkerTrouble& trouble : workers) {
+    if (trouble.worker == worker) return trouble;
+  }
+  workers.push_back({worker, 0, 0, ""});
+  return workers.back();
+}
+
+int TileTrouble::Count(const std::string& worker) const {
+  for (const WorkerTrouble& trouble : workers) {
+    if (trouble.worker == worker) return trouble.charged + trouble.uncharged;
+  }
+  return 0;
+}
+
+int TileTrouble::charged() const {
+  int sum = 0;
+  for (const WorkerTrouble& trouble : workers) sum += trouble.charged;
+  return sum;
+}
+
+int TileTrouble::charged_workers() const {
+  return static_cast<int>(std::count_if(workers.begin(), workers.end(),
+                                        [](const WorkerTrouble& t) { return t.charged > 0; }));
+}
+
+TileTable::TileTable(int64_t count) : tiles_(count) {}
+
+void TileTable::AddAttempt(int64_t tile, uint64_t lease) { tiles_[tile].attempts.push_back(lease); }
+
+void TileTable::RemoveAttempt(int64_t tile, uint64_t lease) {
+  Attempts& attempts = tiles_[tile].attempts;
+  auto it = std::find(attempts.begin(), attempts.end(), lease);
+  if (it != attempts.end()) attempts.erase(it);
+}
+
+int64_t TileTable::NextFresh() {
+  while (cursor_ < count() && tiles_[cursor_].state != TileState::kFresh) ++cursor_;
+  return cursor_;
+}
+
+void TileTable::MarkLeased(int64_t tile) {
+  TileState& state = tiles_[tile].state;
+  assert(state == TileState::kFresh || state == TileState::kReturned);
+  if (state == TileState::kReturned) returned_.erase(tile);
+  state = TileState::kLeased;
+  ++leased_;
+}
+
+void TileTable::MarkReturned(int64_t tile) {
+  assert(tiles_[tile].state == TileState::kLeased);
+  tiles_[tile].state = TileState::kReturned;
+  returned_.insert(tile);
+  --leased_;
+}
+
+void TileTable::MarkAccepted(int64_t tile) {
+  TileState& state = tiles_[tile].state;
+  assert(state != TileState::kAccepted);
+  if (state == TileState::kReturned) returned_.erase(tile);
+  if (state == TileState::kLeased) --leased_;
+  state = TileState::kAccepted;
+  ++accepted_;
+  if (!troubles_.empty()) troubles_.erase(tile);
+}
+
+const TileTrouble* TileTable::trouble(int64_t tile) const {
+  if (troubles_.empty()) return nullptr;
+  auto it = troubles_.find(tile);
+  return it == troubles_.end() ? nullptr : &it->second;
+}
+
+void TileTable::Release() {
+  tiles_ = {};
+  returned_.clear();
+  troubles_.clear();
+  leased_ = 0;
+  cursor_ = 0;
+}
+
+absl::Status TileTable::Check() const {
+  int64_t leased = 0, accepted = 0, returned = 0;
+  for (int64_t i = 0; i < count(); ++i) {
+    switch (tiles_[i].state) {
+      case TileState::kFresh:
+        if (i < cursor_) return absl::InternalError(absl::StrCat("tile ", i, " was passed over"));
+        break;
+      case TileState::kReturned:
+        ++returned;
+        if (!returned_.contains(i)) {
+          return absl::InternalError(absl::StrCat("tile ", i, " is returned but not listed"));
+        }
+        break;
+      case TileState::kLeased:
+        ++leased;
+        if (tiles_[i].attempts.empty()) {
+          return absl::InternalError(absl::StrCat("tile ", i, " is leased to nobody"));
+        }
+        break;
+      case TileState::kAccepted:
+        ++accepted;
+        break;
+    }
+  }
+  if (leased != leased_ || accepted != accepted_ ||
+      returned != static_cast<int64_t>(returned_.size())) {
+    return absl::InternalError(absl::StrCat("counts of tiles differ from their states: leased ",
+                                            leased_, " for ", leased, ", accepted ", accepted_,
+                                            " for ", accepted, ", returned ", returned_.size(),
+                                            " for ", returned));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tilewright::schedule

@@ -1,0 +1,105 @@
+// The tiles of one job: which state each is in, which leases still have an attempt at it, what went
+// wrong with it, and the order in which ready ones are taken (returned tiles first, then fresh ones
+// in raster order). Every step costs O(1), or O(log n) in the number of returned tiles. Not
+// thread-safe; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_TILE_TABLE_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_TILE_TABLE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+
+namespace tilewright::schedule {
+
+//            grant              accept
+//   kFresh ---------> kLeased ----------> kAccepted
+//                      |   ^                  ^
+//    last live attempt |   | grant, or an     | accept (a late result)
+//    is gone           v   | orphan adopted   |
+//                    kReturned ---------------+
+//
+// A fresh tile is accepted too, should a result of it arrive from before.
+enum class TileState : uint8_t {
+  kFresh,     // ready; never granted
+  kReturned,  // ready again; lapsed or orphaned attempts at it may still be open
+  kLeased,    // at least one live lease wants it
+  kAccepted,  // done, for good
+};
+
+// What went wrong with a tile on one worker.
+struct WorkerTrouble {
+  std::string worker;
+  int charged = 0;    // failures that count towards poison
+  int uncharged = 0;  // lapses, and batches in which another tile may have been the culprit
+  std::string last;   // what happened last, a noun phrase
+};
+
+struct TileTrouble {
+  bool alone = false;  // to be retried in a lease of its own
+  std::vector<WorkerTrouble> workers;
+  WorkerTrouble& On(const std::string& worker);
+  // Times that `worker` had trouble with the tile.
+  int Count(const std::string& worker) const;
+  int charged() const;
+  int charged_workers() const;
+};
+
+class TileTable {
+ public:
+  // Sequence numbers of leases.
+  using Attempts = absl::InlinedVector<uint64_t, 1>;
+
+  explicit TileTable(int64_t count);
+
+  int64_t count() const { return static_cast<int64_t>(tiles_.size()); }
+  int64_t ready() const { return count() - leased_ - accepted_; }
+  int64_t leased() const { return leased_; }
+  int64_t accepted() const { return accepted_; }
+  TileState state(int64_t tile) const { return tiles_[tile].state; }
+
+  // Open attempts, live or not.
+  const Attempts& attempts(int64_t tile) const { return tiles_[tile].attempts; }
+  void AddAttempt(int64_t tile, uint64_t lease);
+  void RemoveAttempt(int64_t tile, uint64_t lease);
+
+  // Ready tiles that were granted before, the lowest first.
+  const absl::btree_set<int64_t>& returned() const { return returned_; }
+  // The lowest fresh tile; count() if there is none.
+  int64_t NextFresh();
+
+  void MarkLeased(int64_t tile);    // Requires a ready tile.
+  void MarkReturned(int64_t tile);  // Requires kLeased.
+  void MarkAccepted(int64_t tile);  // Requires anything but kAccepted. Forgets the tile's trouble.
+
+  // Null if nothing went wrong with the tile.
+  const TileTrouble* trouble(int64_t tile) const;
+  TileTrouble& MutableTrouble(int64_t tile) { return troubles_[tile]; }
+
+  // Frees what only an active job needs; the counts stay.
+  void Release();
+  // INTERNAL if counts and states disagree. Looks at every tile.
+  absl::Status Check() const;
+
+ private:
+  struct Tile {
+    Attempts attempts;
+    TileState state = TileState::kFresh;
+  };
+
+  std::vector<Tile> tiles_;
+  absl::btree_set<int64_t> returned_;  // Invariant: exactly the tiles in kReturned.
+  int64_t cursor_ = 0;                 // Invariant: no tile below it is fresh.
+  int64_t leased_ = 0;                 // Invariant: tiles in kLeased.
+  int64_t accepted_ = 0;               // Invariant: tiles in kAccepted.
+  absl::flat_hash_map<int64_t, TileTrouble> troubles_;
+};
+
+}  // namespace tilewright::schedule
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_TILE_TABLE_H_

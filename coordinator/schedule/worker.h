@@ -1,0 +1,77 @@
+// A worker by name, over all its incarnations. A value type; pure.
+
+#ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_WORKER_H_
+#define TILEWRIGHT_COORDINATOR_SCHEDULE_WORKER_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/schedule/types.h"
+#include "proto/base/instant.h"
+
+namespace tilewright::schedule {
+
+struct Lease;
+struct Stage;
+
+//          joined                        joined, same incarnation
+//   (none) ------> kConnected <------------------------------------- kGone
+//                   ^      |  stream closed, or silence               ^ |
+//   synced, or held |      +------------------------------------------+ | an hour
+//   no lease        |      |                                          | v
+//                   |      +--> kResyncing --- stream closed ---------+ (forgotten)
+//                 kResyncing
+//
+enum class WorkerState : uint8_t {
+  kConnected,  // gets leases
+  kResyncing,  // came back with leases from its earlier stream; gets none until it has said what it
+               // holds
+  kGone,       // no stream; its running leases are orphaned, its results welcome
+};
+
+// A canary that was asked for.
+struct Canary {
+  uint64_t number = 0;
+  Stage* stage = nullptr;
+};
+
+struct Worker {
+  uint64_t id = 0;
+  std::string name;
+  WorkerState state = WorkerState::kGone;
+
+  // Of the current incarnation, or the last one.
+  std::string incarnation;
+  WorkerOffer offer;
+  std::string earlier_incarnation;  // the one before, whose late results may still come
+  std::string earlier_key;
+  Instant last_heard;
+  std::vector<Lease*>
+      leases;              // in the order of their grants, which is the order of their execution
+  int64_t held_tiles = 0;  // Invariant: sum of open tiles of `leases`.
+  int64_t held_bytes = 0;  // Invariant: the same in bytes of credit.
+  std::optional<Canary> canary;       // running
+  std::optional<Canary> late_canary;  // unanswered in time; its answer is still noted
+  std::deque<uint64_t> canary_jobs;   // jobs that wait for this worker's canary
+  std::optional<double> link_rate;    // bytes per second, smoothed
+
+  // Of the name.
+  std::vector<Stage*> stages;  // where it was measured
+  int64_t accepted_tiles = 0;
+  int lapses_in_row = 0;
+  bool next_single = false;  // its next lease is one tile
+  int charges = 0;           // failures
+
+  bool idle = false;  // Invariant: connected, nothing live, nothing overdue, no canary; then listed
+                      // in the idle index.
+  bool awake = false;  // Invariant: listed to be looked at before the event ends.
+
+  bool connected() const { return state != WorkerState::kGone; }
+};
+
+}  // namespace tilewright::schedule
+
+#endif  // TILEWRIGHT_COORDINATOR_SCHEDULE_WORKER_H_
