@@ -1,0 +1,97 @@
+// The body of the one thread that computes: takes work from a desk, makes stages ready, runs
+// batches and canaries, and brings back results with their headers and checksums. Nothing in it
+// knows streams; while it computes, the desk's streams send what it brought before.
+
+#ifndef TILEWRIGHT_WORKER_LINK_COMPUTE_LOOP_H_
+#define TILEWRIGHT_WORKER_LINK_COMPUTE_LOOP_H_
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "proto/wire/tile_frames.h"
+#include "tilewright/v1/worker_service.pb.h"
+#include "worker/executor/executor.h"
+#include "worker/link/fault_injection.h"
+#include "worker/link/lease_book.h"
+#include "worker/link/model_cache.h"
+
+namespace tilewright {
+
+// What came of some tiles of one lease.
+struct Delivery {
+  LeaseRef lease;
+  std::vector<OutgoingTile> results;
+  std::vector<v1::TileFailed> failures;
+};
+
+// Where the loop finds work and leaves results. Thread-safe.
+class TileDesk {
+ public:
+  using Work = std::variant<LeaseWork, v1::Canary>;
+
+  virtual ~TileDesk() = default;
+  // The next work. With `wait` blocks until there is some; nullopt then means: stop.
+  virtual std::optional<Work> Next(bool wait) = 0;
+  virtual bool stopping() = 0;
+  // The lease moves towards its start; `text` for people.
+  virtual void Preparing(LeaseRef lease, const std::string& text) = 0;
+  virtual void Prepared(LeaseRef lease) = 0;
+  // None of the lease's tiles can be computed.
+  virtual void PrepareFailed(LeaseRef lease, v1::FailureCause cause, const absl::Status& why) = 0;
+  virtual void Deliver(std::vector<Delivery> deliveries) = 0;
+  virtual void CanaryDone(v1::CanaryResult result) = 0;
+  // The device moved: a batch went through it.
+  virtual void DeviceMoved() = 0;
+  // The device or its context is gone; the process must end.
+  virtual void DeviceLost(const absl::Status& why) = 0;
+};
+
+struct ComputeOptions {
+  std::string worker;
+  std::string incarnation;
+  FaultInjection faults;
+};
+
+class ComputeLoop {
+ public:
+  // All outlive the loop.
+  ComputeLoop(const ComputeOptions& options, Executor* executor, ModelCache* models, TileDesk* desk);
+
+  // Returns when the desk says stop, or the device is lost.
+  void Run();
+
+ private:
+  void Prepare(const LeaseWork& work);
+  // False if the device is lost.
+  bool Compute(LeaseWork work);
+  void RunCanary(const v1::Canary& canary);
+  absl::Status MakeReady(const v1::StageSpec& stage, LeaseRef lease, bool report);
+  const v1::TileHeader& HeaderFor(const LeaseTerms& terms);
+  OutgoingTile Pack(const LeaseTerms& terms, const TileTask& task, TileOutcome outcome);
+  void Flush();
+
+  ComputeOptions options_;
+  Executor* const executor_;
+  ModelCache* const models_;
+  TileDesk* const desk_;
+
+  std::set<std::string> ready_stages_;              // keys that were made ready before
+  std::map<std::string, std::string> classes_;      // numeric class by stage key
+  std::map<std::string, std::string> output_names_;  // of the model's tensor, by model digest
+  std::optional<LeaseRef> header_lease_;
+  v1::TileHeader header_;  // what all results of header_lease_ share
+  std::vector<Delivery> finished_;  // not yet delivered
+  uint64_t finished_bytes_ = 0;
+  std::chrono::steady_clock::time_point finished_since_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_LINK_COMPUTE_LOOP_H_

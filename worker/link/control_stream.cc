@@ -1,0 +1,97 @@
+#include "worker/link/control_stream.h"
+
+#include <utility>
+
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+constexpr int kEventsPerMessageMax = 1024;
+constexpr size_t kQueueEventsMax = 1 << 16;
+
+}  // namespace
+
+std::shared_ptr<ControlStream> ControlStream::Open(v1::WorkerService::StubInterface& stub,
+                                                   v1::WorkerEvent hello, Listener listener) {
+  std::shared_ptr<ControlStream> stream(new ControlStream(std::move(listener)));
+  stream->self_ = stream;
+  stub.async()->Control(&stream->context_, stream.get());
+  {
+    absl::MutexLock lock(&stream->mutex_);
+    stream->queue_.push_back(std::move(hello));
+    stream->Pump();
+  }
+  // A read is outstanding until the stream ends, so no write can begin after OnDone.
+  stream->StartRead(&stream->response_);
+  stream->StartCall();
+  return stream;
+}
+
+void ControlStream::Send(std::vector<v1::WorkerEvent> events) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_ || finishing_) return;
+  if (queue_.size() + events.size() > kQueueEventsMax) {
+    context_.TryCancel();
+    return;
+  }
+  for (v1::WorkerEvent& event : events) queue_.push_back(std::move(event));
+  Pump();
+}
+
+void ControlStream::SendHeartbeat(v1::Heartbeat heartbeat) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_ || finishing_) return;
+  if (queue_.empty() || !queue_.back().has_heartbeat()) queue_.emplace_back();
+  *queue_.back().mutable_heartbeat() = std::move(heartbeat);
+  Pump();
+}
+
+void ControlStream::Finish() {
+  absl::MutexLock lock(&mutex_);
+  finishing_ = true;
+  Pump();
+}
+
+void ControlStream::Pump() {
+  if (closed_ || writing_) return;
+  if (queue_.empty()) {
+    if (finishing_) {
+      closed_ = true;
+      StartWritesDone();
+    }
+    return;
+  }
+  request_.Clear();
+  while (!queue_.empty() && request_.events_size() < kEventsPerMessageMax) {
+    *request_.add_events() = std::move(queue_.front());
+    queue_.pop_front();
+  }
+  writing_ = true;
+  StartWrite(&request_);
+}
+
+void ControlStream::OnReadDone(bool ok) {
+  if (!ok) {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    return;
+  }
+  listener_.events(*this, std::move(response_));
+  response_.Clear();
+  StartRead(&response_);
+}
+
+void ControlStream::OnWriteDone(bool ok) {
+  absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  if (!ok) closed_ = true;
+  Pump();
+}
+
+void ControlStream::OnDone(const grpc::Status& status) {
+  const std::shared_ptr<ControlStream> self = std::move(self_);
+  listener_.ended(*this, FromGrpc(status));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,47 @@
+#include "worker/link/input_stream.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/slice.h>
+
+#include <string>
+#include <utility>
+
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+
+std::shared_ptr<InputStream> InputStream::Open(const std::shared_ptr<grpc::Channel>& channel,
+                                               const v1::ReceiveTilesRequest& request,
+                                               Listener listener) {
+  std::shared_ptr<InputStream> stream(new InputStream(std::move(listener)));
+  stream->self_ = stream;
+  const grpc::Slice slice(request.SerializeAsString());
+  stream->request_ = grpc::ByteBuffer(&slice, 1);
+  // On the wire a server-streaming call is a bidirectional one whose client writes once.
+  grpc::GenericStub(channel).PrepareBidiStreamingCall(
+      &stream->context_, "/tilewright.v1.WorkerService/ReceiveTiles", {}, stream.get());
+  stream->StartWriteLast(&stream->request_, {});
+  stream->StartRead(&stream->message_);
+  stream->StartCall();
+  return stream;
+}
+
+void InputStream::OnReadDone(bool ok) {
+  if (!ok) return;
+  std::vector<IncomingTile> tiles;
+  failure_ = reader_.Read(message_, &tiles);
+  message_.Clear();
+  if (failure_.ok() && !tiles.empty()) failure_ = listener_.inputs(std::move(tiles));
+  if (!failure_.ok()) {
+    context_.TryCancel();
+    return;
+  }
+  StartRead(&message_);
+}
+
+void InputStream::OnDone(const grpc::Status& status) {
+  const std::shared_ptr<InputStream> self = std::move(self_);
+  listener_.ended(*this, failure_.ok() ? FromGrpc(status) : failure_);
+}
+
+}  // namespace tilewright

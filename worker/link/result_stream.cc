@@ -1,0 +1,93 @@
+#include "worker/link/result_stream.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/slice.h>
+
+#include <utility>
+
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+
+std::shared_ptr<ResultStream> ResultStream::Open(const std::shared_ptr<grpc::Channel>& channel,
+                                                 const std::string& worker,
+                                                 const std::string& incarnation,
+                                                 Listener listener) {
+  std::shared_ptr<ResultStream> stream(new ResultStream(std::move(listener)));
+  stream->self_ = stream;
+  v1::SubmitTilesRequest greeting;
+  greeting.set_worker(worker);
+  greeting.set_incarnation(incarnation);
+  const grpc::Slice slice(greeting.SerializeAsString());
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::SubmitTilesResponse>(channel)
+      .PrepareBidiStreamingCall(&stream->context_, "/tilewright.v1.WorkerService/SubmitTiles", {},
+                                stream.get());
+  {
+    absl::MutexLock lock(&stream->mutex_);
+    stream->message_ = grpc::ByteBuffer(&slice, 1);
+    stream->writing_ = true;
+    stream->StartWrite(&stream->message_);
+  }
+  // A read is outstanding until the stream ends, so no write can begin after OnDone.
+  stream->StartRead(&stream->response_);
+  stream->StartCall();
+  return stream;
+}
+
+void ResultStream::Enqueue(std::vector<OutgoingTile> results) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_ || finishing_) return;
+  for (OutgoingTile& result : results) writer_.Push(std::move(result));
+}
+
+void ResultStream::Flush() {
+  absl::MutexLock lock(&mutex_);
+  Pump();
+}
+
+void ResultStream::Finish() {
+  absl::MutexLock lock(&mutex_);
+  finishing_ = true;
+  Pump();
+}
+
+void ResultStream::Pump() {
+  if (closed_ || writing_) return;
+  if (writer_.empty()) {
+    if (finishing_) {
+      closed_ = true;
+      StartWritesDone();
+    }
+    return;
+  }
+  message_ = writer_.Next();
+  writing_ = true;
+  StartWrite(&message_);
+}
+
+void ResultStream::OnReadDone(bool ok) {
+  if (!ok) {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    return;
+  }
+  listener_.verdicts(response_);
+  response_.Clear();
+  StartRead(&response_);
+}
+
+void ResultStream::OnWriteDone(bool ok) {
+  absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  message_.Clear();
+  if (!ok) closed_ = true;
+  Pump();
+}
+
+void ResultStream::OnDone(const grpc::Status& status) {
+  const std::shared_ptr<ResultStream> self = std::move(self_);
+  listener_.ended(*this, FromGrpc(status));
+}
+
+}  // namespace tilewright

@@ -1,0 +1,157 @@
+// A worker's connection to its coordinator: it says hello, takes leases and inputs, has them
+// computed by one thread, submits results until they are answered, and comes back when a
+// connection breaks. Thread-safe.
+
+#ifndef TILEWRIGHT_WORKER_LINK_WORKER_LINK_H_
+#define TILEWRIGHT_WORKER_LINK_WORKER_LINK_H_
+
+#include <grpcpp/channel.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "proto/base/instant.h"
+#include "tilewright/v1/worker_service.grpc.pb.h"
+#include "worker/executor/executor.h"
+#include "worker/link/backoff.h"
+#include "worker/link/compute_loop.h"
+#include "worker/link/control_stream.h"
+#include "worker/link/fault_injection.h"
+#include "worker/link/input_stream.h"
+#include "worker/link/lease_book.h"
+#include "worker/link/model_cache.h"
+#include "worker/link/result_stream.h"
+
+namespace tilewright {
+
+// Version of the protocol that this worker speaks.
+inline constexpr uint32_t kProtocolMajor = 1;
+inline constexpr uint32_t kProtocolMinor = 0;
+
+struct LinkOptions {
+  std::string coordinator;  // HOST:PORT
+  bool insecure = false;    // may leave loopback
+  std::string worker;       // name
+  std::string incarnation;  // fresh per process
+  std::string build;        // version, for people
+  v1::Capabilities capabilities;
+  std::string cache_folder;
+  LeaseBookLimits limits;
+  FaultInjection faults;
+  BackoffOptions backoff;
+  std::function<double()> random = [] { return 1.0; };       // jitter, in [0, 1)
+  std::function<uint64_t()> memory_free = [] { return 0; };  // bytes free on the device now
+  // How long Stop may take to finish a batch and hand over results.
+  absl::Duration drain = absl::Seconds(2);
+};
+
+class WorkerLink final : private TileDesk {
+ public:
+  // `executor` outlives the link. The error is that of the address (proto/wire/channel.h).
+  static absl::StatusOr<std::unique_ptr<WorkerLink>> Create(LinkOptions options,
+                                                            Executor* executor);
+  // Waits for the computing thread, however long its batch takes.
+  ~WorkerLink() override;
+
+  // Serves until Stop: then OK. Connection losses are retried for ever; an error is final:
+  // FAILED_PRECONDITION, INVALID_ARGUMENT, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED or
+  // UNIMPLEMENTED if the coordinator will not have this worker, DATA_LOSS if the device is lost.
+  // Returns within `drain` of the end. Call it once.
+  absl::Status Run();
+  // Makes Run return soon: leases are handed back, results of the running batch still delivered.
+  void Stop();
+  // The computing thread is in a batch. After Run: it did not finish in time.
+  bool computing() const { return computing_; }
+
+ private:
+  WorkerLink(LinkOptions options, Executor* executor, std::shared_ptr<grpc::Channel> control,
+             std::shared_ptr<grpc::Channel> data);
+
+  // TileDesk, called by the computing thread.
+  std::optional<Work> Next(bool wait) override;
+  bool stopping() override;
+  void Preparing(LeaseRef lease, const std::string& text) override;
+  void Prepared(LeaseRef lease) override;
+  void PrepareFailed(LeaseRef lease, v1::FailureCause cause, const absl::Status& why) override;
+  void Deliver(std::vector<Delivery> deliveries) override;
+  void CanaryDone(v1::CanaryResult result) override;
+  void DeviceMoved() override { ++device_progress_; }
+  void DeviceLost(const absl::Status& why) override;
+
+  // Streams, opened by Run's thread.
+  void OpenControl() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OpenInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OpenResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What they say, on gRPC's threads.
+  void OnControl(ControlStream& stream, v1::ControlResponse response);
+  void OnControlEnded(ControlStream& stream, const absl::Status& status);
+  absl::Status OnInputs(std::vector<IncomingTile> tiles);
+  void OnInputsEnded(InputStream& stream, const absl::Status& status);
+  void OnVerdicts(const v1::SubmitTilesResponse& response);
+  void OnResultsEnded(ResultStream& stream, const absl::Status& status);
+  void StreamEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  using Events = std::vector<v1::WorkerEvent>;
+  void OnHello(ControlStream& stream, const v1::HelloReply& reply, Events* answers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnGrant(v1::Lease lease, Events* answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddDropped(Events* events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sends events now, or keeps the lasting ones among them for the next session.
+  void Tell(Events events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  void Tend();
+  void ShutDown();
+  void BeatHeart();
+
+  const LinkOptions options_;
+  const std::shared_ptr<grpc::Channel> control_channel_;
+  const std::shared_ptr<grpc::Channel> data_channel_;
+  const std::unique_ptr<v1::WorkerService::Stub> control_stub_;
+  const std::unique_ptr<v1::WorkerService::Stub> data_stub_;
+  ModelCache models_;
+  ComputeLoop loop_;
+  std::thread compute_thread_;
+  std::thread heart_thread_;
+  std::atomic<bool> computing_ = false;
+  std::atomic<uint64_t> device_progress_ = 0;
+
+  absl::Mutex mutex_;
+  absl::CondVar changed_;  // for Run
+  absl::CondVar work_;     // for the computing thread
+  absl::CondVar beat_;     // for the heartbeat
+  LeaseBook book_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::Canary> canaries_ ABSL_GUARDED_BY(mutex_);
+  uint64_t preparing_progress_ ABSL_GUARDED_BY(mutex_) = 0;
+  Events unsent_ ABSL_GUARDED_BY(mutex_);  // for the next session; bounded
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
+
+  // Streams that are open; null between. A stream that is not one of them has been given up.
+  std::shared_ptr<ControlStream> control_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<InputStream> inputs_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<ResultStream> results_ ABSL_GUARDED_BY(mutex_);
+  int streams_ ABSL_GUARDED_BY(mutex_) = 0;         // not yet ended, given-up ones included
+  bool in_session_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was answered
+  bool known_ ABSL_GUARDED_BY(mutex_) = false;       // a hello has ever been answered
+  absl::Duration heartbeat_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(2);
+  Backoff control_backoff_ ABSL_GUARDED_BY(mutex_);
+  Backoff results_backoff_ ABSL_GUARDED_BY(mutex_);
+  Instant control_at_ ABSL_GUARDED_BY(mutex_);  // next attempt, if there is no stream
+  Instant results_at_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_LINK_WORKER_LINK_H_
