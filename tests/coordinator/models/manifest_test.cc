@@ -1,0 +1,131 @@
+#include "coordinator/models/manifest.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace tilewright {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kGood[] = R"(
+engine: "builtin"
+entry: "lanczos2x"
+scale_p: 2
+halo: 3
+exactness: EXACTNESS_KIND_EXACT
+inputs { name: "image" }
+outputs { name: "image" }
+)";
+
+v1::ModelManifest Good() {
+  v1::ModelManifest manifest = *ParseManifest("good", kGood);
+  FillManifestDefaults(&manifest);
+  return manifest;
+}
+
+std::string RefusalOf(const std::function<void(v1::ModelManifest*)>& change) {
+  v1::ModelManifest manifest = Good();
+  change(&manifest);
+  const auto geometry = CheckManifest(manifest);
+  return geometry.ok() ? "accepted" : std::string(geometry.status().message());
+}
+
+TEST(Manifest, FillsInWhatAnAbsentFieldMeans) {
+  const v1::ModelManifest manifest = Good();
+  EXPECT_EQ(manifest.scale_q(), 1u);
+  EXPECT_EQ(manifest.alignment(), 1u);
+  EXPECT_EQ(manifest.minimum(), 1u);
+  EXPECT_EQ(manifest.default_tile(), 512u);
+  EXPECT_EQ(manifest.default_window(), "cosine");
+  EXPECT_EQ(manifest.pad(), v1::PAD_KIND_REFLECT);
+  EXPECT_EQ(manifest.inputs(0).range().lo(), 0.0f);
+  EXPECT_EQ(manifest.inputs(0).range().hi(), 1.0f);
+  EXPECT_EQ(manifest.outputs(0).merge(), v1::MERGE_KIND_BLEND);
+  ASSERT_EQ(manifest.dtypes_size(), 1);
+  EXPECT_EQ(manifest.dtypes(0), "fp32");
+}
+
+TEST(Manifest, LeavesWhatItSaysAlone) {
+  v1::ModelManifest manifest = *ParseManifest(
+      "m", "alignment: 8 pad: PAD_KIND_ZERO default_tile: 64 inputs { range { lo: -1 hi: 1 } }");
+  FillManifestDefaults(&manifest);
+  EXPECT_EQ(manifest.minimum(), 8u) << "the minimum is the alignment unless it is said";
+  EXPECT_EQ(manifest.pad(), v1::PAD_KIND_ZERO);
+  EXPECT_EQ(manifest.default_tile(), 64u);
+  EXPECT_EQ(manifest.inputs(0).range().lo(), -1.0f);
+}
+
+TEST(Manifest, GivesTheGeometryOfThePlan) {
+  const auto geometry = CheckManifest(Good());
+  ASSERT_TRUE(geometry.ok()) << geometry.status();
+  EXPECT_EQ(geometry->scale.p(), 2);
+  EXPECT_EQ(geometry->halo, 3);
+  EXPECT_EQ(geometry->default_tile, 512);
+  EXPECT_EQ(geometry->pad_mode, PadMode::kReflect);
+}
+
+TEST(Manifest, NamesFileLineAndColumnOfAMistake) {
+  const auto manifest =
+      ParseManifest("/models/x/1/manifest.textproto", "engine: \"torch\"\nhalos: 3\n");
+  ASSERT_FALSE(manifest.ok());
+  EXPECT_EQ(manifest.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(manifest.status().message()),
+              StartsWith("/models/x/1/manifest.textproto:2:"));
+  EXPECT_THAT(std::string(manifest.status().message()), HasSubstr("halos"));
+}
+
+TEST(Manifest, RefusesWhatTheGeometryCannotMean) {
+  EXPECT_EQ(RefusalOf([](auto*) {}), "accepted") << "the control: an unchanged manifest is good";
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_scale_p(33); }), StartsWith("scale_p, scale_q:"));
+  const auto thirds = [](v1::ModelManifest* m) {
+    m->set_scale_p(2);
+    m->set_scale_q(3);
+    m->set_alignment(3);
+    m->set_minimum(6);
+    m->set_halo(6);
+    m->set_default_overlap(12);
+  };
+  EXPECT_EQ(RefusalOf(thirds), "accepted");
+  EXPECT_EQ(RefusalOf([&](auto* m) { thirds(m), m->set_alignment(4), m->set_minimum(8); }),
+            "alignment: 4 is not a multiple of scale_q 3");
+  EXPECT_EQ(RefusalOf([&](auto* m) { thirds(m), m->set_minimum(7); }),
+            "minimum: 7 is not a multiple of the alignment 3");
+  EXPECT_EQ(RefusalOf([&](auto* m) { thirds(m), m->set_halo(7); }),
+            "halo: 7 is not a multiple of scale_q 3");
+  EXPECT_THAT(RefusalOf([&](auto* m) { thirds(m), m->set_default_overlap(8); }),
+              StartsWith("default_overlap: 8 is not a multiple of 6"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_default_tile(7); }),
+              StartsWith("default_tile: 7 is too small for halo 3"));
+  EXPECT_EQ(RefusalOf([](auto* m) { m->set_default_tile(8); }), "accepted")
+      << "2 * 3 + 0 + 2 = 8 is enough";
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_halo(70000); }), StartsWith("halo: 70000 is above"));
+}
+
+TEST(Manifest, RefusesWordsAndTensorsItDoesNotKnow) {
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_engine("onnx"); }), StartsWith("engine: 'onnx'"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->clear_entry(); }), StartsWith("entry: is empty"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_entry("../x.pt"); }), StartsWith("entry: '../x.pt'"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->clear_exactness(); }), StartsWith("exactness:"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_exactness(v1::EXACTNESS_KIND_BOUNDED); }),
+              StartsWith("epsilon:"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->add_inputs()->set_name("mask"); }),
+              StartsWith("inputs: 2 given"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->clear_outputs(); }), StartsWith("outputs: 0 given"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->mutable_inputs(0)->set_channels(5); }),
+              StartsWith("inputs.channels: 5"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->mutable_inputs(0)->set_channels(3); }),
+              StartsWith("outputs.channels:"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->mutable_outputs(0)->mutable_range()->set_lo(1); }),
+              StartsWith("outputs.range: 1 to 1"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->set_default_window("hann"); }),
+              StartsWith("default_window:"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->add_dtypes("int8"); }), StartsWith("dtypes: 'int8'"));
+}
+
+}  // namespace
+}  // namespace tilewright

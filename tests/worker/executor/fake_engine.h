@@ -1,0 +1,53 @@
+// An engine whose network is a function, so that tests say what it computes and how it fails.
+
+#ifndef TILEWRIGHT_TESTS_WORKER_EXECUTOR_FAKE_ENGINE_H_
+#define TILEWRIGHT_TESTS_WORKER_EXECUTOR_FAKE_ENGINE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/engine/engine.h"
+
+namespace tilewright {
+
+using FakeNetwork =
+    std::function<absl::StatusOr<std::vector<NetworkTile>>(const std::vector<NetworkTile>& inputs)>;
+
+class FakeStage : public Stage {
+ public:
+  explicit FakeStage(FakeNetwork network) : network_(std::move(network)) {}
+  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
+    return network_(std::vector<NetworkTile>(inputs.begin(), inputs.end()));
+  }
+  uint64_t MemoryEstimate() const override { return 0; }
+
+ private:
+  const FakeNetwork network_;
+};
+
+class FakeEngine : public Engine {
+ public:
+  // `loads` counts calls of Load, if it is not null.
+  FakeEngine(FakeNetwork network, int* loads) : network_(std::move(network)), loads_(loads) {}
+  std::string name() const override { return "fake"; }
+  std::string environment_key() const override { return "fake/1"; }
+  EngineDevice ExamineDevice() override { return {}; }
+  absl::StatusOr<std::unique_ptr<Stage>> Load(
+      const LocalModel&, const StageKey&,
+      const std::function<void(std::string)>& progress) override {
+    if (loads_ != nullptr) ++*loads_;
+    if (progress) progress("loading");
+    return std::make_unique<FakeStage>(network_);
+  }
+
+ private:
+  const FakeNetwork network_;
+  int* const loads_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_TESTS_WORKER_EXECUTOR_FAKE_ENGINE_H_
