@@ -66,6 +66,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 ExitCode ExitCodeOf(const Job& job) {
   if (job.state == JobState::kCancelled) return ExitCode::kCancelled;
   if (job.state != JobState::kFailed) return ExitCode::kOk;
+  if (absl::IsAborted(job.error)) return ExitCode::kJobFailed;  // of a call: the input changed
   const ExitCode code = ExitCodeOf(job.error);
   switch (code) {
     case ExitCode::kInvalid:

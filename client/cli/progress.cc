@@ -51,7 +51,7 @@ std::string ProgressBar(const Job& job, int columns) {
   const Progress progress = ProgressOf(job);
   std::string numbers = Numbers(job, progress);
   if (job.state != JobState::kRunning) absl::StrAppend(&numbers, "  ", JobStateName(job.state));
-  const int room = columns - static_cast<int>(numbers.size()) - 4;  // brackets, two blanks
+  const int room = columns - static_cast<int>(numbers.size()) - 3;  // brackets and a blank
   const int width = std::min(room, kWidestBar);
   if (width < kNarrowestBar) return numbers.substr(0, static_cast<size_t>(std::max(columns, 0)));
   const int filled = width * progress.percent / 100;

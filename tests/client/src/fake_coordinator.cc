@@ -186,7 +186,7 @@ grpc::Status FakeCoordinator::WatchJob(grpc::ServerContext* context,
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "stopping");
-      cancelled = log_.cancels > 0;
+      cancelled = log_.cancels > 0 && !script.hang_cancel;
     }
     if (cancelled) {
       response.mutable_job()->set_name(request->name());
@@ -199,9 +199,11 @@ grpc::Status FakeCoordinator::WatchJob(grpc::ServerContext* context,
   return watch.end;
 }
 
-grpc::Status FakeCoordinator::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+grpc::Status FakeCoordinator::CancelJob(grpc::ServerContext* context,
+                                        const v1::CancelJobRequest* request,
                                         v1::CancelJobResponse* response) {
-  Seen([](FakeLog& log) { ++log.cancels; });
+  const FakeScript script = Seen([](FakeLog& log) { ++log.cancels; });
+  while (script.hang_cancel && !context->IsCancelled()) absl::SleepFor(kPoll);
   response->mutable_job()->set_name(request->name());
   response->mutable_job()->set_state(v1::Job::STATE_CANCELLED);
   return grpc::Status::OK;

@@ -43,6 +43,7 @@ struct FakeScript {
   uint64_t missing_bytes = 0;  // announced, but never sent
   int job_count = 0;           // jobs in ListJobs
   bool hang = false;           // GetJob answers only when the client has left
+  bool hang_cancel = false;    // the same of CancelJob
   std::function<void()> on_download = {};  // runs before the first piece
   std::vector<v1::WorkerInfo> workers = {};
   std::vector<v1::Model> models = {};

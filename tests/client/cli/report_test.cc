@@ -1,0 +1,154 @@
+// What people and scripts read about plans and jobs.
+
+#include "client/cli/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/cli/documents.h"
+#include "client/cli/text_table.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+using testing::HasSubstr;
+
+Job Finished() {
+  Job job;
+  job.name = "jobs/a";
+  job.state = JobState::kSucceeded;
+  job.input = "/in.png";
+  job.output = "/o ut.tif";
+  job.plan.model = "models/x4/versions/1";
+  job.plan.input_width = 100;
+  job.plan.input_height = 50;
+  job.plan.channels = 3;
+  job.plan.output_sample = "u8";
+  job.plan.output_width = 400;
+  job.plan.output_height = 200;
+  job.plan.tile_width = job.plan.tile_height = 32;
+  job.plan.halo = 12;
+  job.plan.window = "cosine";
+  job.plan.columns = 3;
+  job.plan.rows = 2;
+  job.plan.tiles = 6;
+  job.plan.halo_overhead = 1.5;
+  job.plan.memory_bytes = 2'000'000;
+  job.plan.disk_bytes = 240'000;
+  job.tiles_done = 6;
+  job.attempts = 7;
+  job.elapsed = absl::Seconds(1.5);
+  job.compute = absl::Seconds(1);
+  job.workers = {{"a", 4}, {"b", 2}};
+  job.events = {{"worker_gone", std::nullopt, "b", "it fell silent", absl::Seconds(0.5)},
+                {"tile_lapsed", 0, "", "again", absl::Seconds(0.75)}};
+  job.exactness = "exact";
+  job.numeric_classes = {"k1"};
+  job.promise = "tolerant";
+  job.pixel_hash = "00ff";
+  job.created = "2026-01-01T00:00:00Z";
+  return job;
+}
+
+TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
+  EXPECT_EQ(
+      JobDocument(Finished(), {"uploaded"}),
+      R"({"job":"jobs/a","state":"succeeded","output":"/o ut.tif","tiles":6,"tiles_done":6,)"
+      R"("attempts":7,"seconds":1.5,"compute_seconds":1,"output_width":400,"output_height":200,)"
+      R"("workers":[{"name":"a","tiles":4},{"name":"b","tiles":2}],)"
+      R"("events":[{"kind":"worker_gone","tile":null,"worker":"b","text":"it fell silent","seconds":0.5},)"
+      R"({"kind":"tile_lapsed","tile":0,"worker":"","text":"again","seconds":0.75}],)"
+      R"("exactness":"exact","numeric_classes":["k1"],"promise":"tolerant","pixel_hash":"00ff",)"
+      R"("created":"2026-01-01T00:00:00Z","error":null,)"
+      R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
+      R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
+      R"("window":"cosine","columns":3,"rows":2,"halo_overhead":1.5,"memory_bytes":2000000,)"
+      R"("disk_bytes":240000,"notes":[],"matches":[]},"notes":["uploaded"]})");
+}
+
+TEST(JobDocument, TellsWhyAJobFailed) {
+  Job job = Finished();
+  job.state = JobState::kFailed;
+  job.error = WithReason(absl::ResourceExhaustedError("no \"room\""), "DISK_FULL");
+  EXPECT_THAT(
+      JobDocument(job, {}),
+      HasSubstr(
+          R"("error":{"code":"RESOURCE_EXHAUSTED","reason":"DISK_FULL","message":"no \"room\""})"));
+}
+
+TEST(ProgressDocument, IsOneLine) {
+  Job job = Finished();
+  EXPECT_EQ(ProgressDocument(job),
+            R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,)"
+            R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2})");
+  job.state = JobState::kRunning;
+  job.eta = absl::Seconds(2);
+  EXPECT_THAT(ProgressDocument(job), HasSubstr(R"("eta_seconds":2,)"));
+}
+
+TEST(Lists, AreObjectsWithOneArray) {
+  EXPECT_EQ(JobsDocument({}), R"({"jobs":[]})");
+  EXPECT_THAT(JobsDocument({Finished(), Finished()}), HasSubstr(R"("notes":[]},{"job":"jobs/a")"));
+  Worker worker;
+  worker.name = "a";
+  worker.engines = {"builtin", "torch"};
+  EXPECT_EQ(WorkersDocument({worker}),
+            R"({"workers":[{"name":"a","device_kind":"","device_name":"","build":"",)"
+            R"("environment_key":"","engines":["builtin","torch"],"dtypes":[],"threads":0,)"
+            R"("memory_total_bytes":0,"memory_free_bytes":0,"probe_flops":0,"leased_tiles":0,)"
+            R"("accepted_tiles":0,"silent_seconds":0}]})");
+  Model model;
+  model.name = "models/x4/versions/1";
+  EXPECT_THAT(ModelsDocument({model}), HasSubstr(R"({"models":[{"name":"models/x4/versions/1",)"));
+}
+
+TEST(PlanReport, NamesGridCostAndWorkers) {
+  Plan plan = Finished().plan;
+  plan.matches = {{"a", true, ""}, {"b", false, "it has no engine torch"}};
+  plan.notes = {"the tile was rounded down to 32"};
+  EXPECT_EQ(PlanReport(plan),
+            "model          models/x4/versions/1\n"
+            "input          100x50, 3 channels\n"
+            "output         400x200 u8\n"
+            "tiles          3 x 2 = 6 of 32x32, halo 12, overlap 0, window cosine\n"
+            "halo overhead  1.50x the picture goes through the model\n"
+            "memory         about 2.0 MB at the coordinator\n"
+            "disk           240.0 kB uncompressed\n"
+            "workers        a: can do it\n"
+            "               b: no, it has no engine torch\n"
+            "note           the tile was rounded down to 32\n");
+  plan.matches.clear();
+  EXPECT_THAT(PlanReport(plan), HasSubstr("workers        none is connected\n"));
+}
+
+TEST(JobReport, TellsTheWholeStory) {
+  EXPECT_EQ(JobReport(Finished(), true),
+            "job         jobs/a\n"
+            "state       succeeded\n"
+            "input       /in.png\n"
+            "output      /o ut.tif\n"
+            "model       models/x4/versions/1\n"
+            "size        100x50 -> 400x200\n"
+            "tiles       6 of 6 (3 x 2), 7 attempts\n"
+            "time        1.50 s, 0.08 Mpx/s of output while computing\n"
+            "workers     a 4, b 2\n"
+            "bits        exact, tolerant, 1 numeric class(es)\n"
+            "pixel hash  00ff\n"
+            "events\n"
+            "      0.50 s  worker_gone, worker b: it fell silent\n"
+            "      0.75 s  tile_lapsed, tile 0: again\n");
+}
+
+TEST(ErrorText, EndsWithTheReason) {
+  EXPECT_EQ(ErrorText(WithReason(absl::NotFoundError("no such file"), "INPUT_MISSING")),
+            "tilewright: no such file [INPUT_MISSING]");
+  EXPECT_EQ(ErrorText(absl::NotFoundError("no such job")), "tilewright: no such job");
+}
+
+TEST(TextTable, AlignsByCharacters) {
+  EXPECT_EQ(TextTable({{"A", "B"}, {"äöü", ""}, {"x", "y"}}), "A    B\näöü\nx    y\n");
+}
+
+}  // namespace
+}  // namespace tilewright
