@@ -82,8 +82,10 @@ class CheckingExecutor : public Executor {
             v1::FAILURE_CAUSE_REFUSED,
             absl::StrCat("tile ", tasks[i].index, " is beyond the batch of ", stage.batch()));
       }
-      outcomes[i].samples = status;
-      if (!status.ok()) continue;
+      if (!status.ok()) {
+        outcomes[i].samples = status;
+        continue;
+      }
       contributions.push_back(tasks[i].contribution);
       places.push_back(i);
       good.push_back(std::move(tasks[i]));

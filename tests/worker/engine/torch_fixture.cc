@@ -45,7 +45,7 @@ LocalModel Open(const std::string& folder) {
 }  // namespace
 
 Engine& TestTorchEngine() {
-  static const std::unique_ptr<Engine> engine = Must(CreateTorchEngine({"cpu", 2}));
+  static const std::unique_ptr<Engine> engine = Must(CreateTorchEngine({"cpu", 1}));
   return *engine;
 }
 

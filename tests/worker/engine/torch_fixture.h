@@ -9,7 +9,7 @@
 
 namespace tilewright {
 
-// On the CPU with two threads; made at the first call.
+// On the CPU with one thread, which a busy machine slows least; made at the first call.
 Engine& TestTorchEngine();
 // A network that tilewright-testnets writes (reach-8 and reach-16 among them); written at the first
 // call.
