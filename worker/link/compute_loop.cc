@@ -170,8 +170,7 @@ const v1::TileHeader& ComputeLoop::HeaderFor(const LeaseTerms& terms) {
   return header_;
 }
 
-OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task,
-                               TileOutcome outcome) {
+OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task, TileOutcome outcome) {
   OutgoingTile result;
   std::vector<std::byte> samples = *std::move(outcome.samples);
   result.header = HeaderFor(terms);

@@ -62,7 +62,8 @@ struct ComputeOptions {
 class ComputeLoop {
  public:
   // All outlive the loop.
-  ComputeLoop(const ComputeOptions& options, Executor* executor, ModelCache* models, TileDesk* desk);
+  ComputeLoop(const ComputeOptions& options, Executor* executor, ModelCache* models,
+              TileDesk* desk);
 
   // Returns when the desk says stop, or the device is lost.
   void Run();
@@ -82,11 +83,11 @@ class ComputeLoop {
   ModelCache* const models_;
   TileDesk* const desk_;
 
-  std::set<std::string> ready_stages_;              // keys that were made ready before
-  std::map<std::string, std::string> classes_;      // numeric class by stage key
+  std::set<std::string> ready_stages_;               // keys that were made ready before
+  std::map<std::string, std::string> classes_;       // numeric class by stage key
   std::map<std::string, std::string> output_names_;  // of the model's tensor, by model digest
   std::optional<LeaseRef> header_lease_;
-  v1::TileHeader header_;  // what all results of header_lease_ share
+  v1::TileHeader header_;           // what all results of header_lease_ share
   std::vector<Delivery> finished_;  // not yet delivered
   uint64_t finished_bytes_ = 0;
   std::chrono::steady_clock::time_point finished_since_;

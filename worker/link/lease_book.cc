@@ -25,9 +25,9 @@ std::string ToString(LeaseRef lease) {
 
 absl::Status LeaseBook::BeginSession(uint64_t epoch) {
   if (epoch < epoch_) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the coordinator has epoch ", epoch, ", but this worker has served epoch ",
-                     epoch_, ": an older coordinator is not served"));
+    return absl::FailedPreconditionError(absl::StrCat("the coordinator has epoch ", epoch,
+                                                      ", but this worker has served epoch ", epoch_,
+                                                      ": an older coordinator is not served"));
   }
   if (epoch > epoch_) seen_sequence_ = 0;
   epoch_ = epoch;
@@ -58,10 +58,10 @@ v1::WorkerSync LeaseBook::Sync() const {
     v1::HeldLease* held = sync.add_held();
     *held->mutable_lease() = ToProto(ref);
     const bool over = lease.started && lease.awaited + lease.ready + lease.computing == 0;
-    held->set_state(over                                ? v1::HeldLease::STATE_FINISHED
-                    : lease.started                     ? v1::HeldLease::STATE_RUNNING
+    held->set_state(over                               ? v1::HeldLease::STATE_FINISHED
+                    : lease.started                    ? v1::HeldLease::STATE_RUNNING
                     : lease.stage == Stage::kPreparing ? v1::HeldLease::STATE_PREPARING
-                                                        : v1::HeldLease::STATE_QUEUED);
+                                                       : v1::HeldLease::STATE_QUEUED);
     for (const Tile& tile : lease.tiles) {
       if (tile.state != TileState::kSettled && tile.state != TileState::kAbandoned) {
         held->add_open_tiles(tile.index);

@@ -43,8 +43,8 @@ struct LeaseTerms {
 };
 
 struct LeaseBookLimits {
-  uint32_t tiles = 2048;                   // level: tiles held at once
-  uint64_t bytes = uint64_t{256} << 20;    // level: bytes of inputs and results held at once
+  uint32_t tiles = 2048;                 // level: tiles held at once
+  uint64_t bytes = uint64_t{256} << 20;  // level: bytes of inputs and results held at once
   uint64_t unacknowledged_bytes_max = uint64_t{256} << 20;  // results; beyond it nothing is begun
 };
 
@@ -171,8 +171,8 @@ class LeaseBook {
   std::map<LeaseRef, std::vector<IncomingTile>> early_;  // inputs whose grant has not come
   std::vector<LeaseRef> dropped_;
   uint64_t held_tiles_ = 0;
-  uint64_t input_bytes_ = 0;  // early ones included
-  uint64_t results_ = 0;  // tiles in kComputed
+  uint64_t input_bytes_ = 0;   // early ones included
+  uint64_t results_ = 0;       // tiles in kComputed
   uint64_t result_bytes_ = 0;  // of them
 };
 

@@ -125,9 +125,8 @@ void WorkerLink::ShutDown() {
   if (control_) control_->Finish();  // leases that have not started go to others at once
   if (inputs_) inputs_->Cancel();
   wait_until([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !computing_; });
-  wait_until([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return !results_ || !book_.has_unacknowledged();
-  });
+  wait_until(
+      [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !results_ || !book_.has_unacknowledged(); });
   if (results_) results_->Finish();
   const Instant farewell = Now() + kFarewell;
   for (Instant now = Now(); streams_ > 0 && now < farewell; now = Now()) {
@@ -204,8 +203,8 @@ void WorkerLink::OpenResults() {
     OnResultsEnded(stream, status);
   };
   ++streams_;
-  results_ = ResultStream::Open(data_channel_, options_.worker, options_.incarnation,
-                                std::move(listener));
+  results_ =
+      ResultStream::Open(data_channel_, options_.worker, options_.incarnation, std::move(listener));
   results_->Enqueue(book_.Unacknowledged());
   results_->Flush();
 }
@@ -266,10 +265,10 @@ void WorkerLink::OnControl(ControlStream& stream, v1::ControlResponse response) 
 void WorkerLink::OnHello(ControlStream& stream, const v1::HelloReply& reply, Events* answers) {
   if (in_session_) return;
   if (reply.protocol().major() != kProtocolMajor) {
-    fatal_ = absl::FailedPreconditionError(absl::StrCat(
-        "the coordinator speaks protocol ", reply.protocol().major(), ".",
-        reply.protocol().minor(), ", this worker ", kProtocolMajor, ".", kProtocolMinor,
-        ": install the same version on both"));
+    fatal_ = absl::FailedPreconditionError(
+        absl::StrCat("the coordinator speaks protocol ", reply.protocol().major(), ".",
+                     reply.protocol().minor(), ", this worker ", kProtocolMajor, ".",
+                     kProtocolMinor, ": install the same version on both"));
     changed_.SignalAll();
     return;
   }
@@ -321,8 +320,8 @@ void WorkerLink::OnControlEnded(ControlStream& stream, const absl::Status& statu
     if (inputs_) inputs_->Cancel();
     inputs_ = nullptr;
     if (IsFinal(status) && fatal_.ok() && !stopping_) {
-      fatal_ = Annotate(status, absl::StrCat("coordinator ", options_.coordinator,
-                                             " does not take this worker"));
+      fatal_ = Annotate(
+          status, absl::StrCat("coordinator ", options_.coordinator, " does not take this worker"));
     }
     const absl::Duration pause = control_backoff_.Next();
     control_at_ = Now() + pause;

@@ -142,7 +142,7 @@ class WorkerLink final : private TileDesk {
   std::shared_ptr<ControlStream> control_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<InputStream> inputs_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<ResultStream> results_ ABSL_GUARDED_BY(mutex_);
-  int streams_ ABSL_GUARDED_BY(mutex_) = 0;         // not yet ended, given-up ones included
+  int streams_ ABSL_GUARDED_BY(mutex_) = 0;          // not yet ended, given-up ones included
   bool in_session_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was answered
   bool known_ ABSL_GUARDED_BY(mutex_) = false;       // a hello has ever been answered
   absl::Duration heartbeat_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(2);

@@ -1,0 +1,54 @@
+// What the worker program was told: flags, then environment, then configuration file, then
+// defaults. Values; the parser is a pure function of what it is given, except that it reads the
+// configuration file.
+
+#ifndef TILEWRIGHT_WORKER_SETTINGS_H_
+#define TILEWRIGHT_WORKER_SETTINGS_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace tilewright {
+
+// What the program's exit code says; numbers never change their meaning.
+enum class WorkerExit {
+  kStopped = 0,     // by SIGTERM or SIGINT
+  kInternal = 1,    // our bug
+  kUsage = 2,       // a wrong flag, variable or configuration line
+  kNoDevice = 3,    // the device is not there
+  kRefused = 4,     // the coordinator does not take this worker
+  kDeviceLost = 5,  // start again: the device's context is gone
+};
+
+struct WorkerSettings {
+  std::string coordinator = "127.0.0.1:7878";
+  std::string name;  // default: host name and device
+  std::string device = "cpu";
+  int threads = 0;  // intra-op; default: every core of a CPU worker, 1 of a GPU worker
+  uint32_t credit_tiles = 2048;
+  uint64_t credit_bytes = uint64_t{256} << 20;
+  std::string cache_folder;
+  bool insecure = false;
+  std::string log_level = "info";
+  std::string test_fault;  // TILEWRIGHT_TEST_FAULT, for tests alone
+};
+
+// Value of an environment variable, or nothing if it is unset or empty.
+using EnvironmentOf = std::function<std::optional<std::string>(const std::string& name)>;
+
+// The settings; or text that was asked for with --help or --version. INVALID_ARGUMENT names the
+// flag, variable or line that is wrong.
+absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
+    const std::vector<std::string>& arguments, const EnvironmentOf& environment,
+    absl::string_view version);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_SETTINGS_H_
