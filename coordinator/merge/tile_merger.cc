@@ -19,7 +19,7 @@ constexpr size_t kFreeBlocksMax = 64;
 // A waiting tile is cropped once what it still owes fits into this share of it: copying so little
 // costs next to nothing, and keeps a row of the wavefront at the height of the blend zone instead
 // of the tile's.
-constexpr int64_t kCropShare = 4;
+constexpr int64_t kCropShare = 8;
 
 struct HeldTile {
   Rect rect;  // output pixels that `samples` holds
@@ -197,12 +197,12 @@ class TileMerger::Impl {
     }
     const Rect needed = OpenPart(column, row);
     if (needed.area() * kCropShare > tile.rect.area()) return;
-    const auto row_bytes = static_cast<size_t>(needed.width * format_.pixel_bytes());
-    std::vector<std::byte> cropped(row_bytes * static_cast<size_t>(needed.height));
+    const int64_t row_bytes = needed.width * format_.pixel_bytes();
+    std::vector<std::byte> cropped;
+    cropped.reserve(static_cast<size_t>(row_bytes * needed.height));
     for (int64_t y = 0; y < needed.height; ++y) {
-      const CellSource source =
-          Source(column, row, {needed.x, needed.y + y, needed.width, int64_t{1}});
-      std::copy_n(source.data, row_bytes, cropped.data() + static_cast<size_t>(y) * row_bytes);
+      const std::byte* line = Source(column, row, {needed.x, needed.y + y, needed.width, 1}).data;
+      cropped.insert(cropped.end(), line, line + row_bytes);
     }
     held_bytes_ += static_cast<int64_t>(cropped.size()) - static_cast<int64_t>(tile.samples.size());
     tile.rect = needed;
