@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_format.h"
 #include "proto/base/status_macros.h"
+#include "proto/geometry/axis.h"
+#include "proto/geometry/scale.h"
 #include "proto/wire/noise.h"
 
 namespace tilewright {
@@ -30,6 +32,16 @@ NetworkTile Cut(const Picture& picture, const Rect& rect, uint64_t index) {
     tile.values.insert(tile.values.end(), from, from + row);
   }
   return tile;
+}
+
+// Alignment 1, hard cuts.
+absl::StatusOr<Axis> AxisOf(int64_t size, int64_t tile, int64_t halo, Scale scale) {
+  AxisOptions options;
+  options.size = size;
+  options.tile = std::min(tile, size);
+  options.halo = halo;
+  options.scale = scale;
+  return Axis::Create(options);
 }
 
 int Quantised(float value) {
@@ -85,20 +97,17 @@ absl::StatusOr<Picture> RunWhole(Engine& engine, const LocalModel& model, const 
 
 absl::StatusOr<Picture> RunTiled(Engine& engine, const LocalModel& model, const Picture& picture,
                                  int64_t tile, int64_t halo) {
-  ModelGeometry geometry;
-  TW_ASSIGN_OR_RETURN(geometry.scale, ScaleOf(model.manifest));
-  geometry.halo = halo;
-  PlanRequest request;
-  request.image = picture.size;
-  request.tile = tile;
-  request.overlap = 0;
-  TW_ASSIGN_OR_RETURN(const StagePlan plan, StagePlan::Create(geometry, request));
-  TW_ASSIGN_OR_RETURN(auto stage,
-                      engine.Load(model, KeyOf(model, plan.compute_shape(), picture.channels), {}));
-  Picture merged{plan.output(), 0, {}};
-  for (int64_t i = 0; i < plan.tile_count(); ++i) {
-    const Rect input = plan.InputRect({i});
-    const Rect part = plan.Contribution({i});
+  TW_ASSIGN_OR_RETURN(const Scale scale, ScaleOf(model.manifest));
+  TW_ASSIGN_OR_RETURN(const Axis x, AxisOf(picture.size.width, tile, halo, scale));
+  TW_ASSIGN_OR_RETURN(const Axis y, AxisOf(picture.size.height, tile, halo, scale));
+  const Size shape{x.options().tile, y.options().tile};
+  TW_ASSIGN_OR_RETURN(auto stage, engine.Load(model, KeyOf(model, shape, picture.channels), {}));
+  Picture merged{{scale.Exact(picture.size.width), scale.Exact(picture.size.height)}, 0, {}};
+  for (int64_t i = 0; i < x.tile_count() * y.tile_count(); ++i) {
+    const int64_t column = i % x.tile_count();
+    const int64_t line = i / x.tile_count();
+    const Rect input = Rect::FromIntervals(x.Input(column), y.Input(line));
+    const Rect part = Rect::FromIntervals(x.Contribution(column), y.Contribution(line));
     const NetworkTile tile_in = Cut(picture, input, static_cast<uint64_t>(i));
     TW_ASSIGN_OR_RETURN(const auto outputs, stage->Run({&tile_in, 1}));
     const NetworkTile& out = outputs[0];
@@ -106,12 +115,12 @@ absl::StatusOr<Picture> RunTiled(Engine& engine, const LocalModel& model, const 
       merged.channels = out.channels;
       merged.values.resize(static_cast<size_t>(merged.size.area() * out.channels));
     }
-    const int64_t left = part.x - plan.model().scale.Exact(input.x);
-    const int64_t top = part.y - plan.model().scale.Exact(input.y);
-    for (int64_t y = 0; y < part.height; ++y) {
+    const int64_t left = part.x - scale.Exact(input.x);
+    const int64_t top = part.y - scale.Exact(input.y);
+    for (int64_t row = 0; row < part.height; ++row) {
       std::memcpy(
-          merged.values.data() + ((part.y + y) * merged.size.width + part.x) * merged.channels,
-          out.values.data() + ((top + y) * out.size.width + left) * out.channels,
+          merged.values.data() + ((part.y + row) * merged.size.width + part.x) * merged.channels,
+          out.values.data() + ((top + row) * out.size.width + left) * out.channels,
           sizeof(float) * static_cast<size_t>(part.width * out.channels));
     }
   }

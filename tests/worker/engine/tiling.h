@@ -1,4 +1,4 @@
-// Runs an engine over a picture, whole and tile by tile, the way a job does: planned by StagePlan,
+// Runs an engine over a picture, whole and tile by tile, as a job does: tiles by the axis rule,
 // contributions pasted.
 
 #ifndef TILEWRIGHT_TESTS_WORKER_ENGINE_TILING_H_
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "coordinator/plan/stage_plan.h"
 #include "proto/geometry/rect.h"
 #include "worker/engine/engine.h"
 
