@@ -112,7 +112,6 @@ void AddJobArgument(CLI::App* command, JobFlags& flags) {
 
 void AddJobs(CLI::App& app, Session& session) {
   CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs and end them");
-  jobs->require_subcommand(1);
   const auto flags = std::make_shared<JobFlags>();
   AddVerb(jobs, session, flags, "list", "Newest first", ListJobs)
       ->add_option("--limit", flags->limit, "Most jobs to list (default 50)")

@@ -37,7 +37,6 @@ ExitCode ListModels(const Session& session) {
 
 void AddModels(CLI::App& app, Session& session) {
   CLI::App* models = app.add_subcommand("models", "Look at models");
-  models->require_subcommand(1);
   models->add_subcommand("list", "All models, by name")->callback([&session] {
     session.SetAction([&session] { return ListModels(session); });
   });

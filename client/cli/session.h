@@ -26,7 +26,9 @@ class Session {
   // Chosen by a subcommand while the command line is parsed, run by Run.
   void SetAction(std::function<ExitCode()> action) { action_ = std::move(action); }
 
-  // Loads the settings and runs the action.
+  bool has_action() const { return action_ != nullptr; }
+
+  // Loads the settings and runs the action, which must have been set.
   ExitCode Run();
 
   bool json() const { return json_; }

@@ -39,7 +39,6 @@ ExitCode ListWorkers(const Session& session) {
 
 void AddWorkers(CLI::App& app, Session& session) {
   CLI::App* workers = app.add_subcommand("workers", "Look at connected workers");
-  workers->require_subcommand(1);
   workers->add_subcommand("list", "All connected workers, by name")->callback([&session] {
     session.SetAction([&session] { return ListWorkers(session); });
   });

@@ -32,9 +32,10 @@ absl::Status FileError(int error, absl::string_view what) {
 }
 
 absl::Status OutputExists(const std::string& path) {
-  return WithReason(absl::AlreadyExistsError(absl::StrCat(
-                        "output '", path, "' exists: choose another name, or ask to overwrite it")),
-                    "OUTPUT_EXISTS");
+  return WithReason(
+      absl::AlreadyExistsError(absl::StrCat(
+          "output '", path, "' exists: choose another name, or ask to overwrite it (--overwrite)")),
+      "OUTPUT_EXISTS");
 }
 
 absl::Status WriteAll(int fd, absl::string_view bytes, const std::string& path) {
@@ -80,8 +81,13 @@ absl::StatusOr<std::string> AbsolutePath(absl::string_view path) {
 absl::StatusOr<v1::FileFacts> InspectInput(const std::string& path) {
   struct stat facts;
   if (stat(path.c_str(), &facts) != 0) {
-    const absl::Status status = absl::ErrnoToStatus(errno, absl::StrCat("input '", path, "'"));
-    return WithReason(status, absl::IsNotFound(status) ? "INPUT_MISSING" : "INPUT_NOT_READABLE");
+    if (errno == ENOENT || errno == ENOTDIR) {
+      return WithReason(
+          absl::NotFoundError(absl::StrCat("input '", path, "': no such file; check the path")),
+          "INPUT_MISSING");
+    }
+    return WithReason(absl::ErrnoToStatus(errno, absl::StrCat("input '", path, "'")),
+                      "INPUT_NOT_READABLE");
   }
   if (!S_ISREG(facts.st_mode)) {
     return WithReason(absl::InvalidArgumentError(

@@ -108,6 +108,12 @@ TEST_F(ProgramTest, ExitCodesTellWhatWentWrong) {
   EXPECT_THAT(Read("stderr"), EndsWith("tilewright: tile 3 is poison\n"));
 
   EXPECT_EQ(Run({"render", "-i", "x"}), 2);
+  EXPECT_EQ(Run({"rendr"}), 2);
+  EXPECT_THAT(Read("stderr"), HasSubstr("rendr"));
+  EXPECT_EQ(Run({"jobs", "lst"}), 2);
+  EXPECT_THAT(Read("stderr"), HasSubstr("lst"));
+  EXPECT_EQ(Run({"jobs"}), 2);
+  EXPECT_THAT(Read("stderr"), HasSubstr("cancel "));
   EXPECT_EQ(Run(Render({"-t", "-5"})), 2);
   EXPECT_EQ(Run(Render({"--window", "square"})), 2);
   EXPECT_EQ(Run(Render(), {"TILEWRIGHT_TILE_TIMEOUT=soon"}), 2);
