@@ -1,0 +1,55 @@
+// One running job as the dispatcher sees it: where input tiles come from and where results go.
+// Implemented by JobRun, and by fakes in tests and benchmarks. Each method says who calls it.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_JOB_HOST_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_JOB_HOST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/schedule/decisions.h"
+#include "coordinator/schedule/scheduler.h"
+#include "coordinator/schedule/types.h"
+#include "proto/wire/tile_frames.h"
+#include "tilewright/v1/worker_service.pb.h"
+
+namespace tilewright {
+
+class JobHost {
+ public:
+  virtual ~JobHost() = default;
+
+  // What workers must know of the stage. Immutable.
+  virtual const v1::StageSpec& stage() const = 0;
+
+  // The input of a tile, ready to be sent: header with byte count and checksum, and payload. May
+  // wait for a disk. Called from several reader threads at once. An error fails the job with its
+  // sentence.
+  virtual absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) = 0;
+
+  // Whether the result's tensor and byte count are what the plan asks of the tile. Quick; called
+  // from any thread. The error's reason goes into the verdict.
+  virtual absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const = 0;
+
+  // Takes an accepted tile. Called from one thread at a time, never after Finish or Abandon. An
+  // error fails the job.
+  virtual absl::Status Merge(int64_t tile, std::vector<std::byte> samples) = 0;
+  // After the last Merge: publishes the output; may take as long as an export.
+  virtual absl::Status Finish() = 0;
+  // Instead of Finish: removes what was created.
+  virtual void Abandon() = 0;
+
+  // Reports. Called under the dispatcher's lock: they must be quick and must not call it.
+  virtual void OnStarted() = 0;
+  virtual void OnMerging() = 0;
+  virtual void OnNotice(const Notice& notice) = 0;
+  // The last call, after Finish or Abandon. `last` is how the job stood at the end.
+  virtual void OnEnded(const absl::Status& status, const JobView& last) = 0;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_JOB_HOST_H_

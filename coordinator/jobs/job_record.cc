@@ -1,0 +1,120 @@
+#include "coordinator/jobs/job_record.h"
+
+#include <utility>
+
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+bool IsEnd(v1::Job::State state) {
+  return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
+         state == v1::Job::STATE_CANCELLED;
+}
+
+void FillFromView(const JobView& view, v1::Job* job) {
+  job->set_tiles_done(static_cast<uint64_t>(view.tiles_done));
+  job->set_attempts(static_cast<uint64_t>(view.attempts));
+  for (const auto& [name, tiles] : view.tiles_by_worker) {
+    v1::WorkerShare* share = job->add_workers();
+    share->set_name(name);
+    share->set_tiles(static_cast<uint64_t>(tiles));
+  }
+  for (const std::string& numeric_class : view.numeric_classes) {
+    job->add_numeric_classes(numeric_class);
+  }
+  if (view.promise == Promise::kStrict) job->set_promise("strict");
+  if (view.promise == Promise::kTolerant) job->set_promise("tolerant");
+  if (view.first_grant.has_value() && view.last_accept.has_value()) {
+    job->set_compute_seconds(absl::ToDoubleSeconds(*view.last_accept - *view.first_grant));
+  }
+}
+
+}  // namespace
+
+JobRecord::JobRecord(Identity identity, v1::RenderRequest request, v1::PlanSummary plan,
+                     std::string exactness)
+    : identity_(std::move(identity)),
+      request_(std::move(request)),
+      plan_(std::move(plan)),
+      exactness_(std::move(exactness)) {}
+
+void JobRecord::SetState(v1::Job::State state) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (IsEnd(state_)) return;
+    state_ = state;
+    ++version_;
+  }
+  if (listener_) listener_();
+}
+
+void JobRecord::SetRunning() { SetState(v1::Job::STATE_RUNNING); }
+void JobRecord::SetMerging() { SetState(v1::Job::STATE_MERGING); }
+
+void JobRecord::SetEnded(const absl::Status& status, const JobView& last,
+                         const std::string& pixel_hash, Instant now) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (IsEnd(state_)) return;
+    last_ = last;
+    ended_at_ = now;
+    error_ = status;
+    pixel_hash_ = pixel_hash;
+    state_ = status.ok()                 ? v1::Job::STATE_SUCCEEDED
+             : absl::IsCancelled(status) ? v1::Job::STATE_CANCELLED
+                                         : v1::Job::STATE_FAILED;
+    ++version_;
+  }
+  if (listener_) listener_();
+}
+
+void JobRecord::AddEvent(const Notice& notice, Instant now) {
+  v1::Event event;
+  event.set_kind(notice.kind);
+  if (notice.tile.has_value()) event.set_tile(static_cast<uint64_t>(*notice.tile));
+  event.set_worker(notice.worker);
+  event.set_text(notice.text);
+  event.set_seconds(absl::ToDoubleSeconds(now - identity_.submitted));
+  absl::MutexLock lock(&mu_);
+  events_.Add(std::move(event));
+  ++version_;
+}
+
+bool JobRecord::ended() const { return IsEnd(state()); }
+
+v1::Job::State JobRecord::state() const {
+  absl::MutexLock lock(&mu_);
+  return state_;
+}
+
+int64_t JobRecord::version() const {
+  absl::MutexLock lock(&mu_);
+  return version_;
+}
+
+v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) const {
+  v1::Job job;
+  job.set_name(identity_.name);
+  *job.mutable_request() = request_;
+  *job.mutable_plan() = plan_;
+  job.set_exactness(exactness_);
+  job.set_created(identity_.created);
+  absl::MutexLock lock(&mu_);
+  job.set_state(state_);
+  if (!error_.ok()) *job.mutable_error() = ToProto(error_);
+  if (last_.has_value()) {
+    FillFromView(*last_, &job);
+  } else if (view != nullptr) {
+    FillFromView(*view, &job);
+    if (view->remaining.has_value()) {
+      job.set_eta_seconds(absl::ToDoubleSeconds(*view->remaining));
+    }
+  }
+  job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
+  job.set_pixel_hash(pixel_hash_);
+  if (with_events) events_.CopyTo(&job);
+  return job;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,77 @@
+// A job as its users see it: request, state, plan, events. Thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_JOB_RECORD_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_JOB_RECORD_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "coordinator/jobs/event_log.h"
+#include "coordinator/schedule/decisions.h"
+#include "coordinator/schedule/scheduler.h"
+#include "proto/base/instant.h"
+#include "tilewright/v1/render_service.pb.h"
+
+namespace tilewright {
+
+class JobRecord {
+ public:
+  struct Identity {
+    std::string name;     // jobs/{job}
+    std::string created;  // RFC 3339, for people
+    Instant submitted;
+    std::string output_path;   // absolute
+    bool owns_output = false;  // kept for Download, removed when the job is forgotten
+  };
+
+  JobRecord(Identity identity, v1::RenderRequest request, v1::PlanSummary plan,
+            std::string exactness);
+
+  const Identity& identity() const { return identity_; }
+  const std::string& name() const { return identity_.name; }
+
+  // State changes, in the order of v1::Job::State; each calls the listener once.
+  void SetRunning();
+  void SetMerging();
+  // OK: SUCCEEDED; CANCELLED: cancelled; else FAILED. `last` is how the scheduler saw the job.
+  void SetEnded(const absl::Status& status, const JobView& last, const std::string& pixel_hash,
+                Instant now);
+  void AddEvent(const Notice& notice, Instant now);
+
+  bool ended() const;
+  v1::Job::State state() const;
+  // Rises with every state change and event.
+  int64_t version() const;
+  // Called after every state change, without lock held; set once, before the job is shared.
+  void set_listener(std::function<void()> listener) { listener_ = std::move(listener); }
+
+  // The job now. `view` is how the scheduler sees it, nullptr if it does not know it (any more).
+  v1::Job Snapshot(const JobView* view, Instant now, bool with_events) const;
+
+ private:
+  void SetState(v1::Job::State state);
+
+  const Identity identity_;
+  const v1::RenderRequest request_;
+  const v1::PlanSummary plan_;
+  const std::string exactness_;
+  std::function<void()> listener_;
+
+  mutable absl::Mutex mu_;
+  v1::Job::State state_ ABSL_GUARDED_BY(mu_) = v1::Job::STATE_QUEUED;
+  int64_t version_ ABSL_GUARDED_BY(mu_) = 0;
+  EventLog events_ ABSL_GUARDED_BY(mu_);
+  absl::Status error_ ABSL_GUARDED_BY(mu_);
+  std::string pixel_hash_ ABSL_GUARDED_BY(mu_);
+  std::optional<JobView> last_ ABSL_GUARDED_BY(mu_);
+  std::optional<Instant> ended_at_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_JOB_RECORD_H_

@@ -1,0 +1,160 @@
+#include "coordinator/jobs/job_run.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "coordinator/jobs/wire_types.h"
+#include "proto/base/status_macros.h"
+#include "proto/wire/checksum.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+absl::Status OutputError(const absl::Status& status) {
+  if (!ReasonOf(status).empty()) return status;
+  if (absl::IsAlreadyExists(status)) return WithReason(status, "OUTPUT_EXISTS");
+  if (absl::IsResourceExhausted(status)) return WithReason(status, "DISK_FULL");
+  return WithReason(status, "OUTPUT_NOT_WRITABLE");
+}
+
+absl::Status WrongShape(std::string text) {
+  return WithReason(absl::InvalidArgumentError(std::move(text)), "SHAPE_MISMATCH");
+}
+
+}  // namespace
+
+absl::Status JobRun::HashingSink::WriteBlock(int64_t column, int64_t row,
+                                             absl::Span<const std::byte> samples) {
+  hash_.AddBlock(column, row, samples);
+  return file_.WriteBlock(column, row, samples);
+}
+
+absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
+                                                       std::shared_ptr<JobRecord> record,
+                                                       Options options) {
+  OutputOptions output;
+  output.path = options.output_path;
+  output.format = job.format;
+  output.metadata = job.input.metadata;
+  output.compression = job.compression;
+  output.overwrite = job.request.overwrite();
+  output.export_program = options.export_program;
+  absl::StatusOr<std::unique_ptr<OutputFile>> file = OutputFile::Create(output);
+  if (!file.ok()) return OutputError(file.status());
+  return std::shared_ptr<JobRun>(
+      new JobRun(std::move(job), std::move(record), std::move(options), *std::move(file)));
+}
+
+JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
+               std::unique_ptr<OutputFile> output)
+    : job_(std::move(job)),
+      record_(std::move(record)),
+      options_(std::move(options)),
+      output_(std::move(output)),
+      sink_(*output_, job_.format),
+      merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, sink_)) {
+  v1::TileIdentity* tile = input_header_.mutable_tile();
+  tile->set_job(job_.stage.job());
+  tile->set_generation(job_.stage.generation());
+  tile->set_stage(job_.stage.stage());
+  input_header_.set_plan_digest(job_.stage.plan_digest());
+  input_header_.set_model_digest(job_.stage.model_digest());
+  const v1::TensorManifest& manifest = job_.model->model.manifest().inputs(0);
+  v1::Tensor* tensor = input_header_.add_tensors();
+  tensor->set_name(manifest.name());
+  tensor->set_dtype(job_.stage.input_sample());
+  tensor->set_channels(job_.stage.input_channels());
+  if (manifest.has_range()) {
+    *tensor->mutable_range() = manifest.range();
+  } else {
+    tensor->mutable_range()->set_hi(1.0f);
+  }
+}
+
+absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
+  const Rect rect = job_.plan->InputRect(TileIndex{tile});
+  auto samples = std::make_shared<std::vector<std::byte>>(
+      static_cast<size_t>(rect.area() * job_.input.channels * BytesPerSample(job_.input.sample)));
+  TW_RETURN_IF_ERROR(
+      Annotate(job_.reader->Read(rect, job_.plan->model().pad_mode, absl::MakeSpan(*samples)),
+               absl::StrCat("reading the input of tile ", tile)));
+
+  OutgoingTile outgoing;
+  outgoing.header = input_header_;
+  outgoing.header.mutable_tile()->set_index(static_cast<uint64_t>(tile));
+  SetWire(lease, outgoing.header.mutable_lease());
+  v1::Tensor* tensor = outgoing.header.mutable_tensors(0);
+  SetWire(rect, tensor->mutable_rect());
+  tensor->mutable_inline_()->set_bytes(samples->size());
+  SetWire(job_.plan->Contribution(TileIndex{tile}), outgoing.header.mutable_contribution());
+  outgoing.header.set_payload_bytes(samples->size());
+  outgoing.header.set_checksum(Checksum(*samples));
+  outgoing.payload = std::move(samples);
+  return outgoing;
+}
+
+absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const {
+  const uint64_t index = header.tile().index();
+  if (index >= static_cast<uint64_t>(job_.plan->tile_count())) {
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat("tile ", index, " does not exist: the plan has ",
+                                                job_.plan->tile_count())),
+        "UNKNOWN_TILE");
+  }
+  if (header.tensors_size() != 1) {
+    return WrongShape(absl::StrCat("the result has ", header.tensors_size(),
+                                   " tensors where the stage gives one"));
+  }
+  const v1::Tensor& tensor = header.tensors(0);
+  const Rect wanted = job_.plan->Contribution(TileIndex{static_cast<int64_t>(index)});
+  const Rect rect = FromWire(tensor.rect());
+  if (!(rect == wanted)) {
+    return WrongShape(absl::StrCat("the result covers ", ToString(rect), ", the tile contributes ",
+                                   ToString(wanted)));
+  }
+  if (tensor.dtype() != job_.stage.output_sample() ||
+      tensor.channels() != job_.stage.output_channels()) {
+    return WrongShape(absl::StrCat("the result has ", tensor.channels(), " channels of type ",
+                                   v1::SampleType_Name(tensor.dtype()), ", the stage gives ",
+                                   job_.stage.output_channels(), " of type ",
+                                   v1::SampleType_Name(job_.stage.output_sample())));
+  }
+  const int64_t bytes = wanted.area() * job_.format.pixel_bytes();
+  if (payload_bytes != bytes) {
+    return WrongShape(
+        absl::StrCat("the result holds ", payload_bytes, " bytes, its pixels need ", bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
+  const absl::Status status = merger_->AddTile(TileIndex{tile}, std::move(samples));
+  if (status.ok()) return status;
+  return OutputError(Annotate(status, absl::StrCat("writing the output after tile ", tile)));
+}
+
+absl::Status JobRun::Finish() {
+  if (!merger_->done()) {
+    return absl::InternalError(absl::StrCat("the output is not complete: ", merger_->tiles_added(),
+                                            " of ", job_.plan->tile_count(),
+                                            " tiles were merged; this is a bug"));
+  }
+  TW_RETURN_IF_ERROR(OutputError(Annotate(output_->Publish(), "publishing the output")));
+  pixel_hash_ = absl::StrFormat("%016x", sink_.Finish());
+  Abandon();
+  return absl::OkStatus();
+}
+
+void JobRun::Abandon() {
+  merger_.reset();
+  output_.reset();
+}
+
+void JobRun::OnEnded(const absl::Status& status, const JobView& last) {
+  record_->SetEnded(status, last, pixel_hash_, options_.now());
+  if (options_.on_ended) options_.on_ended();
+}
+
+}  // namespace tilewright

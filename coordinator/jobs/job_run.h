@@ -1,0 +1,83 @@
+// One running job: reads its tiles, merges its results, publishes its output. Thread-safe as
+// JobHost says.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_JOB_RUN_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_JOB_RUN_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/image/image_reader.h"
+#include "coordinator/image/output_file.h"
+#include "coordinator/jobs/job_host.h"
+#include "coordinator/jobs/job_record.h"
+#include "coordinator/jobs/resolve_job.h"
+#include "coordinator/merge/pixel_hash.h"
+#include "coordinator/merge/tile_merger.h"
+
+namespace tilewright {
+
+class JobRun : public JobHost {
+ public:
+  struct Options {
+    std::string output_path;     // absolute
+    std::string export_program;  // for OutputOptions
+    std::function<Instant()> now;
+    std::function<void()> on_ended;  // after the record has ended; may be empty
+  };
+
+  // Creates the output exclusively. Errors as of OutputFile::Create, with reason OUTPUT_EXISTS or
+  // OUTPUT_NOT_WRITABLE. `job` names its job in stage and spec.
+  static absl::StatusOr<std::shared_ptr<JobRun>> Create(ResolvedJob job,
+                                                        std::shared_ptr<JobRecord> record,
+                                                        Options options);
+
+  const JobSpec& spec() const { return job_.spec; }
+
+  const v1::StageSpec& stage() const override { return job_.stage; }
+  absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override;
+  absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const override;
+  absl::Status Merge(int64_t tile, std::vector<std::byte> samples) override;
+  absl::Status Finish() override;
+  void Abandon() override;
+  void OnStarted() override { record_->SetRunning(); }
+  void OnMerging() override { record_->SetMerging(); }
+  void OnNotice(const Notice& notice) override { record_->AddEvent(notice, options_.now()); }
+  void OnEnded(const absl::Status& status, const JobView& last) override;
+
+ private:
+  // Passes blocks on to the file and hashes them on the way.
+  class HashingSink : public BlockSink {
+   public:
+    HashingSink(BlockSink& file, const CanvasFormat& format) : file_(file), hash_(format) {}
+    absl::Status WriteBlock(int64_t column, int64_t row,
+                            absl::Span<const std::byte> samples) override;
+    uint64_t Finish() const { return hash_.Finish(); }
+
+   private:
+    BlockSink& file_;
+    PixelHash hash_;
+  };
+
+  JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
+         std::unique_ptr<OutputFile> output);
+
+  const ResolvedJob job_;
+  const std::shared_ptr<JobRecord> record_;
+  const Options options_;
+  v1::TileHeader input_header_;  // what all input headers of the job share
+
+  // Of the merging thread.
+  std::unique_ptr<OutputFile> output_;
+  HashingSink sink_;
+  std::unique_ptr<TileMerger> merger_;
+  std::string pixel_hash_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_JOB_RUN_H_

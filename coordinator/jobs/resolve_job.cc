@@ -1,0 +1,304 @@
+#include "coordinator/jobs/resolve_job.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "coordinator/jobs/channel_policy.h"
+#include "coordinator/jobs/wire_types.h"
+#include "proto/base/status_macros.h"
+#include "proto/wire/checksum.h"
+#include "proto/wire/file_uri.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+constexpr double kTileTimeoutMaxSeconds = 7 * 24 * 3600.0;
+
+// The reason, unless the error came with one.
+absl::Status OrReason(const absl::Status& status, absl::string_view reason) {
+  return ReasonOf(status).empty() ? WithReason(status, reason) : status;
+}
+
+absl::Status BadRequest(std::string text) {
+  return WithReason(absl::InvalidArgumentError(std::move(text)), "BAD_REQUEST");
+}
+
+absl::Status CheckRequest(const v1::RenderRequest& request) {
+  if (request.input().empty()) return BadRequest("the request names no input");
+  if (request.output().empty()) return BadRequest("the request names no output");
+  if (request.stages_size() != 1) {
+    return BadRequest(absl::StrCat("the request has ", request.stages_size(),
+                                   " stages: give exactly one; chains are not supported yet"));
+  }
+  const double timeout = request.tile_timeout_seconds();
+  if (!std::isfinite(timeout) || timeout < 0 || timeout > kTileTimeoutMaxSeconds) {
+    return BadRequest(absl::StrCat("a tile timeout of ", timeout,
+                                   " s is out of range: give 0 (the default, 3600) to ",
+                                   kTileTimeoutMaxSeconds));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> FilePath(const std::string& uri, const Roots& roots) {
+  if (!absl::StartsWith(uri, "file:")) {
+    return WithReason(absl::UnimplementedError(
+                          absl::StrCat("'", uri,
+                                       "' has a scheme that this coordinator does not know: use "
+                                       "file:///absolute/path, or upload and download")),
+                      "BAD_URI");
+  }
+  absl::StatusOr<std::string> path = PathOfFileUri(uri);
+  if (!path.ok()) return OrReason(path.status(), "BAD_URI");
+  return roots.Resolve(*path);
+}
+
+absl::StatusOr<std::string> InputPath(const v1::RenderRequest& request,
+                                      const ResolveContext& context) {
+  if (absl::StartsWith(request.input(), "upload:")) return context.uploads.PathOf(request.input());
+  TW_ASSIGN_OR_RETURN(const std::string path, FilePath(request.input(), context.roots));
+  TW_ASSIGN_OR_RETURN(const v1::FileFacts facts, StatFile(path));
+  if (request.has_input_facts() && !SameFile(facts, request.input_facts())) {
+    return WithReason(absl::FailedPreconditionError(
+                          absl::StrCat("'", path,
+                                       "' is another file for the coordinator than for the client, "
+                                       "or it was changed meanwhile: submit again, or upload it")),
+                      "INPUT_CHANGED");
+  }
+  return path;
+}
+
+absl::Status InputError(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return OrReason(status, "INPUT_NOT_FOUND");
+    case absl::StatusCode::kResourceExhausted:
+      return OrReason(status, "LIMIT_EXCEEDED");
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kDataLoss:
+      return OrReason(status, "NOT_AN_IMAGE");
+    default:
+      return OrReason(status, "INPUT_NOT_READABLE");
+  }
+}
+
+absl::Status OutputFormatError(const absl::Status& status) {
+  return OrReason(status, "BAD_OUTPUT_FORMAT");
+}
+
+// Fills output_path, output_extension and compression.
+absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
+  const v1::RenderRequest& request = job->request;
+  std::string name = request.output();
+  absl::string_view extension = name;
+  if (absl::ConsumePrefix(&extension, "download:")) {
+    name = absl::StrCat("download", extension);
+    job->output_extension = std::string(extension);
+  } else {
+    TW_ASSIGN_OR_RETURN(job->output_path, FilePath(request.output(), context.roots));
+    name = job->output_path;
+    struct stat facts;
+    const bool exists = stat(name.c_str(), &facts) == 0;
+    if (exists && !request.overwrite()) {
+      return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                            "the output '", name, "' exists: choose another name or --overwrite")),
+                        "OUTPUT_EXISTS");
+    }
+    const std::string folder = std::filesystem::path(name).parent_path().string();
+    struct stat folder_facts;
+    if (stat(folder.c_str(), &folder_facts) != 0 || !S_ISDIR(folder_facts.st_mode)) {
+      return WithReason(absl::NotFoundError(absl::StrCat(
+                            "the output's folder '", folder,
+                            "' does not exist on the coordinator's machine: create it first")),
+                        "OUTPUT_NOT_WRITABLE");
+    }
+    if (exists && !S_ISREG(facts.st_mode)) {
+      return OutputFormatError(absl::InvalidArgumentError(
+          absl::StrCat("the output '", name, "' is not a regular file: choose another name")));
+    }
+  }
+  const absl::StatusOr<OutputKind> kind = OutputKindOf(name);
+  if (!kind.ok()) return OutputFormatError(kind.status());
+  const absl::StatusOr<Compression> compression =
+      ParseCompression(request.compression().empty() ? "deflate" : request.compression());
+  if (!compression.ok()) return OutputFormatError(compression.status());
+  job->compression = *compression;
+
+  job->format.size = job->plan->output();
+  job->format.channels = job->input.channels;
+  const v1::SampleType asked = request.stages(0).output_sample();
+  if (asked != v1::SAMPLE_TYPE_UNSPECIFIED) {
+    const std::optional<SampleType> sample = FromWire(asked);
+    if (!sample.has_value()) {
+      return BadRequest(absl::StrCat("sample type ", static_cast<int>(asked), " is unknown"));
+    }
+    job->format.sample = *sample;
+    return OutputFormatError(CheckOutputFormat(*kind, job->format));
+  }
+  job->format.sample = job->input.sample;
+  if (CheckOutputFormat(*kind, job->format).ok()) return absl::OkStatus();
+  job->format.sample = SampleType::kU8;
+  return OutputFormatError(CheckOutputFormat(*kind, job->format));
+}
+
+absl::StatusOr<StagePlan> ResolvePlan(const v1::StageRequest& stage, const RepositoryModel& model,
+                                      const ImageInfo& input, bool alpha_beside) {
+  PlanRequest plan;
+  plan.image = input.size;
+  if (stage.has_tile()) plan.tile = stage.tile();
+  if (stage.has_halo()) plan.halo = stage.halo();
+  if (stage.has_overlap()) plan.overlap = stage.overlap();
+  if (!stage.window().empty()) {
+    const absl::StatusOr<Window> window = ParseWindow(stage.window());
+    if (!window.ok()) return OrReason(window.status(), "BAD_GEOMETRY");
+    plan.window = *window;
+  }
+  // Resizing alpha looks one pixel to each side.
+  const bool resized = !(model.geometry.scale == Scale());
+  if (alpha_beside && resized && plan.halo.value_or(model.geometry.halo) == 0) {
+    plan.halo = model.geometry.scale.q();
+  }
+  absl::StatusOr<StagePlan> resolved = StagePlan::Create(model.geometry, plan);
+  if (resolved.ok()) return resolved;
+  const bool too_small = plan.tile.has_value() && *plan.tile < model.geometry.minimum;
+  return OrReason(resolved.status(), too_small ? "TILE_TOO_SMALL" : "BAD_GEOMETRY");
+}
+
+std::string ExactnessOf(const RepositoryModel& model, const StagePlan& plan,
+                        std::vector<std::string>* notes) {
+  const v1::ModelManifest& manifest = model.model.manifest();
+  const bool tiled = plan.tile_count() > 1;
+  if (tiled && plan.halo() < model.geometry.halo) {
+    notes->push_back(absl::StrCat("halo ", plan.halo(), " is below the model's ",
+                                  model.geometry.halo, ": seams may show"));
+    return "approximate";
+  }
+  if (manifest.exactness() == v1::EXACTNESS_KIND_EXACT) return "exact";
+  if (manifest.exactness() == v1::EXACTNESS_KIND_BOUNDED) {
+    return absl::StrCat("bounded(", manifest.epsilon(), ")");
+  }
+  return "approximate";
+}
+
+void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
+  const StagePlan& plan = *job.plan;
+  stage->set_generation(1);
+  stage->set_stage(0);
+  stage->set_model(job.model->model.name());
+  stage->set_model_digest(job.model->model.digest());
+  stage->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
+  stage->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
+  stage->set_input_channels(static_cast<uint32_t>(job.input.channels));
+  stage->set_input_sample(ToWire(job.input.sample));
+  stage->set_output_channels(static_cast<uint32_t>(job.format.channels));
+  stage->set_output_sample(ToWire(job.format.sample));
+  stage->set_scale_p(static_cast<uint32_t>(plan.model().scale.p()));
+  stage->set_scale_q(static_cast<uint32_t>(plan.model().scale.q()));
+  stage->set_dtype("fp32");
+  stage->set_batch(1);
+  stage->set_strict(job.request.strict());
+  stage->set_flops_per_tile(job.model->model.manifest().flops_per_pixel() *
+                            static_cast<double>(plan.compute_shape().area()));
+  stage->set_image_width(static_cast<uint32_t>(plan.image().width));
+  stage->set_image_height(static_cast<uint32_t>(plan.image().height));
+  // Everything that decides which bytes a result holds, in one digest.
+  stage->set_plan_digest(HexDigest(
+      absl::StrCat(plan.Canonical(), " in ", job.input.channels, SampleTypeName(job.input.sample),
+                   " out ", job.format.channels, SampleTypeName(job.format.sample), " merge ",
+                   job.model->merge == MergeKind::kCut ? "cut" : "blend")));
+}
+
+void FillSpec(const ResolvedJob& job, JobSpec* spec) {
+  const StagePlan& plan = *job.plan;
+  spec->generation = job.stage.generation();
+  spec->tile_count = plan.tile_count();
+  spec->plan_digest = job.stage.plan_digest();
+  spec->model_digest = job.stage.model_digest();
+  spec->model_name = job.stage.model();
+  spec->engine = job.model->model.manifest().engine();
+  spec->dtype = job.stage.dtype();
+  spec->executed_batch = static_cast<int>(job.stage.batch());
+  spec->prove_class = job.request.strict();
+  spec->flops_per_tile = job.stage.flops_per_tile();
+  spec->input_bytes =
+      plan.compute_shape().area() * job.input.channels * BytesPerSample(job.input.sample);
+  const Scale& scale = plan.model().scale;
+  spec->output_bytes =
+      std::min(scale.OutputLength(plan.compute_shape().width), plan.output().width) *
+      std::min(scale.OutputLength(plan.compute_shape().height), plan.output().height) *
+      job.format.pixel_bytes();
+  const double timeout = job.request.tile_timeout_seconds();
+  if (timeout > 0) spec->tile_timeout = absl::Seconds(timeout);
+}
+
+void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
+                 v1::PlanSummary* summary) {
+  const StagePlan& plan = *job.plan;
+  summary->set_input_width(static_cast<uint32_t>(plan.image().width));
+  summary->set_input_height(static_cast<uint32_t>(plan.image().height));
+  summary->set_channels(static_cast<uint32_t>(job.format.channels));
+  summary->set_output_sample(ToWire(job.format.sample));
+  summary->set_output_width(static_cast<uint32_t>(plan.output().width));
+  summary->set_output_height(static_cast<uint32_t>(plan.output().height));
+  summary->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
+  summary->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
+  summary->set_halo(static_cast<uint32_t>(plan.halo()));
+  summary->set_overlap(static_cast<uint32_t>(plan.overlap()));
+  summary->set_window(WindowName(plan.window()));
+  summary->set_columns(static_cast<uint32_t>(plan.x().tile_count()));
+  summary->set_rows(static_cast<uint32_t>(plan.y().tile_count()));
+  summary->set_tiles(static_cast<uint64_t>(plan.tile_count()));
+  summary->set_halo_overhead(plan.HaloOverhead());
+  // The wavefront: a row of tiles and a row of blocks, beside what is on its way.
+  const int64_t wavefront = job.spec.output_bytes * (plan.x().tile_count() + 5) +
+                            plan.output().width * kBlockSide * job.format.pixel_bytes();
+  summary->set_memory_bytes(static_cast<uint64_t>(wavefront + 4 * job.spec.input_bytes));
+  summary->set_disk_bytes(static_cast<uint64_t>(plan.output().area() * job.format.pixel_bytes()));
+  for (const std::string& note : notes) summary->add_notes(note);
+  summary->set_model(job.model->model.name());
+  summary->set_model_digest(job.model->model.digest());
+}
+
+}  // namespace
+
+absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
+                                       const ResolveContext& context) {
+  TW_RETURN_IF_ERROR(CheckRequest(request));
+  ResolvedJob job;
+  job.request = request;
+  const v1::StageRequest& stage = request.stages(0);
+
+  const absl::StatusOr<const RepositoryModel*> model = context.models.Find(stage.model());
+  if (!model.ok()) return OrReason(model.status(), "UNKNOWN_MODEL");
+  job.model = *model;
+
+  TW_ASSIGN_OR_RETURN(const std::string path, InputPath(request, context));
+  if (absl::StartsWith(request.input(), "upload:")) job.upload = request.input();
+  absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, context.limits);
+  if (!reader.ok()) return InputError(reader.status());
+  job.reader = *std::move(reader);
+  job.input = job.reader->info();
+
+  TW_ASSIGN_OR_RETURN(const ChannelMatch channels,
+                      MatchChannels(job.model->model, job.input.channels, job.input.has_alpha));
+  TW_ASSIGN_OR_RETURN(StagePlan plan,
+                      ResolvePlan(stage, *job.model, job.input, channels.alpha_beside));
+  job.plan = std::make_unique<StagePlan>(std::move(plan));
+  TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
+
+  std::vector<std::string> notes = job.plan->notes();
+  job.exactness = ExactnessOf(*job.model, *job.plan, &notes);
+  FillStage(job, &job.stage);
+  FillSpec(job, &job.spec);
+  FillSummary(job, notes, &job.summary);
+  return job;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,59 @@
+// From a request to numbers: model, input, geometry, output format, estimates. Everything that can
+// be refused is refused here, before anything is created. Thread-safe: a function and values.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_RESOLVE_JOB_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_RESOLVE_JOB_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "coordinator/image/image_reader.h"
+#include "coordinator/image/output_file.h"
+#include "coordinator/jobs/roots.h"
+#include "coordinator/jobs/uploads.h"
+#include "coordinator/merge/canvas.h"
+#include "coordinator/models/repository.h"
+#include "coordinator/plan/stage_plan.h"
+#include "coordinator/schedule/types.h"
+#include "tilewright/v1/render_service.pb.h"
+#include "tilewright/v1/worker_service.pb.h"
+
+namespace tilewright {
+
+// What the coordinator has and allows. All must outlive the call.
+struct ResolveContext {
+  const ModelRepository& models;
+  const Roots& roots;
+  const Uploads& uploads;
+  ImageLimits limits;
+  std::string downloads;  // folder of outputs that are downloaded
+};
+
+// A job as numbers; nothing of it changes any more.
+struct ResolvedJob {
+  v1::RenderRequest request;
+  const RepositoryModel* model = nullptr;  // of the repository
+  std::unique_ptr<ImageReader> reader;
+  std::unique_ptr<StagePlan> plan;
+  ImageInfo input;
+  CanvasFormat format;
+  Compression compression = Compression::kDeflate;
+  std::string output_path;  // empty: named by the job (download)
+  std::string output_extension;
+  std::string upload;  // URI of the upload that is read, or empty
+  std::string exactness;
+  v1::StageSpec stage;  // without the job's name
+  JobSpec spec;         // without the job's name
+  v1::PlanSummary summary;
+};
+
+// Errors carry a reason (status_details.h): BAD_REQUEST, UNKNOWN_MODEL, INPUT_NOT_FOUND,
+// INPUT_NOT_READABLE, INPUT_CHANGED, NOT_AN_IMAGE, LIMIT_EXCEEDED, BAD_URI, OUTSIDE_ROOT,
+// CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS.
+absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
+                                       const ResolveContext& context);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_RESOLVE_JOB_H_

@@ -1,0 +1,79 @@
+// Inputs that clients without a shared file system sent: one file each in the state folder, bounded
+// in size and number. Thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_UPLOADS_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_UPLOADS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+
+namespace tilewright {
+
+struct UploadLimits {
+  int64_t bytes_max = int64_t{16} << 30;        // of one upload
+  int64_t total_bytes_max = int64_t{64} << 30;  // of all that are kept
+  int count_max = 256;
+};
+
+class Uploads {
+ public:
+  Uploads(std::string folder, const UploadLimits& limits)
+      : folder_(std::move(folder)), limits_(limits) {}
+
+  // An upload under way; unless kept, it is removed with this object. Belongs to one thread at a
+  // time.
+  class Writer {
+   public:
+    ~Writer();
+    // INVALID_ARGUMENT for more bytes than announced, RESOURCE_EXHAUSTED if the disk is full.
+    absl::Status Append(absl::string_view bytes);
+    // upload:{id}. INVALID_ARGUMENT if bytes are missing.
+    absl::StatusOr<std::string> Keep();
+
+   private:
+    friend class Uploads;
+    Writer(Uploads* uploads, std::string id, int descriptor, int64_t announced)
+        : uploads_(uploads), id_(std::move(id)), descriptor_(descriptor), announced_(announced) {}
+
+    Uploads* const uploads_;
+    const std::string id_;
+    int descriptor_;
+    const int64_t announced_;
+    int64_t written_ = 0;
+    bool kept_ = false;
+  };
+
+  // RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) over a limit.
+  absl::StatusOr<std::unique_ptr<Writer>> Begin(int64_t total_bytes);
+  // The path of upload:{id}. NOT_FOUND (INPUT_NOT_FOUND) if there is none.
+  absl::StatusOr<std::string> PathOf(absl::string_view uri) const;
+  // Forgets upload:{id} and its file; nothing happens if there is none.
+  void Remove(absl::string_view uri);
+
+ private:
+  struct Kept {
+    int64_t bytes = 0;
+    bool complete = false;
+  };
+
+  std::string PathOfId(absl::string_view id) const;
+
+  const std::string folder_;
+  const UploadLimits limits_;
+  mutable absl::Mutex mu_;
+  std::map<std::string, Kept, std::less<>> uploads_ ABSL_GUARDED_BY(mu_);  // by id
+  int64_t total_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // Invariant: the sum over uploads_
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_UPLOADS_H_

@@ -1,0 +1,277 @@
+#include "coordinator/service/dispatcher.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/jobs/wire_types.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+constexpr size_t kEndedJobsMax = 4096;
+
+absl::Status ShuttingDown() {
+  return WithReason(absl::UnavailableError("the coordinator is shutting down: submit again when it "
+                                           "is back"),
+                    "SHUTTING_DOWN");
+}
+
+std::string Describe(LeaseKey lease) { return absl::StrCat(lease.epoch, ".", lease.sequence); }
+
+}  // namespace
+
+Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock)
+    : options_(options),
+      clock_(clock),
+      scheduler_(options.schedule, options.epoch),
+      pump_(options.inputs,
+            [this](const std::string& job, const absl::Status& status) { Stop(job, status); }),
+      merges_(options.merges,
+              {[this](const std::string& job, const absl::Status& status) { Stop(job, status); },
+               [this](const std::string& job, const absl::Status& status) {
+                 StrandEnded(job, status);
+               }}) {
+  if (options_.keep_time) time_keeper_ = std::thread([this] { KeepTime(); });
+}
+
+Dispatcher::~Dispatcher() { Shutdown(); }
+
+void Dispatcher::Shutdown() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (stopped_) return;
+    stopping_ = true;
+    std::vector<std::string> names;
+    for (const auto& [name, job] : jobs_) names.push_back(name);
+    const Instant now = clock_.Now();
+    for (const std::string& name : names) {
+      const absl::Status why = ShuttingDown();
+      jobs_[name].why_stop = why;
+      Handle(JobStopped{name, std::string(why.message())}, now);
+      EndJob(name, why);
+    }
+    mu_.Await(absl::Condition(this, &Dispatcher::NoJobs));
+    for (auto& [name, peer] : peers_) {
+      const absl::Status gone = absl::UnavailableError("the coordinator is shutting down");
+      if (peer.control != nullptr) peer.control->Close(gone);
+      if (peer.inputs != nullptr) peer.inputs->Close(gone);
+    }
+    peers_.clear();
+    stopped_ = true;
+    time_changed_.SignalAll();
+  }
+  if (time_keeper_.joinable()) time_keeper_.join();
+  pump_.Stop();
+  merges_.Stop();
+}
+
+absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> host) {
+  absl::MutexLock lock(&mu_);
+  if (stopping_) return ShuttingDown();
+  RunningJob running;
+  running.host = host;
+  running.strand = merges_.NewStrand(std::move(host));
+  if (!jobs_.emplace(job.name, std::move(running)).second) {
+    return absl::InternalError(absl::StrCat(job.name, " runs already; this is a bug"));
+  }
+  spdlog::info("{} submitted: {} tiles of {}", job.name, job.tile_count, job.model_name);
+  Handle(JobSubmitted{job}, clock_.Now());
+  return absl::OkStatus();
+}
+
+void Dispatcher::Stop(const std::string& job, const absl::Status& why) {
+  absl::MutexLock lock(&mu_);
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return;
+  if (found->second.ended) return merges_.End(found->second.strand, why);
+  if (found->second.why_stop.ok()) found->second.why_stop = why;
+  Handle(JobStopped{job, std::string(why.message())}, clock_.Now());
+  EndJob(job, why);
+}
+
+std::optional<JobView> Dispatcher::ViewJob(const std::string& job) const {
+  absl::MutexLock lock(&mu_);
+  return scheduler_.ViewJob(job, clock_.Now());
+}
+
+std::vector<MatchView> Dispatcher::Match(const JobSpec& job) const {
+  absl::MutexLock lock(&mu_);
+  return scheduler_.Match(job);
+}
+
+void Dispatcher::Tick() {
+  absl::MutexLock lock(&mu_);
+  Handle(tilewright::Tick{}, clock_.Now());
+}
+
+Instant Dispatcher::next_deadline() const {
+  absl::MutexLock lock(&mu_);
+  return scheduler_.next_deadline();
+}
+
+void Dispatcher::KeepTime() {
+  absl::MutexLock lock(&mu_);
+  while (!stopped_) {
+    const Instant deadline = scheduler_.next_deadline();
+    const Instant now = clock_.Now();
+    if (deadline <= now) {
+      Handle(tilewright::Tick{}, now);
+      // A deadline that a tick does not settle would spin: look again a little later.
+      if (scheduler_.next_deadline() <= now) {
+        time_changed_.WaitWithTimeout(&mu_, absl::Milliseconds(10));
+      }
+      continue;
+    }
+    time_keeper_wakes_ = deadline;
+    time_changed_.WaitWithTimeout(&mu_, deadline - now);
+    time_keeper_wakes_ = Instant();
+  }
+}
+
+void Dispatcher::Handle(const Event& event, Instant now) {
+  CarryOut(scheduler_.Handle(event, now));
+  if (scheduler_.next_deadline() < time_keeper_wakes_) time_changed_.Signal();
+}
+
+void Dispatcher::CarryOut(const Decisions& decisions) {
+  // Records are for a journal, which does not exist yet: jobs end with their coordinator.
+  for (const TakeBack& take_back : decisions.take_backs) SendTakeBack(take_back);
+  for (const CanaryOrder& order : decisions.canaries) SendCanary(order);
+  for (const std::string& job : decisions.job_starts) {
+    const auto found = jobs_.find(job);
+    if (found != jobs_.end()) found->second.host->OnStarted();
+  }
+  for (const Grant& grant : decisions.grants) SendGrant(grant);
+  for (const std::string& worker : decisions.sync_requests) {
+    v1::CoordinatorEvent event;
+    event.mutable_sync();
+    if (ControlSink* control = ControlOf(worker)) control->Send({std::move(event)});
+  }
+  for (const std::string& worker : decisions.disconnects) {
+    const auto found = peers_.find(worker);
+    if (found == peers_.end() || found->second.control == nullptr) continue;
+    found->second.control->Close(absl::UnavailableError(
+        absl::StrCat("nothing was heard from ", worker, " for ",
+                     absl::FormatDuration(options_.schedule.liveness), ": say hello again")));
+    found->second.control = nullptr;
+  }
+  for (const Notice& notice : decisions.notices) Report(notice);
+  for (const JobEnd& end : decisions.job_ends) EndJob(end.job, end.status);
+}
+
+ControlSink* Dispatcher::ControlOf(const std::string& worker) {
+  const auto found = peers_.find(worker);
+  return found == peers_.end() ? nullptr : found->second.control.get();
+}
+
+void Dispatcher::SendGrant(const Grant& grant) {
+  const auto job = jobs_.find(grant.job);
+  const auto peer = peers_.find(grant.worker);
+  if (job == jobs_.end() || peer == peers_.end() || peer->second.control == nullptr) {
+    spdlog::error("lease {} of {} has nobody to go to; this is a bug", Describe(grant.lease),
+                  grant.job);
+    return;
+  }
+  v1::CoordinatorEvent event;
+  v1::Lease* lease = event.mutable_grant();
+  SetWire(grant.lease, lease->mutable_id());
+  *lease->mutable_stage() = job->second.host->stage();
+  const std::optional<JobView> view = scheduler_.ViewJob(grant.job, clock_.Now());
+  lease->mutable_stage()->set_strict(view.has_value() && view->promise == Promise::kStrict);
+  lease->mutable_tiles()->Reserve(static_cast<int>(grant.tiles.size()));
+  for (const int64_t tile : grant.tiles) lease->add_tiles(static_cast<uint64_t>(tile));
+  spdlog::debug("{} lease {}: {} tiles from {} to {}", grant.job, Describe(grant.lease),
+                grant.tiles.size(), grant.tiles.front(), grant.worker);
+  peer->second.held[grant.lease] = HeldTiles{grant.job, grant.tiles, grant.tiles.size(), 0};
+  peer->second.control->Send({std::move(event)});
+  pump_.Add(peer->second.feed, job->second.host, grant.lease, grant.tiles);
+}
+
+void Dispatcher::SendTakeBack(const TakeBack& take_back) {
+  const auto found = peers_.find(take_back.worker);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  pump_.Remove(peer.feed, take_back.lease, take_back.tiles);
+  if (take_back.tiles.empty()) {
+    peer.held.erase(take_back.lease);
+  } else {
+    for (const int64_t tile : take_back.tiles) Settle(peer, take_back.lease, tile);
+  }
+  if (peer.control == nullptr) return;
+  v1::CoordinatorEvent event;
+  SetWire(take_back.lease, event.mutable_take_back()->mutable_lease());
+  for (const int64_t tile : take_back.tiles) {
+    event.mutable_take_back()->add_tiles(static_cast<uint64_t>(tile));
+  }
+  event.mutable_take_back()->set_reason(take_back.reason);
+  peer.control->Send({std::move(event)});
+}
+
+void Dispatcher::SendCanary(const CanaryOrder& order) {
+  const auto job = jobs_.find(order.job);
+  ControlSink* control = ControlOf(order.worker);
+  if (job == jobs_.end() || control == nullptr) return;
+  v1::CoordinatorEvent event;
+  event.mutable_canary()->set_canary(order.canary);
+  *event.mutable_canary()->mutable_stage() = job->second.host->stage();
+  event.mutable_canary()->mutable_stage()->set_strict(true);
+  event.mutable_canary()->set_seed(order.seed);
+  control->Send({std::move(event)});
+}
+
+void Dispatcher::Report(const Notice& notice) {
+  spdlog::info("{}{} {}{}: {}", notice.job.empty() ? "" : notice.job + " ",
+               notice.tile.has_value() ? absl::StrCat("tile ", *notice.tile) : "", notice.kind,
+               notice.worker.empty() ? "" : " (" + notice.worker + ")", notice.text);
+  const auto found = jobs_.find(notice.job);
+  if (found != jobs_.end()) found->second.host->OnNotice(notice);
+}
+
+void Dispatcher::EndJob(const std::string& name, const absl::Status& status) {
+  const auto found = jobs_.find(name);
+  if (found == jobs_.end() || found->second.ended) return;
+  RunningJob& job = found->second;
+  job.ended = true;
+  for (auto& [worker, peer] : peers_) {
+    for (auto held = peer.held.begin(); held != peer.held.end();) {
+      if (held->second.job != name) {
+        ++held;
+        continue;
+      }
+      pump_.Remove(peer.feed, held->first, {});
+      held = peer.held.erase(held);
+    }
+  }
+  const absl::Status& final_status = job.why_stop.ok() ? status : job.why_stop;
+  if (final_status.ok()) job.host->OnMerging();
+  merges_.End(job.strand, final_status);
+}
+
+void Dispatcher::StrandEnded(const std::string& name, const absl::Status& status) {
+  RunningJob ended;  // destroyed without the lock: it may close files
+  absl::MutexLock lock(&mu_);
+  const auto found = jobs_.find(name);
+  if (found == jobs_.end()) return;
+  const std::optional<JobView> view = scheduler_.ViewJob(name, clock_.Now());
+  scheduler_.Forget(name);
+  if (status.ok()) {
+    spdlog::info("{} succeeded", name);
+  } else {
+    spdlog::warn("{} ended: {}", name, status.ToString());
+  }
+  found->second.host->OnEnded(status, view.value_or(JobView()));
+  ended = std::move(found->second);
+  jobs_.erase(found);
+  ended_.insert(name);
+  ended_order_.push_back(name);
+  if (ended_order_.size() > kEndedJobsMax) {
+    ended_.erase(ended_order_.front());
+    ended_order_.pop_front();
+  }
+}
+
+}  // namespace tilewright

@@ -1,0 +1,176 @@
+// The shell around the scheduling core: it owns the clock, the lock and the workers' streams, tells
+// the scheduler what happened and carries out what it decides. Free of gRPC calls; thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_SERVICE_DISPATCHER_H_
+#define TILEWRIGHT_COORDINATOR_SERVICE_DISPATCHER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "coordinator/jobs/job_host.h"
+#include "coordinator/schedule/scheduler.h"
+#include "coordinator/service/clock.h"
+#include "coordinator/service/input_pump.h"
+#include "coordinator/service/merge_pool.h"
+#include "coordinator/service/worker_streams.h"
+#include "proto/wire/tile_frames.h"
+#include "tilewright/v1/pool_service.pb.h"
+#include "tilewright/v1/worker_service.pb.h"
+
+namespace tilewright {
+
+inline constexpr uint32_t kProtocolMajor = 1;
+inline constexpr uint32_t kProtocolMinor = 0;
+
+struct DispatcherOptions {
+  SchedulerOptions schedule;
+  uint64_t epoch = 1;  // durable
+  absl::Duration heartbeat = absl::Seconds(2);
+  std::string build;    // for HelloReply
+  std::string host_id;  // for HelloReply
+  // Names remembered, connected or not; a worker over it is refused.
+  int workers_max = 10'000;
+  // Deadlines are kept by a thread. Tests that hold the clock say false and call Tick.
+  bool keep_time = true;
+  InputPumpOptions inputs;
+  MergePoolOptions merges;
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(const DispatcherOptions& options, const Clock& clock);
+  // Shuts down.
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // Jobs. UNAVAILABLE while shutting down.
+  absl::Status Submit(const JobSpec& job, std::shared_ptr<JobHost> host) ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends the job with that status (CANCELLED: the user's wish) unless its output is being published
+  // already; JobHost::OnEnded follows on another thread. Nothing happens to a job that is not
+  // running.
+  void Stop(const std::string& job, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
+  // nullopt once it has ended.
+  std::optional<JobView> ViewJob(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<MatchView> Match(const JobSpec& job) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Control streams. Hello answers HelloReply on the stream before anything else;
+  // FAILED_PRECONDITION (PROTOCOL_MISMATCH) for another major, naming both; INVALID_ARGUMENT for a
+  // nameless worker.
+  absl::Status Hello(const v1::Hello& hello, std::shared_ptr<ControlSink> control)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Events after the hello, in order. Ignored from a stream that is not the worker's latest.
+  void Heard(const std::string& worker, const ControlSink* control,
+             const v1::ControlRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  void ControlClosed(const std::string& worker, const ControlSink* control)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Data streams. FAILED_PRECONDITION (UNKNOWN_WORKER) for a worker whose present incarnation never
+  // said hello.
+  absl::Status CheckWorker(const std::string& worker, const std::string& incarnation) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Inputs go to this stream from now on, those of all leases held without a verdict first.
+  absl::StatusOr<std::shared_ptr<InputPump::Feed>> AttachInputs(const std::string& worker,
+                                                                const std::string& incarnation,
+                                                                std::shared_ptr<InputSink> inputs)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void DetachInputs(const std::string& worker, const InputSink* inputs) ABSL_LOCKS_EXCLUDED(mu_);
+  // Payload bytes have left a stream of inputs.
+  void InputsSent(const std::shared_ptr<InputPump::Feed>& feed) { pump_.Sent(feed); }
+  // Judges results in order and passes accepted ones on; one verdict each. The worker was checked.
+  std::vector<v1::TileVerdict> Results(const std::string& worker, const std::string& incarnation,
+                                       std::vector<IncomingTile> tiles) ABSL_LOCKS_EXCLUDED(mu_);
+  // True: read further results. False: `source` is resumed when merging has caught up.
+  bool HasRoom(const std::shared_ptr<ResultSource>& source) { return merges_.HasRoom(source); }
+
+  // Connected workers by name.
+  std::vector<v1::WorkerInfo> ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Time passed.
+  void Tick() ABSL_LOCKS_EXCLUDED(mu_);
+  // When Tick is due at the latest.
+  Instant next_deadline() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Ends all jobs with UNAVAILABLE, waits until they have removed what they created, and closes all
+  // streams.
+  void Shutdown() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  // A lease in a worker's hands: what has to be sent again if the stream of inputs breaks.
+  struct HeldTiles {
+    std::string job;
+    std::vector<int64_t> tiles;  // in the order of the lease; settled ones are -1
+    size_t open = 0;             // Invariant: the number of tiles that are not -1
+    size_t next = 0;             // where the next verdict is likely to be
+  };
+  // A worker by name: its latest incarnation, connected or not.
+  struct Peer {
+    std::string incarnation;
+    std::string build;
+    v1::Capabilities capabilities;
+    std::shared_ptr<ControlSink> control;  // nullptr: down
+    std::shared_ptr<InputSink> inputs;     // nullptr: down
+    std::shared_ptr<InputPump::Feed> feed;
+    std::map<LeaseKey, HeldTiles> held;
+  };
+  struct RunningJob {
+    std::shared_ptr<JobHost> host;
+    std::shared_ptr<MergePool::Strand> strand;
+    bool ended = false;     // no scheduling any more; the strand finishes or abandons
+    absl::Status why_stop;  // not OK: said by Stop, and better than the scheduler's words
+  };
+
+  void Handle(const Event& event, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CarryOut(const Decisions& decisions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendGrant(const Grant& grant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendTakeBack(const TakeBack& take_back) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendCanary(const CanaryOrder& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Report(const Notice& notice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndJob(const std::string& job, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandleWorkerEvent(const std::string& worker, Peer& peer, const v1::WorkerEvent& event,
+                         Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  VerdictOn Judge(const std::string& worker, const std::string& incarnation, IncomingTile& tile,
+                  Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Settle(Peer& peer, LeaseKey lease, int64_t tile) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ControlSink* ControlOf(const std::string& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A job's strand ended.
+  void StrandEnded(const std::string& job, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  void KeepTime() ABSL_LOCKS_EXCLUDED(mu_);
+  bool NoJobs() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return jobs_.empty(); }
+
+  const DispatcherOptions options_;
+  const Clock& clock_;
+  mutable absl::Mutex mu_;
+  absl::CondVar time_changed_;
+  Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, Peer> peers_ ABSL_GUARDED_BY(mu_);       // by name
+  absl::flat_hash_map<std::string, RunningJob> jobs_ ABSL_GUARDED_BY(mu_);  // by name
+  // The latest jobs that ended: their late results are duplicates, not strangers.
+  std::deque<std::string> ended_order_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<std::string> ended_ ABSL_GUARDED_BY(mu_);
+  Instant time_keeper_wakes_ ABSL_GUARDED_BY(mu_) = Instant::Never();
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  // Their threads call back into this object: they come last and stop first.
+  InputPump pump_;
+  MergePool merges_;
+  std::thread time_keeper_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SERVICE_DISPATCHER_H_

@@ -1,0 +1,415 @@
+// The half of the dispatcher that faces workers: hellos, reports, results.
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/jobs/wire_types.h"
+#include "coordinator/service/dispatcher.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+constexpr int kCreditTilesMax = 1 << 20;
+
+WorkerOffer OfferOf(const v1::Hello& hello) {
+  const v1::Capabilities& capabilities = hello.capabilities();
+  WorkerOffer offer;
+  offer.engines.insert(capabilities.engines().begin(), capabilities.engines().end());
+  offer.dtypes.insert(capabilities.dtypes().begin(), capabilities.dtypes().end());
+  offer.memory_bytes = static_cast<int64_t>(capabilities.memory_total_bytes());
+  offer.probe_flops = capabilities.probe_flops();
+  offer.environment_key = capabilities.environment_key();
+  offer.credit_tiles =
+      static_cast<int>(std::min<uint32_t>(hello.credits().tiles(), kCreditTilesMax));
+  offer.credit_bytes = static_cast<int64_t>(hello.credits().bytes());
+  return offer;
+}
+
+HeldState StateOf(v1::HeldLease::State state) {
+  switch (state) {
+    case v1::HeldLease::STATE_PREPARING:
+      return HeldState::kPreparing;
+    case v1::HeldLease::STATE_RUNNING:
+      return HeldState::kRunning;
+    case v1::HeldLease::STATE_FINISHED:
+      return HeldState::kFinished;
+    default:
+      return HeldState::kQueued;
+  }
+}
+
+TileFailureCause CauseOf(v1::FailureCause cause) {
+  switch (cause) {
+    case v1::FAILURE_CAUSE_OUT_OF_MEMORY:
+      return TileFailureCause::kOutOfMemory;
+    case v1::FAILURE_CAUSE_LAUNCH_TIMEOUT:
+      return TileFailureCause::kLaunchTimeout;
+    case v1::FAILURE_CAUSE_DEVICE_LOST:
+      return TileFailureCause::kDeviceLost;
+    case v1::FAILURE_CAUSE_BAD_RESULT:
+      return TileFailureCause::kBadResult;
+    case v1::FAILURE_CAUSE_REFUSED:
+      return TileFailureCause::kRefused;
+    default:
+      return TileFailureCause::kModelError;
+  }
+}
+
+WorkerSynced SyncOf(const std::string& worker, const v1::WorkerSync& sync) {
+  WorkerSynced synced;
+  synced.worker = worker;
+  synced.seen_grant_sequence = sync.seen_grant_sequence();
+  synced.credit_tiles =
+      static_cast<int>(std::min<uint32_t>(sync.credits().tiles(), kCreditTilesMax));
+  synced.credit_bytes = static_cast<int64_t>(sync.credits().bytes());
+  for (const v1::HeldLease& held : sync.held()) {
+    HeldLease lease;
+    lease.lease = FromWire(held.lease());
+    lease.state = StateOf(held.state());
+    lease.open_tiles.assign(held.open_tiles().begin(), held.open_tiles().end());
+    synced.held.push_back(std::move(lease));
+  }
+  return synced;
+}
+
+VerdictOn Refused(std::string reason, std::string text) {
+  return VerdictOn{Verdict::kRefused, std::move(reason), std::move(text)};
+}
+
+v1::TileVerdict::Verdict ToWire(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kAccepted:
+      return v1::TileVerdict::VERDICT_ACCEPTED;
+    case Verdict::kDuplicate:
+      return v1::TileVerdict::VERDICT_DUPLICATE;
+    case Verdict::kRefused:
+      return v1::TileVerdict::VERDICT_REFUSED;
+  }
+  return v1::TileVerdict::VERDICT_UNSPECIFIED;
+}
+
+absl::Status CheckHello(const v1::Hello& hello) {
+  if (hello.protocol().major() != kProtocolMajor) {
+    return WithReason(
+        absl::FailedPreconditionError(absl::StrCat(
+            "worker '", hello.worker(), "' speaks protocol ", hello.protocol().major(), ".",
+            hello.protocol().minor(), " and this coordinator ", kProtocolMajor, ".", kProtocolMinor,
+            ": install the same version of Tilewright on both machines")),
+        "PROTOCOL_MISMATCH");
+  }
+  if (hello.worker().empty() || hello.worker().size() > 128 || hello.incarnation().empty() ||
+      hello.incarnation().size() > 128) {
+    return WithReason(
+        absl::InvalidArgumentError("a hello must name the worker and its incarnation, 1 to 128 "
+                                   "bytes each"),
+        "BAD_HELLO");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSink> control) {
+  const absl::Status checked = CheckHello(hello);
+  if (!checked.ok()) return checked;
+  absl::MutexLock lock(&mu_);
+  if (stopping_) return absl::UnavailableError("the coordinator is shutting down");
+  if (!peers_.contains(hello.worker()) && static_cast<int>(peers_.size()) >= options_.workers_max) {
+    absl::erase_if(peers_, [](const auto& entry) {
+      return entry.second.control == nullptr && entry.second.inputs == nullptr &&
+             entry.second.held.empty();
+    });
+    if (static_cast<int>(peers_.size()) >= options_.workers_max) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("this coordinator knows ", peers_.size(), " workers, as many as it takes"));
+    }
+  }
+  Peer& peer = peers_[hello.worker()];
+  if (peer.feed == nullptr) peer.feed = pump_.NewFeed();
+  if (peer.control != nullptr) {
+    peer.control->Close(absl::AbortedError(absl::StrCat(
+        "another connection of worker '", hello.worker(), "' took over: names must be unique")));
+  }
+  if (peer.incarnation != hello.incarnation()) {
+    if (peer.inputs != nullptr) {
+      peer.inputs->Close(absl::AbortedError("another process took over this worker's name"));
+      peer.inputs = nullptr;
+      pump_.Attach(peer.feed, nullptr);
+    }
+    pump_.RemoveAll(peer.feed);
+    peer.held.clear();
+  }
+  peer.incarnation = hello.incarnation();
+  peer.build = hello.build();
+  peer.capabilities = hello.capabilities();
+  peer.control = std::move(control);
+
+  v1::CoordinatorEvent event;
+  v1::HelloReply* reply = event.mutable_hello();
+  reply->mutable_protocol()->set_major(kProtocolMajor);
+  reply->mutable_protocol()->set_minor(kProtocolMinor);
+  reply->set_build(options_.build);
+  reply->set_host_id(options_.host_id);
+  reply->set_epoch(options_.epoch);
+  reply->set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.heartbeat)));
+  reply->set_liveness_ms(
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.schedule.liveness)));
+  peer.control->Send({std::move(event)});
+  Handle(WorkerJoined{hello.worker(), hello.incarnation(), OfferOf(hello)}, clock_.Now());
+  return absl::OkStatus();
+}
+
+void Dispatcher::Heard(const std::string& worker, const ControlSink* control,
+                       const v1::ControlRequest& request) {
+  absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(worker);
+  if (found == peers_.end() || found->second.control.get() != control) return;
+  const Instant now = clock_.Now();
+  Handle(WorkerHeard{worker}, now);
+  for (const v1::WorkerEvent& event : request.events()) {
+    HandleWorkerEvent(worker, found->second, event, now);
+  }
+}
+
+void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
+                                   const v1::WorkerEvent& event, Instant now) {
+  switch (event.event_case()) {
+    case v1::WorkerEvent::kSync: {
+      const WorkerSynced synced = SyncOf(worker, event.sync());
+      std::erase_if(peer.held, [&](const auto& entry) {
+        if (entry.first.sequence > synced.seen_grant_sequence) return false;
+        return std::none_of(synced.held.begin(), synced.held.end(),
+                            [&](const HeldLease& held) { return held.lease == entry.first; });
+      });
+      return Handle(synced, now);
+    }
+    case v1::WorkerEvent::kStarted:
+      return Handle(LeaseStarted{worker, FromWire(event.started().lease())}, now);
+    case v1::WorkerEvent::kPreparing:
+      return Handle(
+          LeasePreparing{worker, FromWire(event.preparing().lease()), event.preparing().progress()},
+          now);
+    case v1::WorkerEvent::kFailed: {
+      const v1::TileFailed& failed = event.failed();
+      TileFailed failure;
+      failure.worker = worker;
+      failure.lease = FromWire(failed.lease());
+      failure.tile = static_cast<int64_t>(failed.index());
+      failure.cause = CauseOf(failed.cause());
+      failure.text = failed.text();
+      failure.peak_bytes = static_cast<int64_t>(failed.peak_bytes());
+      failure.batch = std::max<int>(1, static_cast<int>(failed.batch()));
+      spdlog::info("tile {} lease {}.{} failed on {}: {}", failed.index(), failed.lease().epoch(),
+                   failed.lease().sequence(), worker, failed.text());
+      Settle(peer, failure.lease, failure.tile);
+      return Handle(failure, now);
+    }
+    case v1::WorkerEvent::kCanary:
+      return Handle(CanaryMeasured{worker, event.canary().canary(), event.canary().digest(),
+                                   event.canary().seconds(), event.canary().text()},
+                    now);
+    case v1::WorkerEvent::kDropped: {
+      const LeaseKey lease = FromWire(event.dropped().lease());
+      peer.held.erase(lease);
+      return Handle(LeaseDropped{worker, lease}, now);
+    }
+    case v1::WorkerEvent::kHello:
+    case v1::WorkerEvent::kHeartbeat:
+    case v1::WorkerEvent::EVENT_NOT_SET:
+      return;  // having been heard is all there is to it
+  }
+}
+
+void Dispatcher::ControlClosed(const std::string& worker, const ControlSink* control) {
+  absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(worker);
+  if (found == peers_.end() || found->second.control.get() != control) return;
+  found->second.control = nullptr;
+  Handle(StreamClosed{worker, found->second.incarnation}, clock_.Now());
+}
+
+absl::Status Dispatcher::CheckWorker(const std::string& worker,
+                                     const std::string& incarnation) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(worker);
+  if (found != peers_.end() && found->second.incarnation == incarnation) return absl::OkStatus();
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          "worker '", worker, "' (incarnation '", incarnation,
+          "') has not said hello: open the control stream first, then the data streams")),
+      "UNKNOWN_WORKER");
+}
+
+absl::StatusOr<std::shared_ptr<InputPump::Feed>> Dispatcher::AttachInputs(
+    const std::string& worker, const std::string& incarnation, std::shared_ptr<InputSink> inputs) {
+  const absl::Status known = CheckWorker(worker, incarnation);
+  if (!known.ok()) return known;
+  absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(worker);
+  if (found == peers_.end()) return absl::UnavailableError("the coordinator is shutting down");
+  Peer& peer = found->second;
+  if (peer.inputs != nullptr) {
+    peer.inputs->Close(absl::AbortedError("another stream of inputs took over"));
+  }
+  peer.inputs = std::move(inputs);
+  // What an earlier stream may have lost is sent again; the worker drops what it has.
+  pump_.RemoveAll(peer.feed);
+  for (const auto& [lease, held] : peer.held) {
+    const auto job = jobs_.find(held.job);
+    if (job == jobs_.end()) continue;
+    std::vector<int64_t> open;
+    std::copy_if(held.tiles.begin(), held.tiles.end(), std::back_inserter(open),
+                 [](int64_t tile) { return tile >= 0; });
+    pump_.Add(peer.feed, job->second.host, lease, open);
+  }
+  pump_.Attach(peer.feed, peer.inputs);
+  return peer.feed;
+}
+
+void Dispatcher::DetachInputs(const std::string& worker, const InputSink* inputs) {
+  absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(worker);
+  if (found == peers_.end() || found->second.inputs.get() != inputs) return;
+  found->second.inputs = nullptr;
+  pump_.Attach(found->second.feed, nullptr);
+}
+
+void Dispatcher::Settle(Peer& peer, LeaseKey lease, int64_t tile) {
+  const auto found = peer.held.find(lease);
+  if (found == peer.held.end()) return;
+  HeldTiles& held = found->second;
+  for (size_t i = 0; i < held.tiles.size(); ++i) {
+    const size_t at = (held.next + i) % held.tiles.size();
+    if (held.tiles[at] != tile) continue;
+    held.tiles[at] = -1;
+    held.next = at + 1;
+    if (--held.open == 0) peer.held.erase(found);
+    return;
+  }
+}
+
+VerdictOn Dispatcher::Judge(const std::string& worker, const std::string& incarnation,
+                            IncomingTile& tile, Instant now) {
+  const v1::TileHeader& header = tile.header;
+  const v1::TileIdentity& identity = header.tile();
+  if (header.worker() != worker || header.incarnation() != incarnation) {
+    return Refused("WORKER_MISMATCH", absl::StrCat("the result names worker '", header.worker(),
+                                                   "', its stream belongs to '", worker, "'"));
+  }
+  if (ended_.contains(identity.job())) {
+    return VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
+  }
+  const auto found = jobs_.find(identity.job());
+  if (found == jobs_.end()) {
+    return Refused("UNKNOWN_JOB", absl::StrCat("there is no job '", identity.job(), "'"));
+  }
+  RunningJob& job = found->second;
+  if (job.ended) {
+    return VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
+  }
+  const v1::StageSpec& stage = job.host->stage();
+  if (identity.stage() != stage.stage() || identity.frame() != 0 || identity.pass() != 0) {
+    return Refused(
+        "STAGE_MISMATCH",
+        absl::StrCat("the result is of stage ", identity.stage(), ", frame ", identity.frame(),
+                     ", pass ", identity.pass(), "; this job has only stage 0, frame 0, pass 0"));
+  }
+  // Pixels are looked at only if they are meant for this plan; else the scheduler says what
+  // differs.
+  const bool same_plan = identity.generation() == stage.generation() &&
+                         header.plan_digest() == stage.plan_digest() &&
+                         header.model_digest() == stage.model_digest();
+  const LeaseKey lease = FromWire(header.lease());
+  const auto index = static_cast<int64_t>(identity.index());
+  const auto bytes = static_cast<int64_t>(tile.payload.size());
+  if (same_plan) {
+    const absl::Status checked =
+        tile.intact
+            ? job.host->CheckResult(header, bytes)
+            : WithReason(absl::DataLossError(absl::StrCat("the checksum of tile ", index, " from ",
+                                                          worker, " does not match its bytes")),
+                         "CHECKSUM_MISMATCH");
+    if (!checked.ok()) {
+      TileFailed failure;
+      failure.worker = worker;
+      failure.lease = lease;
+      failure.tile = index;
+      failure.cause = TileFailureCause::kBadResult;
+      failure.text = std::string(checked.message());
+      spdlog::warn("{} tile {} lease {}.{} refused: {}", identity.job(), index, lease.epoch,
+                   lease.sequence, failure.text);
+      const VerdictOn verdict = Refused(ReasonOf(checked), failure.text);
+      Handle(failure, now);
+      return verdict;
+    }
+  }
+  ResultArrived result;
+  result.job = identity.job();
+  result.generation = identity.generation();
+  result.tile = index;
+  result.lease = lease;
+  result.worker = worker;
+  result.incarnation = incarnation;
+  result.plan_digest = header.plan_digest();
+  result.model_digest = header.model_digest();
+  result.numeric_class = header.numeric_class();
+  result.bytes = bytes;
+  const Decisions decisions = scheduler_.Handle(result, now);
+  const VerdictOn verdict = decisions.verdict.value_or(
+      Refused("UNKNOWN_TILE", "the scheduler knows nothing of this tile"));
+  // The tile is queued before its acceptance can end the job.
+  if (verdict.verdict == Verdict::kAccepted) {
+    merges_.Add(job.strand, index, std::move(tile.payload));
+  }
+  CarryOut(decisions);
+  return verdict;
+}
+
+std::vector<v1::TileVerdict> Dispatcher::Results(const std::string& worker,
+                                                 const std::string& incarnation,
+                                                 std::vector<IncomingTile> tiles) {
+  std::vector<v1::TileVerdict> verdicts(tiles.size());
+  absl::MutexLock lock(&mu_);
+  const Instant now = clock_.Now();
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    VerdictOn on = Judge(worker, incarnation, tiles[i], now);
+    const auto peer = peers_.find(worker);
+    const v1::TileHeader& header = tiles[i].header;
+    if (peer != peers_.end()) {
+      Settle(peer->second, FromWire(header.lease()), static_cast<int64_t>(header.tile().index()));
+    }
+    verdicts[i].set_verdict(ToWire(on.verdict));
+    verdicts[i].set_reason(std::move(on.reason));
+    verdicts[i].set_text(std::move(on.text));
+    *verdicts[i].mutable_tile() = std::move(*tiles[i].header.mutable_tile());
+    *verdicts[i].mutable_lease() = header.lease();
+  }
+  if (scheduler_.next_deadline() < time_keeper_wakes_) time_changed_.Signal();
+  return verdicts;
+}
+
+std::vector<v1::WorkerInfo> Dispatcher::ListWorkers() const {
+  std::vector<v1::WorkerInfo> workers;
+  absl::MutexLock lock(&mu_);
+  const Instant now = clock_.Now();
+  for (const WorkerView& view : scheduler_.ViewWorkers()) {
+    v1::WorkerInfo info;
+    info.set_name(view.name);
+    info.set_leased_tiles(static_cast<uint32_t>(view.leased_tiles));
+    info.set_accepted_tiles(static_cast<uint64_t>(view.accepted_tiles));
+    info.set_silent_seconds(absl::ToDoubleSeconds(now - view.last_heard));
+    const auto peer = peers_.find(view.name);
+    if (peer != peers_.end()) {
+      *info.mutable_capabilities() = peer->second.capabilities;
+      info.set_build(peer->second.build);
+    }
+    workers.push_back(std::move(info));
+  }
+  return workers;
+}
+
+}  // namespace tilewright

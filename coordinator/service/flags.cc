@@ -1,0 +1,217 @@
+#include "coordinator/service/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "proto/base/status_macros.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+constexpr char kFooter[] =
+    R"(Every flag can also be given as environment variable (--worker-grace as
+TILEWRIGHT_COORDINATOR_WORKER_GRACE; several roots separated by ':') and as line
+NAME = VALUE of the file that --config names. Flags win over the environment,
+the environment wins over the file.
+
+Exit codes:
+  0  stopped by SIGTERM or SIGINT
+  1  internal error
+  2  the command line or the configuration file is wrong
+  3  --models, --state-dir, --root or --port-file cannot be used
+  4  the address cannot be listened on, or needs --insecure
+
+Example:
+  tilewright-coordinator --models deploy/models &
+  tilewright-worker --coordinator 127.0.0.1:7878 --name one --device cpu &
+  tilewright --coordinator 127.0.0.1:7878 render -i in.png -o out.tif -n lanczos4x)";
+
+struct FlagText {
+  const char* name;
+  const char* value;
+  const char* text;
+};
+
+constexpr FlagText kFlags[] = {
+    {"listen", "HOST:PORT", "Address to serve on; port 0 is any free one. Default 127.0.0.1:7878"},
+    {"port-file", "PATH", "File that the port is written to once it serves"},
+    {"state-dir", "DIR",
+     "Folder of its own: epoch, uploads, downloads; one coordinator at a time. Default "
+     "$XDG_STATE_HOME/tilewright or ~/.local/state/tilewright"},
+    {"models", "DIR", "Model repository, <model>/<version>/manifest.textproto. Required"},
+    {"worker-grace", "SECONDS",
+     "How long a job without any worker that can run it waits before it fails. Default 60"},
+    {"log-level", "LEVEL", "debug, info, warn or error. Default info"},
+    {"max-upload-bytes", "BYTES", "Largest input that clients may upload. Default 16 GiB"},
+    {"max-image-side", "PIXELS", "Longest side of an input image. Default 1000000"},
+    {"max-decoded-bytes", "BYTES", "Largest input image, decoded. Default 1 TiB"},
+};
+
+using Values = std::map<std::string, std::string>;
+
+bool IsSetting(const std::string& name) {
+  if (name == "root" || name == "insecure") return true;
+  for (const FlagText& flag : kFlags) {
+    if (name == flag.name) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<Values> ReadConfig(const std::string& path) {
+  Values values;
+  if (path.empty()) return values;
+  std::ifstream file(path);
+  if (!file) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the configuration file '", path, "' cannot be read"));
+  }
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const absl::string_view text = absl::StripAsciiWhitespace(line);
+    if (text.empty() || text.front() == '#') continue;
+    const std::vector<absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+    const std::string name(absl::StripAsciiWhitespace(parts[0]));
+    if (parts.size() != 2 || !IsSetting(name)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ":", number, ": '", text, "' is no setting; write NAME = VALUE as in --help"));
+    }
+    values[name] = std::string(absl::StripAsciiWhitespace(parts[1]));
+  }
+  return values;
+}
+
+void ReadEnvironment(const std::string& name, Values* values) {
+  const std::string variable = absl::StrCat(
+      "TILEWRIGHT_COORDINATOR_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
+  const char* value = std::getenv(variable.c_str());
+  if (value != nullptr && *value != '\0') (*values)[name] = value;
+}
+
+// Replaces `*number` if the setting was given. INVALID_ARGUMENT for what is no number of at
+// least 1.
+absl::Status ReadPositive(const Values& values, const std::string& name, int64_t* number) {
+  const auto found = values.find(name);
+  if (found == values.end()) return absl::OkStatus();
+  if (absl::SimpleAtoi(found->second, number) && *number >= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", name, " '", found->second, "' is no whole number of at least 1"));
+}
+
+std::string DefaultStateDir() {
+  const char* state = std::getenv("XDG_STATE_HOME");
+  if (state != nullptr && *state != '\0') return absl::StrCat(state, "/tilewright");
+  const char* home = std::getenv("HOME");
+  return absl::StrCat(home != nullptr ? home : "", "/.local/state/tilewright");
+}
+
+absl::Status Fill(const Values& values, Flags* flags) {
+  const auto text = [&values](const char* name, std::string fallback) {
+    const auto found = values.find(name);
+    return found == values.end() ? std::move(fallback) : found->second;
+  };
+  ServerOptions& server = flags->server;
+  server.listen = text("listen", server.listen);
+  server.port_file = text("port-file", "");
+  server.state_dir = text("state-dir", DefaultStateDir());
+  server.models = text("models", "");
+  if (server.models.empty()) {
+    return absl::InvalidArgumentError(
+        "--models DIR is required; the source tree has deploy/models");
+  }
+  double grace = absl::ToDoubleSeconds(server.worker_grace);
+  const std::string grace_text = text("worker-grace", absl::StrCat(grace));
+  if (!absl::SimpleAtod(grace_text, &grace) || !(grace >= 0) || !(grace <= 1e9)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--worker-grace '", grace_text, "' is no number of seconds"));
+  }
+  server.worker_grace = absl::Seconds(grace);
+  TW_RETURN_IF_ERROR(ReadPositive(values, "max-upload-bytes", &server.upload_bytes_max));
+  TW_RETURN_IF_ERROR(ReadPositive(values, "max-image-side", &server.image_limits.side_max));
+  TW_RETURN_IF_ERROR(
+      ReadPositive(values, "max-decoded-bytes", &server.image_limits.decoded_bytes_max));
+  flags->log_level = text("log-level", flags->log_level);
+  for (const char* level : {"debug", "info", "warn", "error"}) {
+    if (flags->log_level == level) return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--log-level '", flags->log_level, "' is none of debug, info, warn, error"));
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  if (reason == "CANNOT_LISTEN" || reason == "INSECURE_ADDRESS" || reason == "BAD_ADDRESS") {
+    return ExitCode::kCannotListen;
+  }
+  return absl::IsInternal(status) ? ExitCode::kInternal : ExitCode::kBadFolder;
+}
+
+std::optional<ExitCode> ParseFlags(int argc, char** argv, const std::string& version,
+                                   Flags* flags) {
+  CLI::App app(
+      "Plans images into tiles, leases them to workers over gRPC, and merges what comes back into "
+      "one output file.",
+      "tilewright-coordinator");
+  app.set_version_flag("--version", absl::StrCat("tilewright-coordinator ", version));
+  app.footer(kFooter);
+  std::map<std::string, std::string> given;
+  for (const FlagText& flag : kFlags) {
+    app.add_option(absl::StrCat("--", flag.name), given[flag.name], flag.text)
+        ->option_text(flag.value);
+  }
+  std::vector<std::string> roots;
+  app.add_option("--root", roots,
+                 "Folder that jobs may read and write, with all below it; repeat it for several. "
+                 "Default / on loopback, nothing elsewhere")
+      ->option_text("DIR ...");
+  bool insecure = false;
+  app.add_flag("--insecure", insecure,
+               "Serve an address off loopback although connections are neither encrypted nor "
+               "authenticated");
+  std::string config;
+  app.add_option("--config", config, "File of NAME = VALUE lines")->option_text("PATH");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? ExitCode::kStopped : ExitCode::kUsage;
+  }
+
+  const auto wrong = [](const absl::Status& status) {
+    std::cerr << "tilewright-coordinator: " << status.message() << "\n";
+    return ExitCode::kUsage;
+  };
+  absl::StatusOr<Values> values = ReadConfig(config);
+  if (!values.ok()) return wrong(values.status());
+  for (const FlagText& flag : kFlags) {
+    ReadEnvironment(flag.name, &*values);
+    if (app.count(absl::StrCat("--", flag.name)) > 0) (*values)[flag.name] = given[flag.name];
+  }
+  ReadEnvironment("root", &*values);
+  ReadEnvironment("insecure", &*values);
+  if (roots.empty() && values->contains("root")) {
+    roots = absl::StrSplit((*values)["root"], ':', absl::SkipEmpty());
+  }
+  flags->server.roots = roots;
+  if (values->contains("insecure")) {
+    const std::string text = absl::AsciiStrToLower((*values)["insecure"]);
+    insecure = insecure || text == "1" || text == "true" || text == "yes" || text == "on";
+  }
+  flags->server.insecure = insecure;
+  const absl::Status filled = Fill(*values, flags);
+  if (!filled.ok()) return wrong(filled);
+  return std::nullopt;
+}
+
+}  // namespace tilewright

@@ -1,0 +1,193 @@
+#include "coordinator/service/job_manager.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "coordinator/jobs/job_run.h"
+#include "coordinator/jobs/state_folder.h"
+#include "coordinator/service/pagination.h"
+#include "proto/base/status_macros.h"
+#include "proto/wire/checksum.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+constexpr size_t kNonceBytesMin = 16;
+constexpr size_t kNonceBytesMax = 64;
+
+bool IsDownload(const JobRecord& job) {
+  return !job.identity().output_path.empty() && job.identity().owns_output;
+}
+
+}  // namespace
+
+JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& models,
+                       const Roots& roots, Dispatcher& dispatcher, const Clock& clock)
+    : options_(options),
+      models_(models),
+      roots_(roots),
+      dispatcher_(dispatcher),
+      clock_(clock),
+      uploads_(options.uploads, options.upload_limits),
+      store_(JobStoreOptions{options.ended_jobs_max, options.open_jobs_max,
+                             [](const JobRecord& job) {
+                               if (IsDownload(job)) unlink(job.identity().output_path.c_str());
+                             }}),
+      watches_([this](const JobRecord& job) { return Snapshot(job); }) {}
+
+ResolveContext JobManager::Context() const {
+  return ResolveContext{models_, roots_, uploads_, options_.image_limits, options_.downloads};
+}
+
+absl::StatusOr<v1::Job> JobManager::DryRun(const v1::RenderRequest& request) const {
+  TW_ASSIGN_OR_RETURN(const ResolvedJob resolved, ResolveJob(request, Context()));
+  v1::Job job;
+  *job.mutable_request() = request;
+  *job.mutable_plan() = resolved.summary;
+  job.set_exactness(resolved.exactness);
+  for (const MatchView& match : dispatcher_.Match(resolved.spec)) {
+    v1::WorkerMatch* wire = job.mutable_plan()->add_matches();
+    wire->set_worker(match.worker);
+    wire->set_eligible(match.eligible);
+    wire->set_reason(match.reason);
+  }
+  return job;
+}
+
+absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& principal,
+                                                             const v1::RenderRequest& request) {
+  TW_ASSIGN_OR_RETURN(ResolvedJob resolved, ResolveJob(request, Context()));
+  const std::string id = RandomId();
+  JobRecord::Identity identity;
+  identity.name = absl::StrCat("jobs/", id);
+  identity.created = absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone());
+  identity.submitted = clock_.Now();
+  identity.owns_output = resolved.output_path.empty();
+  identity.output_path = identity.owns_output
+                             ? absl::StrCat(options_.downloads, "/", id, resolved.output_extension)
+                             : resolved.output_path;
+  resolved.stage.set_job(identity.name);
+  resolved.spec.name = identity.name;
+
+  auto record =
+      std::make_shared<JobRecord>(identity, request, resolved.summary, resolved.exactness);
+  record->set_listener([this] { watches_.Wake(); });
+  JobRun::Options run_options;
+  run_options.output_path = identity.output_path;
+  run_options.export_program = options_.export_program;
+  run_options.now = [this] { return clock_.Now(); };
+  if (!resolved.upload.empty()) {
+    run_options.on_ended = [this, upload = resolved.upload] { uploads_.Remove(upload); };
+  }
+  const JobSpec spec = resolved.spec;
+  TW_ASSIGN_OR_RETURN(std::shared_ptr<JobRun> run,
+                      JobRun::Create(std::move(resolved), record, std::move(run_options)));
+  spdlog::info("{} asked for by {} ({}): {} -> {}", identity.name, principal.name, principal.peer,
+               request.input(), request.output());
+  TW_RETURN_IF_ERROR(dispatcher_.Submit(spec, std::move(run)));
+  return record;
+}
+
+absl::StatusOr<v1::Job> JobManager::Create(const Principal& principal,
+                                           const v1::CreateJobRequest& request) {
+  if (request.dry_run()) return DryRun(request.render());
+  TW_ASSIGN_OR_RETURN(
+      std::shared_ptr<JobRecord> job,
+      store_.Reserve(request.request_id(), HexDigest(request.render().SerializeAsString())));
+  if (job == nullptr) {
+    absl::StatusOr<std::shared_ptr<JobRecord>> started = Start(principal, request.render());
+    if (!started.ok()) {
+      spdlog::info("submit by {} refused: {}", principal.peer, started.status().ToString());
+      store_.Release(request.request_id());
+      return started.status();
+    }
+    job = *std::move(started);
+    store_.Commit(request.request_id(), job);
+  }
+  return Snapshot(*job);
+}
+
+absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Find(const std::string& name) const {
+  return store_.Find(name);
+}
+
+absl::StatusOr<v1::ListJobsResponse> JobManager::List(const v1::ListJobsRequest& request) const {
+  TW_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  TW_ASSIGN_OR_RETURN(const JobStore::Page page, store_.List(page_size, request.page_token()));
+  v1::ListJobsResponse response;
+  for (const auto& job : page.jobs) *response.add_jobs() = Snapshot(*job, false);
+  response.set_next_page_token(page.next_token);
+  return response;
+}
+
+v1::Job JobManager::Snapshot(const JobRecord& job, bool with_events) const {
+  std::optional<JobView> view;
+  if (!job.ended()) view = dispatcher_.ViewJob(job.name());
+  return job.Snapshot(view.has_value() ? &*view : nullptr, clock_.Now(), with_events);
+}
+
+absl::Status JobManager::Cancel(const Principal& principal, const JobRecord& job) {
+  if (job.ended()) return absl::OkStatus();
+  spdlog::info("{} cancelled by {} ({})", job.name(), principal.name, principal.peer);
+  dispatcher_.Stop(job.name(), WithReason(absl::CancelledError("the job was cancelled by a user"),
+                                          "CANCELLED_BY_USER"));
+  return absl::OkStatus();
+}
+
+v1::ProbePathsResponse JobManager::Probe(const v1::ProbePathsRequest& request) const {
+  v1::ProbePathsResponse response;
+  const absl::StatusOr<std::string> input = roots_.Resolve(request.input());
+  if (!input.ok()) {
+    response.set_text(std::string(input.status().message()));
+  } else {
+    const absl::StatusOr<v1::FileFacts> facts = StatFile(*input);
+    response.set_input_shared(facts.ok() && SameFile(*facts, request.input_facts()));
+    if (!response.input_shared()) {
+      response.set_text(facts.ok() ? absl::StrCat("'", *input, "' is another file here")
+                                   : std::string(facts.status().message()));
+    }
+  }
+  if (request.nonce_path().empty()) return response;
+  std::string why;
+  const absl::StatusOr<std::string> nonce_path = roots_.Resolve(request.nonce_path());
+  if (!nonce_path.ok()) {
+    why = std::string(nonce_path.status().message());
+  } else if (request.nonce().size() < kNonceBytesMin || request.nonce().size() > kNonceBytesMax) {
+    why = absl::StrCat("a nonce must hold ", kNonceBytesMin, " to ", kNonceBytesMax, " bytes");
+  } else {
+    std::ifstream file(*nonce_path, std::ios::binary);
+    std::string found(kNonceBytesMax + 1, '\0');
+    file.read(found.data(), static_cast<std::streamsize>(found.size()));
+    found.resize(static_cast<size_t>(file.gcount()));
+    response.set_output_shared(found == request.nonce());
+    if (!response.output_shared()) why = "the output's folder is another one here";
+  }
+  if (!why.empty()) {
+    response.set_text(absl::StrCat(response.text(), response.text().empty() ? "" : "; ", why));
+  }
+  return response;
+}
+
+absl::StatusOr<std::string> JobManager::OutputOf(const std::string& name) const {
+  TW_ASSIGN_OR_RETURN(const std::shared_ptr<JobRecord> job, store_.Find(name));
+  if (job->state() == v1::Job::STATE_SUCCEEDED && IsDownload(*job)) {
+    return job->identity().output_path;
+  }
+  return WithReason(
+      absl::FailedPreconditionError(
+          IsDownload(*job)
+              ? absl::StrCat(name, " has not succeeded: there is nothing to download")
+              : absl::StrCat(name, " wrote its output to ", job->identity().output_path,
+                             " on the coordinator's machine: only jobs submitted with "
+                             "a 'download:' output can be downloaded")),
+      "NO_DOWNLOAD");
+}
+
+}  // namespace tilewright

@@ -1,0 +1,79 @@
+// Jobs from submit to end, free of gRPC calls: what RenderService answers. Thread-safe. Calls may
+// wait for disks.
+
+#ifndef TILEWRIGHT_COORDINATOR_SERVICE_JOB_MANAGER_H_
+#define TILEWRIGHT_COORDINATOR_SERVICE_JOB_MANAGER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/image/image_reader.h"
+#include "coordinator/jobs/job_record.h"
+#include "coordinator/jobs/job_store.h"
+#include "coordinator/jobs/resolve_job.h"
+#include "coordinator/jobs/roots.h"
+#include "coordinator/jobs/uploads.h"
+#include "coordinator/models/repository.h"
+#include "coordinator/service/clock.h"
+#include "coordinator/service/dispatcher.h"
+#include "coordinator/service/principal.h"
+#include "coordinator/service/watch_pump.h"
+#include "tilewright/v1/render_service.pb.h"
+
+namespace tilewright {
+
+struct JobManagerOptions {
+  ImageLimits image_limits;
+  UploadLimits upload_limits;
+  std::string uploads;         // folder, exists
+  std::string downloads;       // folder, exists
+  std::string export_program;  // see OutputOptions
+  int open_jobs_max = 256;
+  int ended_jobs_max = 1000;
+};
+
+class JobManager {
+ public:
+  // All references must outlive the manager.
+  JobManager(const JobManagerOptions& options, const ModelRepository& models, const Roots& roots,
+             Dispatcher& dispatcher, const Clock& clock);
+  JobManager(const JobManager&) = delete;
+  JobManager& operator=(const JobManager&) = delete;
+
+  // Errors as of ResolveJob, JobRun::Create, JobStore::Reserve.
+  absl::StatusOr<v1::Job> Create(const Principal& principal, const v1::CreateJobRequest& request);
+  // NOT_FOUND (UNKNOWN_JOB).
+  absl::StatusOr<std::shared_ptr<JobRecord>> Find(const std::string& name) const;
+  absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request) const;
+  v1::Job Snapshot(const JobRecord& job, bool with_events = true) const;
+  // Begins to end the job; `watches` tells when it has ended.
+  absl::Status Cancel(const Principal& principal, const JobRecord& job);
+  v1::ProbePathsResponse Probe(const v1::ProbePathsRequest& request) const;
+  // The file that Download sends. FAILED_PRECONDITION (NO_DOWNLOAD) if the job's output is no
+  // download or is not there.
+  absl::StatusOr<std::string> OutputOf(const std::string& name) const;
+
+  Uploads& uploads() { return uploads_; }
+  WatchPump& watches() { return watches_; }
+
+ private:
+  absl::StatusOr<v1::Job> DryRun(const v1::RenderRequest& request) const;
+  absl::StatusOr<std::shared_ptr<JobRecord>> Start(const Principal& principal,
+                                                   const v1::RenderRequest& request);
+  ResolveContext Context() const;
+
+  const JobManagerOptions options_;
+  const ModelRepository& models_;
+  const Roots& roots_;
+  Dispatcher& dispatcher_;
+  const Clock& clock_;
+  Uploads uploads_;
+  JobStore store_;
+  WatchPump watches_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SERVICE_JOB_MANAGER_H_

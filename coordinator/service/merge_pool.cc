@@ -1,0 +1,163 @@
+#include "coordinator/service/merge_pool.h"
+
+#include <optional>
+#include <utility>
+
+namespace tilewright {
+namespace {
+
+// Exports run in child processes; these threads only wait for them.
+constexpr int kFinishThreads = 2;
+
+}  // namespace
+
+// Guarded by the pool's lock, but for `host`, which is fixed.
+class MergePool::Strand {
+ public:
+  explicit Strand(std::shared_ptr<JobHost> job_host) : host(std::move(job_host)) {}
+
+  const std::shared_ptr<JobHost> host;
+  std::deque<Item> items;
+  bool queued = false;                // in ready_, or with a merge thread
+  bool broken = false;                // a merge failed: drop what comes
+  bool finishing = false;             // in ending_, or with a finisher
+  std::optional<absl::Status> ended;  // by End
+};
+
+MergePool::MergePool(const MergePoolOptions& options, Callbacks callbacks)
+    : options_(options), callbacks_(std::move(callbacks)) {
+  {
+    absl::MutexLock lock(&mu_);
+    merging_ = options.threads;
+  }
+  for (int i = 0; i < options.threads; ++i) threads_.emplace_back([this] { MergeLoop(); });
+  for (int i = 0; i < kFinishThreads; ++i) threads_.emplace_back([this] { FinishLoop(); });
+}
+
+MergePool::~MergePool() { Stop(); }
+
+void MergePool::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopped_ = true;
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+std::shared_ptr<MergePool::Strand> MergePool::NewStrand(std::shared_ptr<JobHost> host) {
+  return std::make_shared<Strand>(std::move(host));
+}
+
+void MergePool::Ready(const std::shared_ptr<Strand>& strand) {
+  if (strand->queued || strand->finishing) return;
+  const bool ends = strand->ended.has_value();
+  if (strand->items.empty() && !ends) return;
+  strand->queued = true;
+  ready_.push_back(strand);
+}
+
+void MergePool::Add(const std::shared_ptr<Strand>& strand, int64_t tile,
+                    std::vector<std::byte> samples) {
+  absl::MutexLock lock(&mu_);
+  if (strand->broken || strand->ended.has_value()) return;
+  queued_bytes_ += static_cast<int64_t>(samples.size());
+  strand->items.push_back(Item{tile, std::move(samples)});
+  Ready(strand);
+}
+
+void MergePool::End(const std::shared_ptr<Strand>& strand, const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  if (strand->finishing || (strand->ended.has_value() && !strand->ended->ok())) return;
+  strand->ended = status;
+  Ready(strand);
+}
+
+bool MergePool::HasRoom(const std::shared_ptr<ResultSource>& source) {
+  absl::MutexLock lock(&mu_);
+  if (queued_bytes_ <= options_.queued_bytes_max) return true;
+  waiting_.push_back(source);
+  return false;
+}
+
+void MergePool::Release(int64_t bytes, std::vector<std::shared_ptr<ResultSource>>* resumed) {
+  queued_bytes_ -= bytes;
+  if (queued_bytes_ > options_.queued_bytes_max) return;
+  resumed->insert(resumed->end(), waiting_.begin(), waiting_.end());
+  waiting_.clear();
+}
+
+void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
+  std::vector<std::shared_ptr<ResultSource>> resumed;
+  while (true) {
+    std::deque<Item> batch;
+    bool drop = false;
+    {
+      absl::MutexLock lock(&mu_);
+      drop = strand->broken || (strand->ended.has_value() && !strand->ended->ok());
+      batch.swap(strand->items);
+      if (batch.empty()) {
+        strand->queued = false;
+        if (strand->ended.has_value()) {
+          strand->finishing = true;
+          ending_.push_back(strand);
+        }
+        return;
+      }
+    }
+    absl::Status status;
+    int64_t bytes = 0;
+    for (Item& item : batch) {
+      bytes += static_cast<int64_t>(item.samples.size());
+      if (!drop && status.ok()) status = strand->host->Merge(item.tile, std::move(item.samples));
+    }
+    {
+      absl::MutexLock lock(&mu_);
+      if (!status.ok()) strand->broken = true;
+      Release(bytes, &resumed);
+    }
+    if (!status.ok()) callbacks_.on_error(strand->host->stage().job(), status);
+    for (const auto& source : resumed) source->Resume();
+    resumed.clear();
+  }
+}
+
+void MergePool::MergeLoop() {
+  while (true) {
+    std::shared_ptr<Strand> strand;
+    {
+      absl::MutexLock lock(&mu_);
+      mu_.Await(absl::Condition(this, &MergePool::MayMerge));
+      if (ready_.empty()) {
+        --merging_;
+        return;
+      }
+      strand = std::move(ready_.front());
+      ready_.pop_front();
+    }
+    Drain(strand);
+  }
+}
+
+void MergePool::FinishLoop() {
+  while (true) {
+    std::shared_ptr<Strand> strand;
+    absl::Status status;
+    {
+      absl::MutexLock lock(&mu_);
+      mu_.Await(absl::Condition(this, &MergePool::MayFinish));
+      if (ending_.empty()) return;
+      strand = std::move(ending_.front());
+      ending_.pop_front();
+      status = *strand->ended;
+      // A tile was lost after the job had all of them: on_error has told which, nobody ended the
+      // strand again.
+      if (status.ok() && strand->broken) status = absl::InternalError("a tile was not merged");
+    }
+    if (status.ok()) status = strand->host->Finish();
+    if (!status.ok()) strand->host->Abandon();
+    callbacks_.on_ended(strand->host->stage().job(), status);
+  }
+}
+
+}  // namespace tilewright

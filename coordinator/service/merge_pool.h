@@ -1,0 +1,91 @@
+// Takes accepted tiles to their jobs: one job on one thread at a time, bounded bytes in the queues,
+// finishing (which may wait for an export) on threads of its own. Thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_SERVICE_MERGE_POOL_H_
+#define TILEWRIGHT_COORDINATOR_SERVICE_MERGE_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "coordinator/jobs/job_host.h"
+#include "coordinator/service/worker_streams.h"
+
+namespace tilewright {
+
+struct MergePoolOptions {
+  int threads = 2;
+  // Sources of results are paused above this many queued bytes.
+  int64_t queued_bytes_max = int64_t{256} << 20;
+};
+
+class MergePool {
+ public:
+  struct Callbacks {
+    // A tile could not be merged; the strand drops all further tiles and waits for End. No lock is
+    // held.
+    std::function<void(const std::string& job, const absl::Status&)> on_error;
+    // The strand ended: after JobHost::Finish (with its status) or Abandon (with End's status). The
+    // last call.
+    std::function<void(const std::string& job, const absl::Status&)> on_ended;
+  };
+  // The queue of one job.
+  class Strand;
+
+  MergePool(const MergePoolOptions& options, Callbacks callbacks);
+  ~MergePool();
+
+  std::shared_ptr<Strand> NewStrand(std::shared_ptr<JobHost> host);
+  void Add(const std::shared_ptr<Strand>& strand, int64_t tile, std::vector<std::byte> samples);
+  // Nothing follows. OK: after the queued tiles Finish is called; else queued tiles are dropped and
+  // Abandon is called. A second call does nothing, except that an error still stops a strand that
+  // has not begun to finish.
+  void End(const std::shared_ptr<Strand>& strand, const absl::Status& status);
+
+  // True: go on reading. False: `source` is resumed when there is room.
+  bool HasRoom(const std::shared_ptr<ResultSource>& source);
+  // Ends the threads after the strands that were told to end. Call it from none of them.
+  void Stop();
+
+ private:
+  struct Item {
+    int64_t tile = 0;
+    std::vector<std::byte> samples;
+  };
+
+  void MergeLoop();
+  void FinishLoop();
+  // Merges what is queued; true if the strand is ready to be ended by a finisher.
+  void Drain(const std::shared_ptr<Strand>& strand) ABSL_LOCKS_EXCLUDED(mu_);
+  void Ready(const std::shared_ptr<Strand>& strand) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes the bytes from the count; sources that may go on are appended.
+  void Release(int64_t bytes, std::vector<std::shared_ptr<ResultSource>>* resumed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool MayMerge() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopped_ || !ready_.empty(); }
+  bool MayFinish() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !ending_.empty() || (stopped_ && merging_ == 0);
+  }
+
+  const MergePoolOptions options_;
+  const Callbacks callbacks_;
+  absl::Mutex mu_;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  int merging_ ABSL_GUARDED_BY(mu_) = 0;           // merge threads that still run
+  int64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of all strands, tiles being merged included
+  std::deque<std::shared_ptr<Strand>> ready_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::shared_ptr<Strand>> ending_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<ResultSource>> waiting_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_SERVICE_MERGE_POOL_H_

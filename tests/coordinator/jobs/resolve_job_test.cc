@@ -1,0 +1,290 @@
+// What a request becomes, and every sentence with which one is refused.
+
+#include "coordinator/jobs/resolve_job.h"
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/jobs/state_folder.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/wire/file_uri.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+class ResolveJobTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { ASSERT_TRUE(StartImageLibrary("resolve_job_test").ok()); }
+
+  void SetUp() override {
+    folder_ = absl::StrCat(std::filesystem::canonical(testing::TempDir()).string(), "/resolve-",
+                           RandomId());
+    std::filesystem::create_directories(folder_ + "/uploads");
+    AddModel("double",
+             "scale_p: 2 halo: 3 exactness: EXACTNESS_KIND_EXACT "
+             "inputs { name: \"image\" } outputs { name: \"image\" }");
+    AddModel("grey",
+             "exactness: EXACTNESS_KIND_APPROXIMATE "
+             "inputs { name: \"image\" channels: 1 } outputs { name: \"image\" channels: 1 }");
+    AddModel("colour",
+             "scale_p: 2 exactness: EXACTNESS_KIND_BOUNDED epsilon: 0.5 "
+             "minimum: 32 alignment: 16 "
+             "inputs { name: \"image\" channels: 3 } outputs { name: \"image\" channels: 3 }");
+    auto models = ModelRepository::Load(folder_ + "/models");
+    ASSERT_TRUE(models.ok()) << models.status();
+    models_ = std::make_unique<ModelRepository>(*std::move(models));
+    auto roots = Roots::Create({folder_});
+    ASSERT_TRUE(roots.ok()) << roots.status();
+    roots_ = std::make_unique<Roots>(*std::move(roots));
+    uploads_ = std::make_unique<Uploads>(folder_ + "/uploads", UploadLimits());
+    WriteImage("colour.ppm", "P6", 3);
+    WriteImage("grey.pgm", "P5", 1);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void AddModel(const std::string& name, const std::string& manifest) {
+    const std::string model = absl::StrCat(folder_, "/models/", name, "/1");
+    std::filesystem::create_directories(model);
+    std::ofstream(model + "/manifest.textproto")
+        << "description: \"for tests\" engine: \"builtin\" entry: \"identity\" " << manifest;
+  }
+
+  // 100 × 60 pixels of 8 bits.
+  void WriteImage(const std::string& name, const std::string& magic, int channels) {
+    std::ofstream(folder_ + "/" + name, std::ios::binary)
+        << magic << "\n100 60\n255\n"
+        << std::string(static_cast<size_t>(100 * 60 * channels), 'x');
+  }
+
+  v1::RenderRequest Request(const std::string& input, const std::string& model,
+                            const std::string& output = "out.tif") {
+    v1::RenderRequest request;
+    request.set_input(FileUri(absl::StrCat(folder_, "/", input)));
+    request.set_output(FileUri(absl::StrCat(folder_, "/", output)));
+    request.add_stages()->set_model(model);
+    return request;
+  }
+
+  absl::StatusOr<ResolvedJob> Resolve(const v1::RenderRequest& request) {
+    return ResolveJob(request, ResolveContext{*models_, *roots_, *uploads_, limits_, folder_});
+  }
+
+  void ExpectRefused(const v1::RenderRequest& request, absl::StatusCode code,
+                     const std::string& reason, const std::string& sentence) {
+    const absl::Status status = Resolve(request).status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_EQ(ReasonOf(status), reason) << status;
+    EXPECT_EQ(status.message(), sentence);
+  }
+
+  std::string folder_;
+  ImageLimits limits_;
+  std::unique_ptr<ModelRepository> models_;
+  std::unique_ptr<Roots> roots_;
+  std::unique_ptr<Uploads> uploads_;
+};
+
+TEST_F(ResolveJobTest, AColourPictureForAnyModelIsPlannedWithItsOwnChannels) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.mutable_stages(0)->set_tile(64);
+  const auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->summary.output_width(), 200u);
+  EXPECT_EQ(job->summary.output_height(), 120u);
+  EXPECT_EQ(job->summary.channels(), 3u);
+  EXPECT_EQ(job->summary.output_sample(), v1::SAMPLE_TYPE_U8);
+  EXPECT_EQ(job->summary.tile_width(), 64u);
+  EXPECT_EQ(job->summary.tile_height(), 60u);
+  EXPECT_EQ(job->summary.tiles(), job->summary.columns() * job->summary.rows());
+  EXPECT_EQ(job->exactness, "exact");
+  EXPECT_EQ(job->spec.input_bytes, 64 * 60 * 3);
+  EXPECT_EQ(job->spec.output_bytes, 128 * 120 * 3);
+  EXPECT_EQ(job->stage.image_width(), 100u);
+  EXPECT_EQ(job->stage.batch(), 1u);
+  EXPECT_FALSE(job->spec.prove_class);
+}
+
+TEST_F(ResolveJobTest, EveryNumberThatDecidesBytesIsInThePlanDigest) {
+  const auto digest = [&](const v1::RenderRequest& request) {
+    const auto job = Resolve(request);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? job->stage.plan_digest() : "";
+  };
+  const v1::RenderRequest request = Request("colour.ppm", "double");
+  const std::string plain = digest(request);
+  EXPECT_EQ(digest(request), plain);
+  v1::RenderRequest other = request;
+  other.mutable_stages(0)->set_output_sample(v1::SAMPLE_TYPE_U16);
+  EXPECT_NE(digest(other), plain);
+  other = request;
+  other.mutable_stages(0)->set_tile(50);
+  EXPECT_NE(digest(other), plain);
+  EXPECT_NE(digest(Request("grey.pgm", "double")), plain);
+}
+
+TEST_F(ResolveJobTest, AGreyPictureGoesThroughAColourModel) {
+  const auto job = Resolve(Request("grey.pgm", "colour"));
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->stage.input_channels(), 1u);
+  EXPECT_EQ(job->stage.output_channels(), 1u);
+  EXPECT_EQ(job->exactness, "bounded(0.5)");
+}
+
+TEST_F(ResolveJobTest, AColourPictureForAGreyModelIsRefused) {
+  ExpectRefused(Request("colour.ppm", "grey"), absl::StatusCode::kInvalidArgument,
+                "CHANNEL_MISMATCH",
+                "the input is a colour image and models/grey/versions/1 takes 1 channel: convert "
+                "the image, or choose another model");
+}
+
+TEST_F(ResolveJobTest, AHaloBelowTheModelsIsNoLongerExact) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.mutable_stages(0)->set_tile(40);
+  request.mutable_stages(0)->set_halo(1);
+  const auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->exactness, "approximate");
+  EXPECT_GT(job->summary.notes_size(), 0);
+}
+
+TEST_F(ResolveJobTest, AMissingInputIsNamed) {
+  ExpectRefused(Request("nothing.png", "double"), absl::StatusCode::kNotFound, "INPUT_NOT_FOUND",
+                absl::StrCat("'", folder_,
+                             "/nothing.png': no such file on the coordinator's machine: check the "
+                             "path"));
+}
+
+TEST_F(ResolveJobTest, WhatIsNoImageIsRefused) {
+  std::ofstream(folder_ + "/letter.png") << "Dear coordinator";
+  std::ofstream(folder_ + "/empty.png") << "";
+  for (const char* name : {"letter.png", "empty.png"}) {
+    const absl::Status status = Resolve(Request(name, "double")).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(ReasonOf(status), "NOT_AN_IMAGE") << status;
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr(name));
+  }
+}
+
+TEST_F(ResolveJobTest, AnImageOverTheLimitsIsRefused) {
+  limits_.side_max = 99;
+  const absl::Status status = Resolve(Request("colour.ppm", "double")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_EQ(ReasonOf(status), "LIMIT_EXCEEDED") << status;
+  limits_.side_max = 100;
+  EXPECT_TRUE(Resolve(Request("colour.ppm", "double")).ok());
+}
+
+TEST_F(ResolveJobTest, AFileThatIsAnotherOneForTheClientIsRefused) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  const auto facts = StatFile(folder_ + "/colour.ppm");
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  *request.mutable_input_facts() = *facts;
+  EXPECT_TRUE(Resolve(request).ok());
+  request.mutable_input_facts()->set_mtime_ns(facts->mtime_ns() + 1);
+  ExpectRefused(request, absl::StatusCode::kFailedPrecondition, "INPUT_CHANGED",
+                absl::StrCat("'", folder_,
+                             "/colour.ppm' is another file for the coordinator than for the "
+                             "client, or it was changed meanwhile: submit again, or upload it"));
+}
+
+TEST_F(ResolveJobTest, AnUnknownModelIsRefused) {
+  const absl::Status status = Resolve(Request("colour.ppm", "doubel")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
+  EXPECT_EQ(ReasonOf(status), "UNKNOWN_MODEL");
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("doubel"));
+}
+
+TEST_F(ResolveJobTest, ATileBelowTheModelsMinimumIsRefused) {
+  v1::RenderRequest request = Request("colour.ppm", "colour");
+  request.mutable_stages(0)->set_tile(31);
+  const absl::Status status = Resolve(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(ReasonOf(status), "TILE_TOO_SMALL") << status;
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("32"));
+}
+
+TEST_F(ResolveJobTest, AnOverlapTooBigForTheTileIsRefused) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.mutable_stages(0)->set_tile(32);
+  request.mutable_stages(0)->set_overlap(30);
+  const absl::Status status = Resolve(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(ReasonOf(status), "BAD_GEOMETRY") << status;
+}
+
+TEST_F(ResolveJobTest, AnOutputThatExistsIsRefusedWithoutOverwrite) {
+  std::ofstream(folder_ + "/out.tif") << "mine";
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  ExpectRefused(request, absl::StatusCode::kAlreadyExists, "OUTPUT_EXISTS",
+                absl::StrCat("the output '", folder_,
+                             "/out.tif' exists: choose another name or --overwrite"));
+  request.set_overwrite(true);
+  EXPECT_TRUE(Resolve(request).ok());
+}
+
+TEST_F(ResolveJobTest, AnOutputWithoutAFolderIsRefused) {
+  ExpectRefused(Request("colour.ppm", "double", "nowhere/out.tif"), absl::StatusCode::kNotFound,
+                "OUTPUT_NOT_WRITABLE",
+                absl::StrCat("the output's folder '", folder_,
+                             "/nowhere' does not exist on the coordinator's machine: create it "
+                             "first"));
+}
+
+TEST_F(ResolveJobTest, FilesOutsideTheRootsAreRefused) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.set_output("file:///out.tif");
+  ExpectRefused(
+      request, absl::StatusCode::kPermissionDenied, "OUTSIDE_ROOT",
+      absl::StrCat("'/out.tif' lies outside the folders that this coordinator may touch (", folder_,
+                   "): use one of them, or start it with another --root"));
+}
+
+TEST_F(ResolveJobTest, OtherSchemesAreNotImplemented) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.set_input("s3://bucket/key");
+  ExpectRefused(request, absl::StatusCode::kUnimplemented, "BAD_URI",
+                "'s3://bucket/key' has a scheme that this coordinator does not know: use "
+                "file:///absolute/path, or upload and download");
+}
+
+TEST_F(ResolveJobTest, ChainsAreRefusedUntilTheyExist) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.add_stages()->set_model("double");
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
+                "the request has 2 stages: give exactly one; chains are not supported yet");
+}
+
+TEST_F(ResolveJobTest, AnUnknownUploadIsRefused) {
+  v1::RenderRequest request = Request("colour.ppm", "double");
+  request.set_input("upload:0123456789abcdef");
+  ExpectRefused(request, absl::StatusCode::kNotFound, "INPUT_NOT_FOUND",
+                "there is no upload 'upload:0123456789abcdef': uploads are removed when their job "
+                "has ended; upload it again");
+}
+
+TEST_F(ResolveJobTest, TheOutputSampleFollowsWhatTheFormatHolds) {
+  std::ofstream(folder_ + "/deep.ppm", std::ios::binary) << "P6\n100 60\n65535\n"
+                                                         << std::string(100 * 60 * 6, 'x');
+  const auto tiff = Resolve(Request("deep.ppm", "double"));
+  ASSERT_TRUE(tiff.ok()) << tiff.status();
+  EXPECT_EQ(tiff->stage.output_sample(), v1::SAMPLE_TYPE_U16);
+  const auto jpeg = Resolve(Request("deep.ppm", "double", "out.jpg"));
+  ASSERT_TRUE(jpeg.ok()) << jpeg.status();
+  EXPECT_EQ(jpeg->stage.output_sample(), v1::SAMPLE_TYPE_U8);
+  v1::RenderRequest asked = Request("deep.ppm", "double", "out.jpg");
+  asked.mutable_stages(0)->set_output_sample(v1::SAMPLE_TYPE_U16);
+  EXPECT_EQ(ReasonOf(Resolve(asked).status()), "BAD_OUTPUT_FORMAT");
+}
+
+TEST_F(ResolveJobTest, AnUnknownExtensionIsRefused) {
+  EXPECT_EQ(ReasonOf(Resolve(Request("colour.ppm", "double", "out.xyz")).status()),
+            "BAD_OUTPUT_FORMAT");
+}
+
+}  // namespace
+}  // namespace tilewright
