@@ -22,8 +22,8 @@ std::string WhyNotEligible(const JobSpec& job, const WorkerOffer& offer, int64_t
   }
   if (memory_floor > 0 && offer.memory_bytes < memory_floor) {
     return absl::StrCat("has ", BytesText(offer.memory_bytes),
-                        " of memory, and a tile of this size was seen to need at least ",
-                        BytesText(memory_floor));
+                        " of memory, and a tile of this size was seen to need more than ",
+                        BytesText(memory_floor - 1));
   }
   if (offer.credit_bytes > 0 && CreditBytesOfTile(job) > offer.credit_bytes) {
     return absl::StrCat("holds at most ", BytesText(offer.credit_bytes),

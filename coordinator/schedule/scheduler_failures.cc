@@ -52,31 +52,31 @@ void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const 
   if (floor == stage.memory_floor) return;
   stage.memory_floor = floor;
   Tell(&job, "memory_floor_raised", tile, worker.name,
-       absl::StrCat("A tile of ", job.spec.name, " needs at least ", schedule::BytesText(floor),
-                    " of device memory: ", worker.name, " with ",
+       absl::StrCat("A tile of ", job.spec.name, " needs more than ",
+                    schedule::BytesText(floor - 1), " of device memory: ", worker.name, " with ",
                     schedule::BytesText(worker.offer.memory_bytes), " ran out."));
   std::vector<Job*> concerned;
   for (const auto& [id, other] : active_jobs_) {
     if (other->stage == &stage) concerned.push_back(other);
   }
   for (Job* other : concerned) {
-    const auto candidates = other->candidates;
-    for (const auto& [id, candidate] : candidates) RefreshCandidate(*other, *candidate);
-    if (!other->candidates.empty()) continue;
-    // A worker that left a moment ago may come back with more memory; without one nobody can help.
-    const bool may_return =
+    // A worker that left a moment ago may come back with enough; without one nobody can help.
+    const bool somebody_may =
         std::any_of(worker_by_id_.begin(), worker_by_id_.end(), [&](const auto& entry) {
-          return !entry.second->connected() &&
-                 schedule::WhyNotEligible(other->spec, entry.second->offer, floor).empty();
+          return schedule::WhyNotEligible(other->spec, entry.second->offer, floor).empty();
         });
-    if (may_return) {
-      other->floor_emptied = true;
-      CandidatesChanged(*other);
+    if (somebody_may) {
+      const auto candidates = other->candidates;
+      other->floor_emptied =
+          std::all_of(candidates.begin(), candidates.end(), [&](const auto& entry) {
+            return !schedule::WhyNotEligible(other->spec, entry.second->offer, floor).empty();
+          });
+      for (const auto& [id, candidate] : candidates) RefreshCandidate(*other, *candidate);
       continue;
     }
     EndJob(*other, absl::FailedPreconditionError(absl::StrCat(
                        "A tile of ", other->spec.name, " (model ", other->spec.model_name,
-                       ") needs at least ", schedule::BytesText(floor),
+                       ") needs more than ", schedule::BytesText(floor - 1),
                        " of device memory, which no worker has: ", WhyNobody(*other),
                        ". A smaller tile needs less.")));
   }

@@ -118,6 +118,8 @@ class Scheduler::Impl {
   void Heard(Worker& worker);
   // `why` follows "is gone: ".
   void Disconnect(Worker& worker, const std::string& why);
+  // The same without what it means to jobs.
+  void CloseStream(Worker& worker, const std::string& why);
   // Its process is gone for good: what ran crashed, everything returns.
   void EndIncarnation(Worker& worker);
   void SetSpeed(Stage& stage, Worker& worker, StageWorker& at, bool connected);
@@ -137,6 +139,7 @@ class Scheduler::Impl {
   void PreparationStalled(Lease& lease);
   // The tiles that the lease held up are rather tried by another worker next.
   void PreferOthers(Lease& lease);
+  void ReturnQueued(Worker& worker);
   // The first lease that has not ended starts to be waited for.
   void ArmHead(Worker& worker);
   // Takes the whole lease back: its tiles are ready again, the worker is told. `text` is what the

@@ -101,7 +101,8 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
         lease.state == LeaseState::kQueued && lease.worker->leases.front() != &lease;
     if (lease.worker->connected() && !timed && !waits_behind &&
         lease.state != LeaseState::kOrphaned && lease.worker->state == WorkerState::kConnected) {
-      return Broken("lease ", sequence, " is watched by no deadline");
+      return Broken("lease ", sequence, " in state ", static_cast<int>(lease.state),
+                    " is watched by no deadline");
     }
   }
 

@@ -91,7 +91,8 @@ void Scheduler::Impl::On(const LeaseStarted& event) {
   if (lease->started.has_value()) return;
   if (worker->leases.size() == 1 && lease->state == LeaseState::kQueued &&
       lease->input_bytes_per_tile > 0 && now_ > lease->granted) {
-    // The first tile came to an otherwise idle worker within this time: a lower bound of its link's rate.
+    // The first tile came to an otherwise idle worker within this time: a lower bound of its link's
+    // rate.
     const double rate = static_cast<double>(lease->input_bytes_per_tile) /
                         absl::ToDoubleSeconds(now_ - lease->granted);
     worker->link_rate =
@@ -172,7 +173,7 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
   switch (lease.state) {
     case LeaseState::kQueued: {
       const std::vector<int64_t> tiles = lease.WantedTiles();
-      for (int64_t tile : tiles) lease.job->tiles.MutableTrouble(tile).On(worker.name).uncharged++;
+      PreferOthers(lease);
       worker.lapses_in_row++;
       worker.next_single = true;
       lease.overdue = true;
@@ -181,14 +182,20 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
                         SecondsText(StartBudgetOf(lease)), "; ", TileList(tiles),
                         " offered to others."));
       TakeBackLease(lease, "The lease was not started in time.");
+      ReturnQueued(worker);
       return;
     }
     case LeaseState::kPreparing:
       PreparationStalled(lease);
       return;
     case LeaseState::kRunning:
-    case LeaseState::kOrphaned:
       Lapse(lease);
+      return;
+    case LeaseState::kOrphaned:
+      // Nobody waits for it: it only keeps the worker from new work should it come back still
+      // holding it.
+      lease.state = LeaseState::kLapsed;
+      lease.overdue = true;
       return;
     case LeaseState::kReturning:
       if (lease.started.has_value() && lease.job != nullptr) {
@@ -223,24 +230,16 @@ void Scheduler::Impl::Lapse(Lease& lease) {
     if (at != lease.job->stage->workers.end()) at->second.seconds.AddCensored(elapsed);
   }
   const std::vector<int64_t> wanted = lease.WantedTiles();
-  for (int64_t tile : wanted) lease.job->tiles.MutableTrouble(tile).On(worker.name).uncharged++;
+  PreferOthers(lease);
   OfferTiles(lease);
+  wake_idle_ = true;  // this worker is no alternative any more
   if (told) {
     Tell(lease.job, "lease_lapsed", wanted.front(), worker.name,
          absl::StrCat("Lease ", lease.sequence, " of worker ", worker.name, " lapsed after ",
                       SecondsText(elapsed), " without a tile; ", TileList(wanted),
                       " offered to others, a late result stays welcome."));
   }
-  // Nothing stays queued behind an attempt that may never end.
-  const std::vector<Lease*> leases = worker.leases;
-  for (Lease* behind : leases) {
-    if (behind == &lease || !behind->live() || behind->started.has_value()) continue;
-    const std::vector<int64_t> tiles = behind->WantedTiles();
-    Tell(behind->job, "tile_requeued", tiles.front(), worker.name,
-         absl::StrCat("Lease ", behind->sequence, " waited behind it; ", TileList(tiles),
-                      " offered to others."));
-    TakeBackLease(*behind, "The lease before it lapsed.");
-  }
+  ReturnQueued(worker);
   if (worker.connected()) {
     // A worker that lost the lease says so, and is free again.
     out_.sync_requests.push_back(worker.name);
@@ -258,6 +257,7 @@ void Scheduler::Impl::PreparationStalled(Lease& lease) {
   lease.overdue = true;
   worker.next_single = true;
   TakeBackLease(lease, absl::StrCat("Stopped: ", text, "."));
+  ReturnQueued(worker);
   ChargeWorker(&job, worker);
   Tell(&job, "tile_failed", tiles.front(), worker.name,
        absl::StrCat("Worker ", worker.name, " failed ", TileList(tiles), ": ", text, "."));
@@ -266,6 +266,19 @@ void Scheduler::Impl::PreparationStalled(Lease& lease) {
     return;
   }
   for (int64_t tile : tiles) job.tiles.MutableTrouble(tile).alone = true;
+}
+
+// Nothing stays queued behind an attempt that may never end.
+void Scheduler::Impl::ReturnQueued(Worker& worker) {
+  const std::vector<Lease*> leases = worker.leases;
+  for (Lease* lease : leases) {
+    if (!lease->live() || lease->started.has_value()) continue;
+    const std::vector<int64_t> tiles = lease->WantedTiles();
+    Tell(lease->job, "tile_requeued", tiles.front(), worker.name,
+         absl::StrCat("Lease ", lease->sequence, " of worker ", worker.name,
+                      " waited behind an overdue one; ", TileList(tiles), " offered to others."));
+    TakeBackLease(*lease, "The lease before it is overdue.");
+  }
 }
 
 void Scheduler::Impl::PreferOthers(Lease& lease) {
@@ -318,9 +331,14 @@ void Scheduler::Impl::TakeBackTile(Lease& lease, int64_t tile, const std::string
 }
 
 void Scheduler::Impl::WaitForReturn(Lease& lease) {
-  // A running attempt that is no longer wanted may end like any other, so its work clock goes on.
-  if (lease.state == LeaseState::kReturning && lease.started.has_value() && lease.job != nullptr)
+  if (lease.state == LeaseState::kReturning && lease.started.has_value() && lease.job != nullptr) {
+    // A running attempt that is no longer wanted may end like any other, so its work clock goes on.
+    if (deadlines_.At({TimerKind::kLease, lease.sequence}) == Instant::Never()) {
+      lease.clock = now_;
+      RestartClock(lease);
+    }
     return;
+  }
   if (lease.state == LeaseState::kOrphaned) return;
   const int doublings = std::min(lease.sync_asks, kAskBackoff);
   deadlines_.Set({TimerKind::kLease, lease.sequence},

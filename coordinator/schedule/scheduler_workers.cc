@@ -24,7 +24,7 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     worker_by_id_[slot->id] = slot.get();
   }
   Worker& worker = *slot;
-  if (worker.connected()) Disconnect(worker, "its control stream was replaced");
+  if (worker.connected()) CloseStream(worker, "its control stream was replaced");
   const bool came_back = worker.incarnation == event.incarnation;
   const bool changed = worker.offer.environment_key != event.offer.environment_key;
   if (!came_back) {
@@ -53,7 +53,11 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
   Tell(nullptr, "worker_joined", std::nullopt, worker.name,
        absl::StrCat("Worker ", worker.name, came_back ? " came back." : " joined."));
   Touch(worker);
-  for (const auto& [id, job] : active_jobs_) RefreshCandidate(*job, worker);
+  for (const auto& [id, job] : active_jobs_) {
+    const bool was_candidate = job->candidates.contains(worker.id);  // its stream was replaced
+    RefreshCandidate(*job, worker);
+    if (was_candidate && job->candidates.contains(worker.id)) CandidatesChanged(*job);
+  }
 }
 
 void Scheduler::Impl::On(const WorkerHeard& event) {
@@ -89,6 +93,11 @@ void Scheduler::Impl::OnForget(Worker& worker) {
 }
 
 void Scheduler::Impl::Disconnect(Worker& worker, const std::string& why) {
+  CloseStream(worker, why);
+  for (const auto& [id, job] : active_jobs_) RefreshCandidate(*job, worker);
+}
+
+void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
   worker.state = WorkerState::kGone;
   deadlines_.Clear({TimerKind::kLiveness, worker.id});
   deadlines_.Set({TimerKind::kForget, worker.id}, now_ + options_.worker_memory);
@@ -131,7 +140,6 @@ void Scheduler::Impl::Disconnect(Worker& worker, const std::string& why) {
          absl::StrCat("Worker ", worker.name, " is gone: ", why, "."));
   }
   Touch(worker);
-  for (const auto& [id, job] : active_jobs_) RefreshCandidate(*job, worker);
 }
 
 void Scheduler::Impl::EndIncarnation(Worker& worker) {
@@ -238,8 +246,6 @@ void Scheduler::Impl::SyncLease(Lease& lease, const HeldLease& held) {
       if (lease.wanted == 0 && lease.take_backs_open == 0) {
         TakeBackLease(lease, "Its tiles are no longer wanted.");
       } else if (deadlines_.At({TimerKind::kLease, sequence}) == Instant::Never()) {
-        lease.clock = now_;
-        RestartClock(lease);
         WaitForReturn(lease);
       }
       return;

@@ -1,0 +1,376 @@
+#include "tests/coordinator/schedule/transcript.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "coordinator/schedule/scheduler.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+constexpr uint64_t kEpoch = 1;
+
+// "name value key=value key=a key=b flag": positional words and named ones.
+class Command {
+ public:
+  explicit Command(absl::string_view line) {
+    for (absl::string_view word : absl::StrSplit(line, ' ', absl::SkipEmpty())) {
+      const size_t equals = word.find('=');
+      if (equals == absl::string_view::npos) {
+        words_.emplace_back(word);
+      } else {
+        named_.emplace(word.substr(0, equals), word.substr(equals + 1));
+      }
+    }
+  }
+  const std::string& verb() const { return words_[0]; }
+  // Positional word i; sets error() if it is missing.
+  std::string Word(size_t i) {
+    if (i < words_.size()) return words_[i];
+    error_ = absl::StrCat("word ", i, " is missing");
+    return "";
+  }
+  size_t words() const { return words_.size(); }
+  bool Flag(absl::string_view name) const {
+    for (size_t i = 1; i < words_.size(); ++i) {
+      if (words_[i] == name) return true;
+    }
+    return false;
+  }
+  std::string Text(const std::string& name, std::string otherwise) const {
+    auto it = named_.find(name);
+    return it == named_.end() ? otherwise : it->second;
+  }
+  std::vector<std::string> All(const std::string& name) const {
+    std::vector<std::string> all;
+    for (auto [it, end] = named_.equal_range(name); it != end; ++it) all.push_back(it->second);
+    return all;
+  }
+  double Number(const std::string& name, double otherwise) {
+    auto it = named_.find(name);
+    if (it == named_.end()) return otherwise;
+    double value = 0;
+    if (!absl::SimpleAtod(it->second, &value)) error_ = absl::StrCat(name, " is no number");
+    return value;
+  }
+  absl::Duration Time(const std::string& text) {
+    absl::Duration value;
+    if (!absl::ParseDuration(text, &value)) error_ = absl::StrCat("'", text, "' is no duration");
+    return value;
+  }
+  uint64_t Integer(const std::string& text) {
+    uint64_t value = 0;
+    if (!absl::SimpleAtoi(text, &value)) error_ = absl::StrCat("'", text, "' is no number");
+    return value;
+  }
+  const std::string& error() const { return error_; }
+  void Fail(std::string error) { error_ = std::move(error); }
+
+ private:
+  std::vector<std::string> words_;
+  std::multimap<std::string, std::string> named_;
+  std::string error_;
+};
+
+std::set<std::string> SetOf(const std::string& list) {
+  return absl::StrSplit(list, ',', absl::SkipEmpty());
+}
+
+class Story {
+ public:
+  absl::StatusOr<std::string> Run(absl::string_view line) {
+    Command command(line);
+    std::string out;
+    const std::string verb = command.verb();
+    if (verb == "options") {
+      options_.worker_grace = command.Time(command.Text("worker_grace", "60s"));
+      options_.lease_work = command.Time(command.Text("lease_work", "1500ms"));
+      options_.class_grace = command.Time(command.Text("class_grace", "60s"));
+      options_.lease_tiles_max = static_cast<int>(command.Number("lease_tiles_max", 1024));
+    } else if (verb == "at" || verb == "after") {
+      out = Advance(command);
+    } else if (verb == "deadline") {
+      const Instant next = scheduler().next_deadline();
+      out = next == Instant::Never()
+                ? "  none\n"
+                : absl::StrCat("  at ", absl::FormatDuration(next.since_start()), "\n");
+    } else if (verb == "view") {
+      out = View(command);
+    } else if (verb == "match") {
+      for (const MatchView& match : scheduler().Match(Spec(command))) {
+        absl::StrAppend(&out, "  ", match.worker,
+                        match.eligible ? " may" : absl::StrCat(": ", match.reason), "\n");
+      }
+    } else if (std::optional<Event> event = Parse(command); event.has_value()) {
+      out = Describe(scheduler().Handle(*event, now_));
+    }
+    if (!command.error().empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("'", line, "': ", command.error()));
+    }
+    TW_RETURN_IF_ERROR(Annotate(scheduler().CheckInvariants(), line));
+    return out;
+  }
+
+ private:
+  Scheduler& scheduler() {
+    if (scheduler_ == nullptr) scheduler_ = std::make_unique<Scheduler>(options_, kEpoch);
+    return *scheduler_;
+  }
+
+  // Goes to the time in steps of at most 2 s; the workers named after it are heard at each.
+  std::string Advance(Command& command) {
+    const absl::Duration by = command.Time(command.Word(1));
+    const Instant end = command.verb() == "at" ? Instant::FromStart(by) : now_ + by;
+    std::string out;
+    if (end < now_) command.Fail("time does not go back");
+    while (now_ < end) {
+      now_ = std::min(now_ + absl::Seconds(2), end);
+      for (size_t i = 2; i < command.words(); ++i) {
+        Show(scheduler().Handle(WorkerHeard{command.Word(i)}, now_), &out);
+      }
+      Show(scheduler().Handle(Tick{}, now_), &out);
+    }
+    return out;
+  }
+
+  void Show(const Decisions& decisions, std::string* out) {
+    const std::string text = Describe(decisions);
+    if (!text.empty()) {
+      absl::StrAppend(out, " [", absl::FormatDuration(now_.since_start()), "]\n", text);
+    }
+  }
+
+  std::string View(Command& command) {
+    const std::optional<JobView> view = scheduler().ViewJob(command.Word(1), now_);
+    if (!view.has_value()) return "  unknown\n";
+    static constexpr const char* kPromises[] = {"undecided", "strict", "tolerant"};
+    std::string out =
+        absl::StrCat("  done ", view->tiles_done, ", leased ", view->tiles_leased, ", attempts ",
+                     view->attempts, ", ", kPromises[static_cast<int>(view->promise)], ", classes ",
+                     absl::StrJoin(view->numeric_classes, " "), "\n");
+    for (const auto& [worker, tiles] : view->tiles_by_worker) {
+      absl::StrAppend(&out, "  ", worker, " did ", tiles, "\n");
+    }
+    return out;
+  }
+
+  JobSpec Spec(Command& command) {
+    JobSpec spec;
+    spec.name = command.Word(1);
+    spec.tile_count = static_cast<int64_t>(command.Number("tiles", 1));
+    spec.generation = static_cast<uint64_t>(command.Number("generation", 1));
+    spec.plan_digest = command.Text("plan", "plan");
+    spec.model_digest = command.Text("model", "model");
+    spec.model_name = spec.model_digest;
+    spec.engine = command.Text("engine", "torch");
+    spec.executed_batch = static_cast<int>(command.Number("executed", 1));
+    spec.prove_class = command.Flag("strict");
+    spec.flops_per_tile = command.Number("flops", 0);
+    spec.input_bytes = static_cast<int64_t>(command.Number("input", 0));
+    spec.output_bytes = static_cast<int64_t>(command.Number("output", 0));
+    spec.tile_timeout = command.Time(command.Text("timeout", "1h"));
+    return spec;
+  }
+
+  std::optional<Event> Parse(Command& command) {
+    const std::string& verb = command.verb();
+    if (verb == "submit") return JobSubmitted{Spec(command)};
+    if (verb == "stop") return JobStopped{command.Word(1), "The user cancelled it."};
+    if (verb == "join") {
+      WorkerJoined joined;
+      joined.worker = command.Word(1);
+      joined.incarnation = incarnations_[joined.worker] = command.Text("as", "first");
+      joined.offer.engines = SetOf(command.Text("engines", "builtin,torch"));
+      joined.offer.dtypes = {"fp32"};
+      joined.offer.memory_bytes = static_cast<int64_t>(command.Number("memory", 8LL << 30));
+      joined.offer.probe_flops = command.Number("probe", 1e9);
+      joined.offer.environment_key = command.Text("key", "cpu");
+      joined.offer.credit_tiles = static_cast<int>(command.Number("credit", 64));
+      joined.offer.credit_bytes = static_cast<int64_t>(command.Number("bytes", 0));
+      return joined;
+    }
+    if (verb == "heard") return WorkerHeard{command.Word(1)};
+    if (verb == "close") {
+      const std::string worker = command.Word(1);
+      return StreamClosed{worker, command.Text("as", incarnations_[worker])};
+    }
+    if (verb == "sync") return Sync(command);
+    if (verb == "start") return LeaseStarted{command.Word(1), Lease(command)};
+    if (verb == "prepare") {
+      return LeasePreparing{command.Word(1), Lease(command),
+                            static_cast<uint64_t>(command.Number("progress", 0))};
+    }
+    if (verb == "drop") return LeaseDropped{command.Word(1), Lease(command)};
+    if (verb == "result") {
+      ResultArrived result;
+      result.worker = command.Word(1);
+      result.lease = Lease(command);
+      result.tile = static_cast<int64_t>(command.Number("tile", 0));
+      result.job = command.Text("job", "jobs/1");
+      result.generation = static_cast<uint64_t>(command.Number("generation", 1));
+      result.incarnation = command.Text("as", incarnations_[result.worker]);
+      result.plan_digest = command.Text("plan", "plan");
+      result.model_digest = command.Text("model", "model");
+      result.numeric_class = command.Text("class", "");
+      return result;
+    }
+    if (verb == "fail") return Failure(command);
+    if (verb == "canary") {
+      CanaryMeasured canary;
+      canary.worker = command.Word(1);
+      canary.canary = static_cast<uint64_t>(command.Number("number", 0));
+      canary.digest = command.Text("digest", "");
+      canary.seconds = command.Number("seconds", 0);
+      canary.text = command.Text("text", "");
+      return canary;
+    }
+    command.Fail("there is no such command");
+    return std::nullopt;
+  }
+
+  // lease=3, of this epoch
+  LeaseKey Lease(Command& command) {
+    return {kEpoch, static_cast<uint64_t>(command.Number("lease", 0))};
+  }
+
+  // sync w1 seen=4 credit=8 held=3:running:7,8 held=4:queued:9
+  Event Sync(Command& command) {
+    static const auto* const kStates = new std::map<std::string, HeldState>{
+        {"queued", HeldState::kQueued},
+        {"preparing", HeldState::kPreparing},
+        {"running", HeldState::kRunning},
+        {"finished", HeldState::kFinished},
+    };
+    WorkerSynced sync;
+    sync.worker = command.Word(1);
+    sync.seen_grant_sequence = static_cast<uint64_t>(command.Number("seen", 0));
+    sync.credit_tiles = static_cast<int>(command.Number("credit", 64));
+    sync.credit_bytes = static_cast<int64_t>(command.Number("bytes", 0));
+    for (const std::string& text : command.All("held")) {
+      const std::vector<std::string> parts = absl::StrSplit(text, ':');
+      if (parts.size() != 3 || !kStates->contains(parts[1])) {
+        command.Fail(absl::StrCat("'", text, "' is not LEASE:STATE:TILES"));
+        break;
+      }
+      HeldLease held{{kEpoch, command.Integer(parts[0])}, kStates->at(parts[1]), {}};
+      for (const auto& tile : absl::StrSplit(parts[2], ',', absl::SkipEmpty())) {
+        held.open_tiles.push_back(static_cast<int64_t>(command.Integer(std::string(tile))));
+      }
+      sync.held.push_back(held);
+    }
+    return sync;
+  }
+
+  // fail w1 lease=1 tile=0 cause=bad_result text=nan
+  Event Failure(Command& command) {
+    static const auto* const kCauses = new std::map<std::string, TileFailureCause>{
+        {"out_of_memory", TileFailureCause::kOutOfMemory},
+        {"launch_timeout", TileFailureCause::kLaunchTimeout},
+        {"device_lost", TileFailureCause::kDeviceLost},
+        {"bad_result", TileFailureCause::kBadResult},
+        {"refused", TileFailureCause::kRefused},
+        {"model_error", TileFailureCause::kModelError},
+    };
+    TileFailed failed;
+    failed.worker = command.Word(1);
+    failed.lease = Lease(command);
+    failed.tile = static_cast<int64_t>(command.Number("tile", 0));
+    failed.text = command.Text("text", "");
+    failed.peak_bytes = static_cast<int64_t>(command.Number("peak", 0));
+    failed.batch = static_cast<int>(command.Number("batch", 1));
+    const std::string cause = command.Text("cause", "");
+    if (kCauses->contains(cause)) {
+      failed.cause = kCauses->at(cause);
+    } else {
+      command.Fail(absl::StrCat("there is no cause '", cause, "'"));
+    }
+    return failed;
+  }
+
+  SchedulerOptions options_;
+  std::unique_ptr<Scheduler> scheduler_;
+  Instant now_;
+  std::map<std::string, std::string> incarnations_;
+};
+
+std::string VerdictText(const VerdictOn& verdict) {
+  switch (verdict.verdict) {
+    case Verdict::kAccepted:
+      return "ACCEPTED";
+    case Verdict::kDuplicate:
+      return absl::StrCat("DUPLICATE: ", verdict.text);
+    case Verdict::kRefused:
+      return absl::StrCat("REFUSED ", verdict.reason, ": ", verdict.text);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Describe(const Decisions& decisions) {
+  std::string out;
+  for (const Record& record : decisions.records) {
+    // Accepted tiles are told by the verdict.
+    if (record.kind == Record::Kind::kTileAccepted) continue;
+    absl::StrAppend(&out, "  record ", record.job,
+                    record.kind == Record::Kind::kJobClass ? " class: " : " ended: ", record.value,
+                    "\n");
+  }
+  if (decisions.verdict.has_value())
+    absl::StrAppend(&out, "  ", VerdictText(*decisions.verdict), "\n");
+  for (const TakeBack& back : decisions.take_backs) {
+    absl::StrAppend(
+        &out, "  take back from ", back.worker, " lease ", back.lease.sequence,
+        back.tiles.empty() ? "" : absl::StrCat(" tile ", absl::StrJoin(back.tiles, " ")), ": ",
+        back.reason, "\n");
+  }
+  for (const CanaryOrder& canary : decisions.canaries) {
+    absl::StrAppend(&out, "  canary ", canary.canary, " for ", canary.worker, " of ", canary.job,
+                    "\n");
+  }
+  for (const Grant& grant : decisions.grants) {
+    absl::StrAppend(&out, "  grant ", grant.worker, " lease ", grant.lease.sequence, " of ",
+                    grant.job, ": ", grant.tiles.size() == 1 ? "tile " : "tiles ",
+                    absl::StrJoin(grant.tiles, " "), "\n");
+  }
+  for (const std::string& worker : decisions.sync_requests)
+    absl::StrAppend(&out, "  ask ", worker, " for a sync\n");
+  for (const std::string& worker : decisions.disconnects)
+    absl::StrAppend(&out, "  disconnect ", worker, "\n");
+  for (const std::string& job : decisions.job_starts) absl::StrAppend(&out, "  ", job, " starts\n");
+  for (const Notice& notice : decisions.notices) {
+    absl::StrAppend(&out, "  ", notice.kind, ": ", notice.text, "\n");
+  }
+  for (const JobEnd& end : decisions.job_ends) {
+    absl::StrAppend(&out, "  ", end.job, " ends: ", end.status.ok() ? "OK" : end.status.ToString(),
+                    "\n");
+  }
+  return out;
+}
+
+absl::StatusOr<std::string> RunTranscript(const std::string& text) {
+  Story story;
+  std::string out;
+  bool commented = false;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!line.empty() && line[0] == '#') {
+      if (!commented && !out.empty()) out += "\n";
+      absl::StrAppend(&out, line, "\n");
+      commented = true;
+    } else if (line.size() > 2 && line.substr(0, 2) == "> ") {
+      TW_ASSIGN_OR_RETURN(const std::string decided, story.Run(line.substr(2)));
+      absl::StrAppend(&out, line, "\n", decided);
+      commented = false;
+    }
+  }
+  return out;
+}
+
+}  // namespace tilewright
