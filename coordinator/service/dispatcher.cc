@@ -224,9 +224,11 @@ void Dispatcher::SendCanary(const CanaryOrder& order) {
 }
 
 void Dispatcher::Report(const Notice& notice) {
-  spdlog::info("{}{} {}{}: {}", notice.job.empty() ? "" : notice.job + " ",
-               notice.tile.has_value() ? absl::StrCat("tile ", *notice.tile) : "", notice.kind,
-               notice.worker.empty() ? "" : " (" + notice.worker + ")", notice.text);
+  std::string about = notice.kind;
+  if (!notice.job.empty()) absl::StrAppend(&about, " ", notice.job);
+  if (notice.tile.has_value()) absl::StrAppend(&about, " tile ", *notice.tile);
+  if (!notice.worker.empty()) absl::StrAppend(&about, " worker ", notice.worker);
+  spdlog::info("{}: {}", about, notice.text);
   const auto found = jobs_.find(notice.job);
   if (found != jobs_.end()) found->second.host->OnNotice(notice);
 }

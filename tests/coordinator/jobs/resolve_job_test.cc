@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/jobs/state_folder.h"
@@ -42,8 +43,8 @@ class ResolveJobTest : public testing::Test {
     ASSERT_TRUE(roots.ok()) << roots.status();
     roots_ = std::make_unique<Roots>(*std::move(roots));
     uploads_ = std::make_unique<Uploads>(folder_ + "/uploads", UploadLimits());
-    WriteImage("colour.ppm", "P6", 3);
-    WriteImage("grey.pgm", "P5", 1);
+    WriteImage("colour.tif", 3);
+    WriteImage("grey.tif", 1);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -54,11 +55,18 @@ class ResolveJobTest : public testing::Test {
         << "description: \"for tests\" engine: \"builtin\" entry: \"identity\" " << manifest;
   }
 
-  // 100 × 60 pixels of 8 bits.
-  void WriteImage(const std::string& name, const std::string& magic, int channels) {
-    std::ofstream(folder_ + "/" + name, std::ios::binary)
-        << magic << "\n100 60\n255\n"
-        << std::string(static_cast<size_t>(100 * 60 * channels), 'x');
+  // 100 × 60 pixels.
+  void WriteImage(const std::string& name, int channels, SampleType sample = SampleType::kU8) {
+    OutputOptions options;
+    options.path = folder_ + "/" + name;
+    options.format = CanvasFormat{Size{100, 60}, channels, sample};
+    auto file = OutputFile::Create(options);
+    ASSERT_TRUE(file.ok()) << file.status();
+    const std::vector<std::byte> samples(
+        static_cast<size_t>(100 * 60 * options.format.pixel_bytes()), std::byte{7});
+    ASSERT_TRUE((*file)->WriteBlock(0, 0, samples).ok());
+    const absl::Status published = (*file)->Publish();
+    ASSERT_TRUE(published.ok()) << published;
   }
 
   v1::RenderRequest Request(const std::string& input, const std::string& model,
@@ -90,7 +98,7 @@ class ResolveJobTest : public testing::Test {
 };
 
 TEST_F(ResolveJobTest, AColourPictureForAnyModelIsPlannedWithItsOwnChannels) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.mutable_stages(0)->set_tile(64);
   const auto job = Resolve(request);
   ASSERT_TRUE(job.ok()) << job.status();
@@ -115,7 +123,7 @@ TEST_F(ResolveJobTest, EveryNumberThatDecidesBytesIsInThePlanDigest) {
     EXPECT_TRUE(job.ok()) << job.status();
     return job.ok() ? job->stage.plan_digest() : "";
   };
-  const v1::RenderRequest request = Request("colour.ppm", "double");
+  const v1::RenderRequest request = Request("colour.tif", "double");
   const std::string plain = digest(request);
   EXPECT_EQ(digest(request), plain);
   v1::RenderRequest other = request;
@@ -124,11 +132,11 @@ TEST_F(ResolveJobTest, EveryNumberThatDecidesBytesIsInThePlanDigest) {
   other = request;
   other.mutable_stages(0)->set_tile(50);
   EXPECT_NE(digest(other), plain);
-  EXPECT_NE(digest(Request("grey.pgm", "double")), plain);
+  EXPECT_NE(digest(Request("grey.tif", "double")), plain);
 }
 
 TEST_F(ResolveJobTest, AGreyPictureGoesThroughAColourModel) {
-  const auto job = Resolve(Request("grey.pgm", "colour"));
+  const auto job = Resolve(Request("grey.tif", "colour"));
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->stage.input_channels(), 1u);
   EXPECT_EQ(job->stage.output_channels(), 1u);
@@ -136,14 +144,14 @@ TEST_F(ResolveJobTest, AGreyPictureGoesThroughAColourModel) {
 }
 
 TEST_F(ResolveJobTest, AColourPictureForAGreyModelIsRefused) {
-  ExpectRefused(Request("colour.ppm", "grey"), absl::StatusCode::kInvalidArgument,
+  ExpectRefused(Request("colour.tif", "grey"), absl::StatusCode::kInvalidArgument,
                 "CHANNEL_MISMATCH",
                 "the input is a colour image and models/grey/versions/1 takes 1 channel: convert "
                 "the image, or choose another model");
 }
 
 TEST_F(ResolveJobTest, AHaloBelowTheModelsIsNoLongerExact) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.mutable_stages(0)->set_tile(40);
   request.mutable_stages(0)->set_halo(1);
   const auto job = Resolve(request);
@@ -172,35 +180,35 @@ TEST_F(ResolveJobTest, WhatIsNoImageIsRefused) {
 
 TEST_F(ResolveJobTest, AnImageOverTheLimitsIsRefused) {
   limits_.side_max = 99;
-  const absl::Status status = Resolve(Request("colour.ppm", "double")).status();
+  const absl::Status status = Resolve(Request("colour.tif", "double")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_EQ(ReasonOf(status), "LIMIT_EXCEEDED") << status;
   limits_.side_max = 100;
-  EXPECT_TRUE(Resolve(Request("colour.ppm", "double")).ok());
+  EXPECT_TRUE(Resolve(Request("colour.tif", "double")).ok());
 }
 
 TEST_F(ResolveJobTest, AFileThatIsAnotherOneForTheClientIsRefused) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
-  const auto facts = StatFile(folder_ + "/colour.ppm");
+  v1::RenderRequest request = Request("colour.tif", "double");
+  const auto facts = StatFile(folder_ + "/colour.tif");
   ASSERT_TRUE(facts.ok()) << facts.status();
   *request.mutable_input_facts() = *facts;
   EXPECT_TRUE(Resolve(request).ok());
   request.mutable_input_facts()->set_mtime_ns(facts->mtime_ns() + 1);
   ExpectRefused(request, absl::StatusCode::kFailedPrecondition, "INPUT_CHANGED",
                 absl::StrCat("'", folder_,
-                             "/colour.ppm' is another file for the coordinator than for the "
+                             "/colour.tif' is another file for the coordinator than for the "
                              "client, or it was changed meanwhile: submit again, or upload it"));
 }
 
 TEST_F(ResolveJobTest, AnUnknownModelIsRefused) {
-  const absl::Status status = Resolve(Request("colour.ppm", "doubel")).status();
+  const absl::Status status = Resolve(Request("colour.tif", "doubel")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
   EXPECT_EQ(ReasonOf(status), "UNKNOWN_MODEL");
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("doubel"));
 }
 
 TEST_F(ResolveJobTest, ATileBelowTheModelsMinimumIsRefused) {
-  v1::RenderRequest request = Request("colour.ppm", "colour");
+  v1::RenderRequest request = Request("colour.tif", "colour");
   request.mutable_stages(0)->set_tile(31);
   const absl::Status status = Resolve(request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
@@ -209,7 +217,7 @@ TEST_F(ResolveJobTest, ATileBelowTheModelsMinimumIsRefused) {
 }
 
 TEST_F(ResolveJobTest, AnOverlapTooBigForTheTileIsRefused) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.mutable_stages(0)->set_tile(32);
   request.mutable_stages(0)->set_overlap(30);
   const absl::Status status = Resolve(request).status();
@@ -219,7 +227,7 @@ TEST_F(ResolveJobTest, AnOverlapTooBigForTheTileIsRefused) {
 
 TEST_F(ResolveJobTest, AnOutputThatExistsIsRefusedWithoutOverwrite) {
   std::ofstream(folder_ + "/out.tif") << "mine";
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   ExpectRefused(request, absl::StatusCode::kAlreadyExists, "OUTPUT_EXISTS",
                 absl::StrCat("the output '", folder_,
                              "/out.tif' exists: choose another name or --overwrite"));
@@ -228,7 +236,7 @@ TEST_F(ResolveJobTest, AnOutputThatExistsIsRefusedWithoutOverwrite) {
 }
 
 TEST_F(ResolveJobTest, AnOutputWithoutAFolderIsRefused) {
-  ExpectRefused(Request("colour.ppm", "double", "nowhere/out.tif"), absl::StatusCode::kNotFound,
+  ExpectRefused(Request("colour.tif", "double", "nowhere/out.tif"), absl::StatusCode::kNotFound,
                 "OUTPUT_NOT_WRITABLE",
                 absl::StrCat("the output's folder '", folder_,
                              "/nowhere' does not exist on the coordinator's machine: create it "
@@ -236,7 +244,7 @@ TEST_F(ResolveJobTest, AnOutputWithoutAFolderIsRefused) {
 }
 
 TEST_F(ResolveJobTest, FilesOutsideTheRootsAreRefused) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.set_output("file:///out.tif");
   ExpectRefused(
       request, absl::StatusCode::kPermissionDenied, "OUTSIDE_ROOT",
@@ -245,7 +253,7 @@ TEST_F(ResolveJobTest, FilesOutsideTheRootsAreRefused) {
 }
 
 TEST_F(ResolveJobTest, OtherSchemesAreNotImplemented) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.set_input("s3://bucket/key");
   ExpectRefused(request, absl::StatusCode::kUnimplemented, "BAD_URI",
                 "'s3://bucket/key' has a scheme that this coordinator does not know: use "
@@ -253,14 +261,14 @@ TEST_F(ResolveJobTest, OtherSchemesAreNotImplemented) {
 }
 
 TEST_F(ResolveJobTest, ChainsAreRefusedUntilTheyExist) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.add_stages()->set_model("double");
   ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
                 "the request has 2 stages: give exactly one; chains are not supported yet");
 }
 
 TEST_F(ResolveJobTest, AnUnknownUploadIsRefused) {
-  v1::RenderRequest request = Request("colour.ppm", "double");
+  v1::RenderRequest request = Request("colour.tif", "double");
   request.set_input("upload:0123456789abcdef");
   ExpectRefused(request, absl::StatusCode::kNotFound, "INPUT_NOT_FOUND",
                 "there is no upload 'upload:0123456789abcdef': uploads are removed when their job "
@@ -268,21 +276,20 @@ TEST_F(ResolveJobTest, AnUnknownUploadIsRefused) {
 }
 
 TEST_F(ResolveJobTest, TheOutputSampleFollowsWhatTheFormatHolds) {
-  std::ofstream(folder_ + "/deep.ppm", std::ios::binary) << "P6\n100 60\n65535\n"
-                                                         << std::string(100 * 60 * 6, 'x');
-  const auto tiff = Resolve(Request("deep.ppm", "double"));
+  WriteImage("deep.tif", 3, SampleType::kU16);
+  const auto tiff = Resolve(Request("deep.tif", "double"));
   ASSERT_TRUE(tiff.ok()) << tiff.status();
   EXPECT_EQ(tiff->stage.output_sample(), v1::SAMPLE_TYPE_U16);
-  const auto jpeg = Resolve(Request("deep.ppm", "double", "out.jpg"));
+  const auto jpeg = Resolve(Request("deep.tif", "double", "out.jpg"));
   ASSERT_TRUE(jpeg.ok()) << jpeg.status();
   EXPECT_EQ(jpeg->stage.output_sample(), v1::SAMPLE_TYPE_U8);
-  v1::RenderRequest asked = Request("deep.ppm", "double", "out.jpg");
+  v1::RenderRequest asked = Request("deep.tif", "double", "out.jpg");
   asked.mutable_stages(0)->set_output_sample(v1::SAMPLE_TYPE_U16);
   EXPECT_EQ(ReasonOf(Resolve(asked).status()), "BAD_OUTPUT_FORMAT");
 }
 
 TEST_F(ResolveJobTest, AnUnknownExtensionIsRefused) {
-  EXPECT_EQ(ReasonOf(Resolve(Request("colour.ppm", "double", "out.xyz")).status()),
+  EXPECT_EQ(ReasonOf(Resolve(Request("colour.tif", "double", "out.xyz")).status()),
             "BAD_OUTPUT_FORMAT");
 }
 
