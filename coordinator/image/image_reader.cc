@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -245,9 +246,14 @@ class VipsReader : public ImageReader {
 
  private:
   absl::Status Damaged() const {
+    const std::string reason = TakeVipsError("no details");
+    if (absl::StrContains(reason, std::strerror(ENOSPC))) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("reading ", path_, ": no room for its decoded pixels in TMPDIR (", reason,
+                       "); make room there"));
+    }
     return absl::DataLossError(absl::StrCat("reading ", path_, ": the ", info_.format,
-                                            " file is truncated or damaged (",
-                                            TakeVipsError("no details"), ")"));
+                                            " file is truncated or damaged (", reason, ")"));
   }
 
   // The first region makes libvips decode what cannot be read in pieces; of threads that come at

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -36,19 +37,21 @@ uint64_t TestImage::Hash() const {
 }
 
 void FillRandom(SampleType type, std::mt19937_64& random, std::vector<std::byte>& samples) {
+  if (type == SampleType::kU8 || type == SampleType::kU16) {
+    for (size_t i = 0; i < samples.size(); i += sizeof(uint64_t)) {
+      const uint64_t value = random();
+      std::memcpy(&samples[i], &value, std::min(sizeof(value), samples.size() - i));
+    }
+    return;
+  }
   std::uniform_real_distribution<float> unit(0.0f, 1.0f);
   const auto size = static_cast<size_t>(BytesPerSample(type));
   for (size_t i = 0; i < samples.size(); i += size) {
-    if (type == SampleType::kF32) {
-      const float value = unit(random);
-      std::memcpy(&samples[i], &value, size);
-    } else if (type == SampleType::kF16) {
-      const uint16_t value = HalfFromFloat(unit(random));
-      std::memcpy(&samples[i], &value, size);
-    } else {
-      const uint64_t value = random();
-      std::memcpy(&samples[i], &value, size);
-    }
+    const float value = unit(random);
+    const uint16_t half = HalfFromFloat(value);
+    const void* sample = &half;
+    if (type == SampleType::kF32) sample = &value;
+    std::memcpy(&samples[i], sample, size);
   }
 }
 
