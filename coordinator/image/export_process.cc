@@ -30,6 +30,7 @@ constexpr size_t kErrorTextMax = 1000;
 
 struct Outcome {
   bool timed_out = false;
+  bool status_known = false;  // false: someone else waited for the child, or SIGCHLD is ignored
   int wait_status = 0;
   std::string text;  // stderr
 };
@@ -86,8 +87,11 @@ Outcome Wait(pid_t child, int child_fd, int stderr_fd, absl::Duration limit) {
     if (fds[1].revents != 0 && !Drain(stderr_fd, &outcome.text)) fds[1].fd = -1;
     if (fds[0].revents != 0) break;
   }
-  while (waitpid(child, &outcome.wait_status, 0) < 0 && errno == EINTR) {
-  }
+  pid_t waited;
+  do {
+    waited = waitpid(child, &outcome.wait_status, 0);
+  } while (waited < 0 && errno == EINTR);
+  outcome.status_known = waited == child;
   // What it wrote last; a grandchild that still holds the pipe is not waited for.
   fcntl(stderr_fd, F_SETFL, O_NONBLOCK);
   pollfd rest = {stderr_fd, POLLIN, 0};
@@ -131,6 +135,10 @@ absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit
   if (outcome.timed_out) {
     return absl::DeadlineExceededError(absl::StrCat(doing, ": the export process was ended after ",
                                                     absl::FormatDuration(limit), because));
+  }
+  if (!outcome.status_known) {
+    return absl::InternalError(
+        absl::StrCat(doing, ": the export process ended and its exit status was lost", because));
   }
   if (WIFSIGNALED(outcome.wait_status)) {
     const int signal_number = WTERMSIG(outcome.wait_status);

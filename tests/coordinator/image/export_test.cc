@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -226,6 +227,16 @@ TEST_F(FailingChild, ThatHangsIsEnded) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(30));
   EXPECT_EQ(status, absl::DeadlineExceededError(
                         "exporting png to to: the export process was ended after 500ms (working)"));
+}
+
+TEST_F(FailingChild, WhoseExitStatusIsLostIsNotTakenForASuccess) {
+  WriteScript(tools_.path("child"), "exit 0");
+  auto* const handler = signal(SIGCHLD, SIG_IGN);
+  const absl::Status status =
+      RunExportProcess({tools_.path("child"), "png", "from", "to"}, absl::Minutes(1));
+  signal(SIGCHLD, handler);
+  EXPECT_EQ(status, absl::InternalError("exporting png to to: the export process ended and its "
+                                        "exit status was lost"));
 }
 
 TEST(Export, OfADamagedTiffIsAnErrorWithAReason) {
