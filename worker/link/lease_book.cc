@@ -73,7 +73,7 @@ v1::WorkerSync LeaseBook::Sync() const {
   return sync;
 }
 
-absl::Status LeaseBook::AddGrant(v1::Lease lease) {
+absl::Status LeaseBook::AddGrant(v1::Lease lease, std::vector<RefusedTile>* refused) {
   const LeaseRef ref = RefOf(lease.id());
   if (ref.epoch != epoch_) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -110,6 +110,7 @@ absl::Status LeaseBook::AddGrant(v1::Lease lease) {
   terms->pass = lease.pass();
   held.terms = std::move(terms);
   leases_.emplace(ref, std::move(held));
+  MatchInputs(refused);
   return absl::OkStatus();
 }
 
@@ -125,6 +126,11 @@ absl::Status LeaseBook::AddInputs(std::vector<IncomingTile> inputs,
     }
     early_[ref].push_back(std::move(input));
   }
+  MatchInputs(refused);
+  return absl::OkStatus();
+}
+
+void LeaseBook::MatchInputs(std::vector<RefusedTile>* refused) {
   for (auto it = early_.begin(); it != early_.end();) {
     const LeaseRef ref = it->first;
     if (ref.epoch == epoch_ && ref.sequence > seen_sequence_) break;  // its grant is on its way
@@ -149,7 +155,6 @@ absl::Status LeaseBook::AddInputs(std::vector<IncomingTile> inputs,
     if (lease != leases_.end()) Tidy(lease);
     it = early_.erase(it);
   }
-  return absl::OkStatus();
 }
 
 bool LeaseBook::TakeBack(LeaseRef ref, const std::vector<uint64_t>& tiles) {

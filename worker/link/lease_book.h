@@ -88,8 +88,9 @@ class LeaseBook {
 
   // Takes a lease on. FAILED_PRECONDITION for another epoch, ALREADY_EXISTS for a sequence seen
   // before, INVALID_ARGUMENT for a lease without tiles or with one twice, RESOURCE_EXHAUSTED if it
-  // goes twice beyond the level; then nothing is held.
-  absl::Status AddGrant(v1::Lease lease);
+  // goes twice beyond the level; then nothing is held. Inputs that came before it are checked now:
+  // `refused` as in AddInputs.
+  absl::Status AddGrant(v1::Lease lease, std::vector<RefusedTile>* refused);
   // Takes inputs, in any order with their grants: one that is early is kept until its grant comes.
   // One of a lease or tile that is no longer held is dropped. A damaged one, or one that does not
   // fit its lease, is returned and dropped. RESOURCE_EXHAUSTED if inputs go twice beyond the level:
@@ -162,7 +163,8 @@ class LeaseBook {
   void Drop(Lease& lease, Tile& tile);
   // Answers take-backs and erases the lease if nothing is left of it.
   void Tidy(Leases::iterator lease);
-  absl::Status AddInput(Leases::iterator lease, IncomingTile input);
+  // Gives early inputs to their leases, as far as their grants have come.
+  void MatchInputs(std::vector<RefusedTile>* refused);
 
   const LeaseBookLimits limits_;
   uint64_t epoch_ = 0;

@@ -60,6 +60,7 @@ absl::StatusOr<TileTask> CheckInput(const LeaseTerms& terms, IncomingTile input)
   task.input = rect;
   task.contribution = FromProto(header.contribution());
   task.samples = std::move(input.payload);
+  task.lease = absl::StrCat(terms.lease.epoch, "/", terms.lease.sequence);
   return task;
 }
 

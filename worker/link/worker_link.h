@@ -27,18 +27,14 @@
 #include "worker/executor/executor.h"
 #include "worker/link/backoff.h"
 #include "worker/link/compute_loop.h"
-#include "worker/link/control_stream.h"
+#include "worker/link/control_call.h"
 #include "worker/link/fault_injection.h"
-#include "worker/link/input_stream.h"
+#include "worker/link/input_call.h"
 #include "worker/link/lease_book.h"
 #include "worker/link/model_cache.h"
-#include "worker/link/result_stream.h"
+#include "worker/link/result_call.h"
 
 namespace tilewright {
-
-// Version of the protocol that this worker speaks.
-inline constexpr uint32_t kProtocolMajor = 1;
-inline constexpr uint32_t kProtocolMinor = 0;
 
 struct LinkOptions {
   std::string coordinator;  // HOST:PORT
@@ -66,8 +62,9 @@ class WorkerLink final : private TileDesk {
   ~WorkerLink() override;
 
   // Serves until Stop: then OK. Connection losses are retried for ever; an error is final:
-  // FAILED_PRECONDITION, INVALID_ARGUMENT, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED or
-  // UNIMPLEMENTED if the coordinator will not have this worker, DATA_LOSS if the device is lost.
+  // FAILED_PRECONDITION, INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED or UNIMPLEMENTED if
+  // the coordinator will not have this worker, ABORTED if another process took its name over,
+  // DATA_LOSS if the device is lost.
   // Returns within `drain` of the end. Call it once.
   absl::Status Run();
   // Makes Run return soon: leases are handed back, results of the running batch still delivered.
@@ -95,22 +92,24 @@ class WorkerLink final : private TileDesk {
   void OpenInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OpenResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What they say, on gRPC's threads.
-  void OnControl(ControlStream& stream, v1::ControlResponse response);
-  void OnControlEnded(ControlStream& stream, const absl::Status& status);
+  void OnControl(ControlCall& stream, v1::ControlResponse response);
+  void OnControlEnded(ControlCall& stream, const absl::Status& status);
   absl::Status OnInputs(std::vector<IncomingTile> tiles);
-  void OnInputsEnded(InputStream& stream, const absl::Status& status);
+  void OnInputsEnded(InputCall& stream, const absl::Status& status);
   void OnVerdicts(const v1::SubmitTilesResponse& response);
-  void OnResultsEnded(ResultStream& stream, const absl::Status& status);
+  void OnResultsEnded(ResultCall& stream, const absl::Status& status);
   void StreamEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   using Events = std::vector<v1::WorkerEvent>;
-  void OnHello(ControlStream& stream, const v1::HelloReply& reply, Events* answers)
+  void OnHello(ControlCall& stream, const v1::HelloReply& reply, Events* answers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnGrant(v1::Lease lease, Events* answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void AddRefused(std::vector<RefusedTile> refused, Events* events);
   void AddDropped(Events* events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sends events now, or keeps the lasting ones among them for the next session.
   void Tell(Events events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  static Instant Now();
   void Tend();
   void ShutDown();
   void BeatHeart();
@@ -139,12 +138,13 @@ class WorkerLink final : private TileDesk {
   absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
 
   // Streams that are open; null between. A stream that is not one of them has been given up.
-  std::shared_ptr<ControlStream> control_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<InputStream> inputs_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<ResultStream> results_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<ControlCall> control_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<InputCall> inputs_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<ResultCall> results_ ABSL_GUARDED_BY(mutex_);
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;          // not yet ended, given-up ones included
   bool in_session_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was answered
-  bool known_ ABSL_GUARDED_BY(mutex_) = false;       // a hello has ever been answered
+  Instant session_began_ ABSL_GUARDED_BY(mutex_);
+  bool known_ ABSL_GUARDED_BY(mutex_) = false;  // a hello has ever been answered
   absl::Duration heartbeat_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(2);
   Backoff control_backoff_ ABSL_GUARDED_BY(mutex_);
   Backoff results_backoff_ ABSL_GUARDED_BY(mutex_);

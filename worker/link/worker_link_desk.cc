@@ -77,7 +77,7 @@ void WorkerLink::PrepareFailed(LeaseRef lease, v1::FailureCause cause, const abs
 }
 
 void WorkerLink::Deliver(std::vector<Delivery> deliveries) {
-  std::shared_ptr<ResultStream> results;
+  std::shared_ptr<ResultCall> results;
   {
     absl::MutexLock lock(&mutex_);
     std::vector<OutgoingTile> wanted;

@@ -162,6 +162,28 @@ TEST(CoreExecutor, GivesTheCauseOfAFailedBatchToEachOfItsTiles) {
   EXPECT_EQ(outcomes[1].index, 5u);
 }
 
+TEST(CoreExecutor, TakesNoTileOfAnotherShapeFromAnEngine) {
+  const v1::StageSpec stage = FakeStageSpec(1, 1);
+  const auto cause = [&stage](FakeNetwork network) {
+    auto executor = Core(std::move(network));
+    EXPECT_TRUE(executor->Prepare(stage, FakeModel(0, 0), {}).ok());
+    return CauseOf(ExecuteOne(*executor, stage, FakeTask(0, stage))[0].samples.status());
+  };
+  using Tiles = std::vector<NetworkTile>;
+  EXPECT_EQ(cause([](const Tiles&) { return absl::StatusOr<Tiles>(Tiles()); }),
+            v1::FAILURE_CAUSE_BAD_RESULT);
+  EXPECT_EQ(cause([](Tiles tiles) {
+              tiles[0].size.height = 1;
+              return absl::StatusOr<Tiles>(tiles);
+            }),
+            v1::FAILURE_CAUSE_BAD_RESULT);
+  EXPECT_EQ(cause([](Tiles tiles) {
+              tiles[0].values.pop_back();
+              return absl::StatusOr<Tiles>(tiles);
+            }),
+            v1::FAILURE_CAUSE_BAD_RESULT);
+}
+
 TEST(CoreExecutor, LoadsAStageOnceAndForgetsTheLeastRecentlyUsed) {
   int loads = 0;
   auto executor = Core(Copy, &loads);

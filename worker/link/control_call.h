@@ -1,8 +1,8 @@
 // The worker's end of one Control stream. Thread-safe; nothing blocks. It keeps itself alive until
 // the call has ended.
 
-#ifndef TILEWRIGHT_WORKER_LINK_CONTROL_STREAM_H_
-#define TILEWRIGHT_WORKER_LINK_CONTROL_STREAM_H_
+#ifndef TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_
+#define TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_
 
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
@@ -19,18 +19,17 @@
 
 namespace tilewright {
 
-class ControlStream final
-    : public grpc::ClientBidiReactor<v1::ControlRequest, v1::ControlResponse> {
+class ControlCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::ControlResponse> {
  public:
   // Called on gRPC's threads, one call at a time; must not block. `ended` is called once, last.
   struct Listener {
-    std::function<void(ControlStream& stream, v1::ControlResponse events)> events;
-    std::function<void(ControlStream& stream, const absl::Status& status)> ended;
+    std::function<void(ControlCall& stream, v1::ControlResponse events)> events;
+    std::function<void(ControlCall& stream, const absl::Status& status)> ended;
   };
 
   // Opens the stream; `hello` goes first.
-  static std::shared_ptr<ControlStream> Open(v1::WorkerService::StubInterface& stub,
-                                             v1::WorkerEvent hello, Listener listener);
+  static std::shared_ptr<ControlCall> Open(v1::WorkerService::StubInterface& stub,
+                                           v1::WorkerEvent hello, Listener listener);
 
   // Queues events; several calls travel in one message. A queue over its limit ends the stream:
   // the coordinator does not read. Does nothing once the stream has ended.
@@ -42,7 +41,7 @@ class ControlStream final
   void Cancel() { context_.TryCancel(); }
 
  private:
-  explicit ControlStream(Listener listener) : listener_(std::move(listener)) {}
+  explicit ControlCall(Listener listener) : listener_(std::move(listener)) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -52,7 +51,7 @@ class ControlStream final
   const Listener listener_;
   grpc::ClientContext context_;
   v1::ControlResponse response_;  // of the read in progress
-  std::shared_ptr<ControlStream> self_;
+  std::shared_ptr<ControlCall> self_;
 
   absl::Mutex mutex_;
   std::deque<v1::WorkerEvent> queue_ ABSL_GUARDED_BY(mutex_);
@@ -64,4 +63,4 @@ class ControlStream final
 
 }  // namespace tilewright
 
-#endif  // TILEWRIGHT_WORKER_LINK_CONTROL_STREAM_H_
+#endif  // TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_

@@ -1,8 +1,8 @@
 // The worker's end of one SubmitTiles stream: results out, verdicts in. Thread-safe; nothing
 // blocks. It keeps itself alive until the call has ended.
 
-#ifndef TILEWRIGHT_WORKER_LINK_RESULT_STREAM_H_
-#define TILEWRIGHT_WORKER_LINK_RESULT_STREAM_H_
+#ifndef TILEWRIGHT_WORKER_LINK_RESULT_CALL_H_
+#define TILEWRIGHT_WORKER_LINK_RESULT_CALL_H_
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -22,19 +22,18 @@
 
 namespace tilewright {
 
-class ResultStream final
-    : public grpc::ClientBidiReactor<grpc::ByteBuffer, v1::SubmitTilesResponse> {
+class ResultCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, v1::SubmitTilesResponse> {
  public:
   // Called on gRPC's threads, one call at a time; must not block. `ended` is called once, last.
   struct Listener {
     std::function<void(const v1::SubmitTilesResponse& verdicts)> verdicts;
-    std::function<void(ResultStream& stream, const absl::Status& status)> ended;
+    std::function<void(ResultCall& stream, const absl::Status& status)> ended;
   };
 
   // Opens the stream; its first message names the worker.
-  static std::shared_ptr<ResultStream> Open(const std::shared_ptr<grpc::Channel>& channel,
-                                            const std::string& worker,
-                                            const std::string& incarnation, Listener listener);
+  static std::shared_ptr<ResultCall> Open(const std::shared_ptr<grpc::Channel>& channel,
+                                          const std::string& worker, const std::string& incarnation,
+                                          Listener listener);
 
   // Queues results; cheap. Nothing moves before Flush. Bounded by what the caller keeps unanswered.
   void Enqueue(std::vector<OutgoingTile> results);
@@ -45,7 +44,7 @@ class ResultStream final
   void Cancel() { context_.TryCancel(); }
 
  private:
-  explicit ResultStream(Listener listener) : listener_(std::move(listener)) {}
+  explicit ResultCall(Listener listener) : listener_(std::move(listener)) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -55,7 +54,7 @@ class ResultStream final
   const Listener listener_;
   grpc::ClientContext context_;
   v1::SubmitTilesResponse response_;  // of the read in progress
-  std::shared_ptr<ResultStream> self_;
+  std::shared_ptr<ResultCall> self_;
 
   absl::Mutex mutex_;
   TileFrameWriter writer_ ABSL_GUARDED_BY(mutex_){FrameEnvelope::kSubmitTilesRequest};
@@ -67,4 +66,4 @@ class ResultStream final
 
 }  // namespace tilewright
 
-#endif  // TILEWRIGHT_WORKER_LINK_RESULT_STREAM_H_
+#endif  // TILEWRIGHT_WORKER_LINK_RESULT_CALL_H_

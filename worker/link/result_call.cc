@@ -1,4 +1,4 @@
-#include "worker/link/result_stream.h"
+#include "worker/link/result_call.h"
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
@@ -10,11 +10,10 @@
 
 namespace tilewright {
 
-std::shared_ptr<ResultStream> ResultStream::Open(const std::shared_ptr<grpc::Channel>& channel,
-                                                 const std::string& worker,
-                                                 const std::string& incarnation,
-                                                 Listener listener) {
-  std::shared_ptr<ResultStream> stream(new ResultStream(std::move(listener)));
+std::shared_ptr<ResultCall> ResultCall::Open(const std::shared_ptr<grpc::Channel>& channel,
+                                             const std::string& worker,
+                                             const std::string& incarnation, Listener listener) {
+  std::shared_ptr<ResultCall> stream(new ResultCall(std::move(listener)));
   stream->self_ = stream;
   v1::SubmitTilesRequest greeting;
   greeting.set_worker(worker);
@@ -35,24 +34,24 @@ std::shared_ptr<ResultStream> ResultStream::Open(const std::shared_ptr<grpc::Cha
   return stream;
 }
 
-void ResultStream::Enqueue(std::vector<OutgoingTile> results) {
+void ResultCall::Enqueue(std::vector<OutgoingTile> results) {
   absl::MutexLock lock(&mutex_);
   if (closed_ || finishing_) return;
   for (OutgoingTile& result : results) writer_.Push(std::move(result));
 }
 
-void ResultStream::Flush() {
+void ResultCall::Flush() {
   absl::MutexLock lock(&mutex_);
   Pump();
 }
 
-void ResultStream::Finish() {
+void ResultCall::Finish() {
   absl::MutexLock lock(&mutex_);
   finishing_ = true;
   Pump();
 }
 
-void ResultStream::Pump() {
+void ResultCall::Pump() {
   if (closed_ || writing_) return;
   if (writer_.empty()) {
     if (finishing_) {
@@ -66,7 +65,7 @@ void ResultStream::Pump() {
   StartWrite(&message_);
 }
 
-void ResultStream::OnReadDone(bool ok) {
+void ResultCall::OnReadDone(bool ok) {
   if (!ok) {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
@@ -77,7 +76,7 @@ void ResultStream::OnReadDone(bool ok) {
   StartRead(&response_);
 }
 
-void ResultStream::OnWriteDone(bool ok) {
+void ResultCall::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
   message_.Clear();
@@ -85,8 +84,8 @@ void ResultStream::OnWriteDone(bool ok) {
   Pump();
 }
 
-void ResultStream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<ResultStream> self = std::move(self_);
+void ResultCall::OnDone(const grpc::Status& status) {
+  const std::shared_ptr<ResultCall> self = std::move(self_);
   listener_.ended(*this, FromGrpc(status));
 }
 

@@ -1,8 +1,8 @@
 // The worker's end of one ReceiveTiles stream. Thread-safe; nothing blocks. It keeps itself alive
 // until the call has ended.
 
-#ifndef TILEWRIGHT_WORKER_LINK_INPUT_STREAM_H_
-#define TILEWRIGHT_WORKER_LINK_INPUT_STREAM_H_
+#ifndef TILEWRIGHT_WORKER_LINK_INPUT_CALL_H_
+#define TILEWRIGHT_WORKER_LINK_INPUT_CALL_H_
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -19,23 +19,22 @@
 
 namespace tilewright {
 
-class InputStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+class InputCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   // Called on gRPC's threads, one call at a time; must not block. `ended` is called once, last.
   struct Listener {
     // All tiles that one message completed. An error ends the stream with it.
     std::function<absl::Status(std::vector<IncomingTile> tiles)> inputs;
-    std::function<void(InputStream& stream, const absl::Status& status)> ended;
+    std::function<void(InputCall& stream, const absl::Status& status)> ended;
   };
 
-  static std::shared_ptr<InputStream> Open(const std::shared_ptr<grpc::Channel>& channel,
-                                           const v1::ReceiveTilesRequest& request,
-                                           Listener listener);
+  static std::shared_ptr<InputCall> Open(const std::shared_ptr<grpc::Channel>& channel,
+                                         const v1::ReceiveTilesRequest& request, Listener listener);
 
   void Cancel() { context_.TryCancel(); }
 
  private:
-  explicit InputStream(Listener listener)
+  explicit InputCall(Listener listener)
       : listener_(std::move(listener)), reader_(FrameEnvelope::kTileFrames, {}) {}
 
   void OnReadDone(bool ok) override;
@@ -47,9 +46,9 @@ class InputStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc:
   grpc::ByteBuffer message_;
   TileFrameReader reader_;
   absl::Status failure_;  // ours, if it was us who ended the stream
-  std::shared_ptr<InputStream> self_;
+  std::shared_ptr<InputCall> self_;
 };
 
 }  // namespace tilewright
 
-#endif  // TILEWRIGHT_WORKER_LINK_INPUT_STREAM_H_
+#endif  // TILEWRIGHT_WORKER_LINK_INPUT_CALL_H_

@@ -1,4 +1,4 @@
-#include "worker/link/control_stream.h"
+#include "worker/link/control_call.h"
 
 #include <utility>
 
@@ -12,9 +12,9 @@ constexpr size_t kQueueEventsMax = 1 << 16;
 
 }  // namespace
 
-std::shared_ptr<ControlStream> ControlStream::Open(v1::WorkerService::StubInterface& stub,
-                                                   v1::WorkerEvent hello, Listener listener) {
-  std::shared_ptr<ControlStream> stream(new ControlStream(std::move(listener)));
+std::shared_ptr<ControlCall> ControlCall::Open(v1::WorkerService::StubInterface& stub,
+                                               v1::WorkerEvent hello, Listener listener) {
+  std::shared_ptr<ControlCall> stream(new ControlCall(std::move(listener)));
   stream->self_ = stream;
   stub.async()->Control(&stream->context_, stream.get());
   {
@@ -28,7 +28,7 @@ std::shared_ptr<ControlStream> ControlStream::Open(v1::WorkerService::StubInterf
   return stream;
 }
 
-void ControlStream::Send(std::vector<v1::WorkerEvent> events) {
+void ControlCall::Send(std::vector<v1::WorkerEvent> events) {
   absl::MutexLock lock(&mutex_);
   if (closed_ || finishing_) return;
   if (queue_.size() + events.size() > kQueueEventsMax) {
@@ -39,7 +39,7 @@ void ControlStream::Send(std::vector<v1::WorkerEvent> events) {
   Pump();
 }
 
-void ControlStream::SendHeartbeat(v1::Heartbeat heartbeat) {
+void ControlCall::SendHeartbeat(v1::Heartbeat heartbeat) {
   absl::MutexLock lock(&mutex_);
   if (closed_ || finishing_) return;
   if (queue_.empty() || !queue_.back().has_heartbeat()) queue_.emplace_back();
@@ -47,13 +47,13 @@ void ControlStream::SendHeartbeat(v1::Heartbeat heartbeat) {
   Pump();
 }
 
-void ControlStream::Finish() {
+void ControlCall::Finish() {
   absl::MutexLock lock(&mutex_);
   finishing_ = true;
   Pump();
 }
 
-void ControlStream::Pump() {
+void ControlCall::Pump() {
   if (closed_ || writing_) return;
   if (queue_.empty()) {
     if (finishing_) {
@@ -71,7 +71,7 @@ void ControlStream::Pump() {
   StartWrite(&request_);
 }
 
-void ControlStream::OnReadDone(bool ok) {
+void ControlCall::OnReadDone(bool ok) {
   if (!ok) {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
@@ -82,15 +82,15 @@ void ControlStream::OnReadDone(bool ok) {
   StartRead(&response_);
 }
 
-void ControlStream::OnWriteDone(bool ok) {
+void ControlCall::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
   if (!ok) closed_ = true;
   Pump();
 }
 
-void ControlStream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<ControlStream> self = std::move(self_);
+void ControlCall::OnDone(const grpc::Status& status) {
+  const std::shared_ptr<ControlCall> self = std::move(self_);
   listener_.ended(*this, FromGrpc(status));
 }
 

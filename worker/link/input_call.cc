@@ -1,4 +1,4 @@
-#include "worker/link/input_stream.h"
+#include "worker/link/input_call.h"
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/slice.h>
@@ -10,10 +10,10 @@
 
 namespace tilewright {
 
-std::shared_ptr<InputStream> InputStream::Open(const std::shared_ptr<grpc::Channel>& channel,
-                                               const v1::ReceiveTilesRequest& request,
-                                               Listener listener) {
-  std::shared_ptr<InputStream> stream(new InputStream(std::move(listener)));
+std::shared_ptr<InputCall> InputCall::Open(const std::shared_ptr<grpc::Channel>& channel,
+                                           const v1::ReceiveTilesRequest& request,
+                                           Listener listener) {
+  std::shared_ptr<InputCall> stream(new InputCall(std::move(listener)));
   stream->self_ = stream;
   const grpc::Slice slice(request.SerializeAsString());
   stream->request_ = grpc::ByteBuffer(&slice, 1);
@@ -26,7 +26,7 @@ std::shared_ptr<InputStream> InputStream::Open(const std::shared_ptr<grpc::Chann
   return stream;
 }
 
-void InputStream::OnReadDone(bool ok) {
+void InputCall::OnReadDone(bool ok) {
   if (!ok) return;
   std::vector<IncomingTile> tiles;
   failure_ = reader_.Read(message_, &tiles);
@@ -39,8 +39,8 @@ void InputStream::OnReadDone(bool ok) {
   StartRead(&message_);
 }
 
-void InputStream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<InputStream> self = std::move(self_);
+void InputCall::OnDone(const grpc::Status& status) {
+  const std::shared_ptr<InputCall> self = std::move(self_);
   listener_.ended(*this, failure_.ok() ? FromGrpc(status) : failure_);
 }
 

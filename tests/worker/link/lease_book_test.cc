@@ -1,0 +1,311 @@
+#include "worker/link/lease_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/worker/link/tiles.h"
+
+namespace tilewright {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// A book in a session of epoch 5.
+class LeaseBookTest : public testing::Test {
+ protected:
+  LeaseBookTest() : book_(Limits()) { EXPECT_TRUE(book_.BeginSession(5).ok()); }
+
+  static LeaseBookLimits Limits() {
+    LeaseBookLimits limits;
+    limits.tiles = 8;
+    limits.bytes = 1000;
+    limits.unacknowledged_bytes_max = 100;
+    return limits;
+  }
+
+  void Grant(uint64_t sequence, const std::vector<uint64_t>& tiles, uint32_t batch = 1) {
+    const absl::Status status = book_.AddGrant(TestLease({5, sequence}, tiles, batch), &refused_);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  absl::Status Input(uint64_t sequence, uint64_t index) {
+    std::vector<IncomingTile> inputs;
+    inputs.push_back(TestInput({5, sequence}, index));
+    return book_.AddInputs(std::move(inputs), &refused_);
+  }
+  // Expects a kPrepare of that lease and answers it.
+  void Prepare(uint64_t sequence) {
+    const std::optional<LeaseWork> work = book_.Next();
+    ASSERT_TRUE(work.has_value()) << "nothing to prepare";
+    ASSERT_EQ(work->kind, LeaseWork::Kind::kPrepare);
+    ASSERT_EQ(work->terms->lease.sequence, sequence);
+    book_.Prepared({5, sequence});
+  }
+  // Indices of the next batch; empty if there is none.
+  std::vector<uint64_t> Compute() {
+    const std::optional<LeaseWork> work = book_.Next();
+    std::vector<uint64_t> indices;
+    if (!work) return indices;
+    EXPECT_EQ(work->kind, LeaseWork::Kind::kCompute);
+    for (const TileTask& task : work->tasks) indices.push_back(task.index);
+    return indices;
+  }
+  bool Finish(uint64_t sequence, uint64_t index, size_t bytes = 10) {
+    return book_.Finish({5, sequence}, index, TestResult({5, sequence}, index, bytes));
+  }
+
+  LeaseBook book_;
+  std::vector<RefusedTile> refused_;
+};
+
+TEST_F(LeaseBookTest, ALeaseGoesFromGrantToVerdict) {
+  Grant(1, {3, 4});
+  Prepare(1);
+  EXPECT_THAT(Compute(), IsEmpty()) << "no input has come";
+  EXPECT_TRUE(Input(1, 3).ok());
+  const std::optional<LeaseWork> first = book_.Next();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_TRUE(first->first) << "now it starts";
+  ASSERT_EQ(first->tasks.size(), 1u);
+  EXPECT_EQ(first->tasks[0].samples.size(), kTestTileBytes);
+  EXPECT_EQ(first->tasks[0].contribution, (Rect{30, 0, 4, 2}));
+  EXPECT_TRUE(Finish(1, 3));
+  EXPECT_TRUE(Input(1, 4).ok());
+  const std::optional<LeaseWork> second = book_.Next();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_FALSE(second->first);
+  EXPECT_TRUE(Finish(1, 4));
+  EXPECT_EQ(book_.Unacknowledged().size(), 2u);
+  EXPECT_EQ(book_.unacknowledged_bytes(), 20u);
+  EXPECT_TRUE(book_.Settle({5, 1}, 3));
+  EXPECT_FALSE(book_.idle());
+  EXPECT_TRUE(book_.Settle({5, 1}, 4));
+  EXPECT_TRUE(book_.idle());
+  EXPECT_FALSE(book_.Settle({5, 1}, 4)) << "a verdict comes once";
+  EXPECT_FALSE(book_.has_unacknowledged());
+}
+
+TEST_F(LeaseBookTest, WaitsForAFullBatchButNotBeyondTheLease) {
+  Grant(1, {1, 2, 3}, /*batch=*/2);
+  Prepare(1);
+  EXPECT_TRUE(Input(1, 2).ok());
+  EXPECT_THAT(Compute(), IsEmpty());
+  EXPECT_TRUE(Input(1, 3).ok());
+  EXPECT_THAT(Compute(), ElementsAre(2, 3));
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1)) << "the rest of a lease is a short batch";
+}
+
+TEST_F(LeaseBookTest, AnInputMayComeBeforeItsGrant) {
+  EXPECT_TRUE(Input(1, 7).ok());
+  EXPECT_THAT(Compute(), IsEmpty());
+  Grant(1, {7});
+  Prepare(1);
+  EXPECT_THAT(Compute(), ElementsAre(7));
+  EXPECT_THAT(refused_, IsEmpty());
+}
+
+TEST_F(LeaseBookTest, LeasesRunInTheOrderOfTheirGrantsUnlessTheFirstWaits) {
+  Grant(1, {1});
+  Grant(2, {2});
+  Prepare(1);
+  Prepare(2);
+  EXPECT_TRUE(Input(2, 2).ok());
+  EXPECT_THAT(Compute(), ElementsAre(2));
+  Grant(3, {3});
+  Prepare(3);
+  EXPECT_TRUE(Input(3, 3).ok());
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_THAT(Compute(), ElementsAre(3));
+}
+
+TEST_F(LeaseBookTest, ADamagedOrUnfitInputIsRefusedAndItsTileGone) {
+  Grant(1, {1, 2, 3, 4});
+  std::vector<IncomingTile> inputs;
+  for (uint64_t i = 1; i <= 4; ++i) inputs.push_back(TestInput({5, 1}, i));
+  inputs[0].intact = false;
+  inputs[1].header.mutable_tensors(0)->mutable_rect()->set_width(9);
+  inputs[2].payload.pop_back();
+  EXPECT_TRUE(book_.AddInputs(std::move(inputs), &refused_).ok());
+  ASSERT_EQ(refused_.size(), 3u);
+  EXPECT_EQ(refused_[0].text, "the input of tile 1 was damaged on the way: wrong checksum");
+  EXPECT_EQ(refused_[1].text,
+            "the input of tile 2 has another size, sample type or channels than its stage");
+  EXPECT_EQ(refused_[2].text, "the input of tile 3 has 7 bytes instead of 8");
+  Prepare(1);
+  EXPECT_THAT(Compute(), ElementsAre(4)) << "the control: a good one is computed";
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_THAT(Compute(), IsEmpty()) << "its failure was reported: it runs again elsewhere";
+}
+
+TEST_F(LeaseBookTest, RefusesAGrantOfAnotherEpochOrSeenBefore) {
+  EXPECT_EQ(book_.AddGrant(TestLease({4, 9}, {1}), &refused_).message(),
+            "lease 4/9 is of another epoch than the coordinator's, which is 5");
+  Grant(2, {1});
+  EXPECT_EQ(book_.AddGrant(TestLease({5, 2}, {1}), &refused_).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(book_.AddGrant(TestLease({5, 1}, {1}), &refused_).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(book_.AddGrant(TestLease({5, 3}, {}), &refused_).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(book_.AddGrant(TestLease({5, 4}, {1, 1}), &refused_).message(),
+            "lease 5/4 names tile 1 twice");
+}
+
+TEST_F(LeaseBookTest, RefusesAnOlderCoordinator) {
+  book_.EndSession();
+  const absl::Status status = book_.BeginSession(4);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.message(),
+            "the coordinator has epoch 4, but this worker has served epoch 5: an older coordinator "
+            "is not served");
+  EXPECT_TRUE(book_.BeginSession(5).ok());
+  Grant(7, {1});
+  book_.EndSession();
+  EXPECT_TRUE(book_.BeginSession(6).ok());
+  EXPECT_EQ(book_.Sync().seen_grant_sequence(), 0u) << "sequences of a new epoch start again";
+  EXPECT_TRUE(book_.AddGrant(TestLease({6, 1}, {1}), &refused_).ok());
+}
+
+TEST_F(LeaseBookTest, HoldsNoMoreThanTwiceItsLevel) {
+  Grant(1, {0, 1, 2, 3, 4, 5, 6, 7});
+  Grant(2, {0, 1, 2, 3, 4, 5, 6, 7});
+  const absl::Status tiles = book_.AddGrant(TestLease({5, 3}, {0}), &refused_);
+  EXPECT_EQ(tiles.message(),
+            "lease 5/3 of 1 tiles goes far beyond the 8 that this worker said it would hold; it "
+            "holds 16");
+  IncomingTile big = TestInput({5, 1}, 0);
+  big.payload.resize(2001);
+  std::vector<IncomingTile> inputs;
+  inputs.push_back(big);
+  inputs[0].header.mutable_lease()->set_sequence(99);  // early: kept
+  EXPECT_TRUE(book_.AddInputs(std::move(inputs), &refused_).ok());
+  EXPECT_EQ(Input(98, 0).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(LeaseBookTest, ATakeBackOfWaitingTilesIsAnsweredAtOnce) {
+  Grant(1, {1, 2, 3});
+  Prepare(1);
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_TRUE(book_.TakeBack({5, 1}, {1, 2}));
+  EXPECT_TRUE(Input(1, 3).ok());
+  EXPECT_THAT(Compute(), ElementsAre(3));
+  EXPECT_TRUE(Finish(1, 3));
+  EXPECT_TRUE(book_.Settle({5, 1}, 3));
+  EXPECT_TRUE(book_.idle());
+  EXPECT_TRUE(book_.TakeBack({5, 1}, {})) << "one that crossed the last verdict";
+}
+
+TEST_F(LeaseBookTest, ATakeBackOfAComputingTileIsAnsweredWhenItCameOut) {
+  Grant(1, {1, 2});
+  Prepare(1);
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_FALSE(book_.TakeBack({5, 1}, {}));
+  EXPECT_THAT(book_.TakeDropped(), IsEmpty());
+  EXPECT_FALSE(Finish(1, 1)) << "nobody wants it";
+  EXPECT_THAT(book_.TakeDropped(), ElementsAre(LeaseRef{5, 1}));
+  EXPECT_THAT(book_.TakeDropped(), IsEmpty()) << "answered once";
+  EXPECT_TRUE(book_.idle());
+}
+
+TEST_F(LeaseBookTest, ATakenBackResultIsForgotten) {
+  Grant(1, {1});
+  Prepare(1);
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(Finish(1, 1));
+  EXPECT_TRUE(book_.TakeBack({5, 1}, {}));
+  EXPECT_TRUE(book_.Unacknowledged().empty());
+  EXPECT_EQ(book_.unacknowledged_bytes(), 0u);
+}
+
+TEST_F(LeaseBookTest, StopsWhenTooMuchWaitsForVerdicts) {
+  Grant(1, {1, 2, 3});
+  Prepare(1);
+  for (uint64_t i = 1; i <= 3; ++i) EXPECT_TRUE(Input(1, i).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(Finish(1, 1, 60));
+  EXPECT_THAT(Compute(), ElementsAre(2));
+  EXPECT_TRUE(Finish(1, 2, 60));
+  EXPECT_TRUE(book_.full());
+  EXPECT_THAT(Compute(), IsEmpty());
+  EXPECT_TRUE(book_.Settle({5, 1}, 1));
+  EXPECT_FALSE(book_.full());
+  EXPECT_THAT(Compute(), ElementsAre(3));
+}
+
+TEST_F(LeaseBookTest, AFailedTileAndAFailedLeaseAreReportedOnce) {
+  Grant(1, {1, 2, 3});
+  Prepare(1);
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(book_.Fail({5, 1}, 1));
+  EXPECT_FALSE(book_.Fail({5, 1}, 1));
+  EXPECT_THAT(book_.FailLease({5, 1}), ElementsAre(2, 3));
+  EXPECT_THAT(book_.FailLease({5, 1}), IsEmpty());
+  EXPECT_TRUE(book_.idle());
+}
+
+TEST_F(LeaseBookTest, TheSyncSaysWhatIsHeld) {
+  Grant(1, {1, 2});  // finished but for a verdict
+  Grant(2, {3, 4});  // running
+  Grant(3, {5});     // being prepared
+  Prepare(1);
+  Prepare(2);
+  for (uint64_t i = 1; i <= 2; ++i) EXPECT_TRUE(Input(1, i).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_THAT(Compute(), ElementsAre(2));
+  EXPECT_TRUE(Finish(1, 1));
+  EXPECT_TRUE(Finish(1, 2));
+  EXPECT_TRUE(book_.Settle({5, 1}, 1));
+  EXPECT_TRUE(Input(2, 4).ok());
+  EXPECT_THAT(Compute(), ElementsAre(4));
+  EXPECT_EQ(book_.Next()->kind, LeaseWork::Kind::kPrepare) << "lease 3";
+  Grant(4, {6});
+
+  const v1::WorkerSync sync = book_.Sync();
+  EXPECT_EQ(sync.seen_grant_sequence(), 4u);
+  EXPECT_EQ(sync.credits().tiles(), 8u);
+  EXPECT_EQ(sync.credits().bytes(), 1000u);
+  ASSERT_EQ(sync.held_size(), 4);
+  EXPECT_EQ(sync.held(0).state(), v1::HeldLease::STATE_FINISHED);
+  EXPECT_THAT(sync.held(0).open_tiles(), ElementsAre(2));
+  EXPECT_EQ(sync.held(1).state(), v1::HeldLease::STATE_RUNNING);
+  EXPECT_THAT(sync.held(1).open_tiles(), ElementsAre(3, 4));
+  EXPECT_EQ(sync.held(2).state(), v1::HeldLease::STATE_PREPARING);
+  EXPECT_EQ(sync.held(3).state(), v1::HeldLease::STATE_QUEUED);
+  EXPECT_THAT(sync.held(3).open_tiles(), ElementsAre(6));
+}
+
+TEST_F(LeaseBookTest, TheEndOfASessionDropsWhatHasNotStarted) {
+  Grant(1, {1, 2, 3});
+  Grant(2, {4});
+  Prepare(1);
+  EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_TRUE(Input(1, 2).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(Input(3, 9).ok()) << "early";
+  book_.EndSession();
+  EXPECT_TRUE(book_.BeginSession(5).ok());
+  const v1::WorkerSync sync = book_.Sync();
+  EXPECT_EQ(sync.seen_grant_sequence(), 2u);
+  ASSERT_EQ(sync.held_size(), 1) << "lease 2 had not started";
+  EXPECT_THAT(sync.held(0).open_tiles(), ElementsAre(1, 2)) << "the input of tile 3 never came";
+  EXPECT_THAT(Compute(), ElementsAre(2)) << "what runs goes on";
+  EXPECT_TRUE(Finish(1, 1));
+  EXPECT_TRUE(Finish(1, 2));
+  EXPECT_EQ(book_.Unacknowledged().size(), 2u);
+  Grant(3, {9});
+  Prepare(3);
+  EXPECT_THAT(Compute(), IsEmpty()) << "inputs of the old session are gone with it";
+}
+
+}  // namespace
+}  // namespace tilewright
