@@ -104,6 +104,11 @@ std::string OneLine(absl::string_view text) {
   return absl::StrReplaceAll(absl::StripAsciiWhitespace(text), {{"\n", "; "}});
 }
 
+absl::Status Lost(const std::string& doing) {
+  return absl::InternalError(
+      absl::StrCat(doing, ": the export process ended and its exit status was lost"));
+}
+
 }  // namespace
 
 absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit) {
@@ -123,6 +128,7 @@ absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit
   const auto child_fd = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
   if (child_fd < 0) {
     const int why = errno;
+    if (why == ESRCH) return Lost(doing);
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     return FileError("watching the export to", command.to, why);
@@ -136,10 +142,7 @@ absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit
     return absl::DeadlineExceededError(absl::StrCat(doing, ": the export process was ended after ",
                                                     absl::FormatDuration(limit), because));
   }
-  if (!outcome.status_known) {
-    return absl::InternalError(
-        absl::StrCat(doing, ": the export process ended and its exit status was lost", because));
-  }
+  if (!outcome.status_known) return Lost(doing);
   if (WIFSIGNALED(outcome.wait_status)) {
     const int signal_number = WTERMSIG(outcome.wait_status);
     return absl::InternalError(absl::StrCat(doing, ": the export process died of signal ",
