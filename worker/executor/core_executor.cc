@@ -1,8 +1,8 @@
 #include "worker/executor/core_executor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <list>
-#include <map>
 #include <string>
 #include <utility>
 
@@ -41,13 +41,12 @@ class CoreExecutor : public Executor {
                                       ", this one is ", model.digest));
     }
     TW_ASSIGN_OR_RETURN(const StageNumbers numbers, ReadStage(spec, model.manifest));
-    manifests_[model.digest] = model.manifest;
     const StageKey key = KeyOf(spec, numbers.channels.network_in);
     if (FindStage(key) != nullptr) return absl::OkStatus();
     TW_ASSIGN_OR_RETURN(Engine * engine, EngineNamed(model.manifest.engine()));
     if (stages_.size() == kStagesMax) stages_.pop_back();
     TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, engine->Load(model, key, progress));
-    stages_.emplace_front(key, std::move(stage));
+    stages_.push_front({key, model.manifest, std::move(stage)});
     return absl::OkStatus();
   }
 
@@ -76,6 +75,11 @@ class CoreExecutor : public Executor {
   }
 
  private:
+  struct Kept {
+    StageKey key;
+    v1::ModelManifest manifest;
+    std::unique_ptr<Stage> stage;
+  };
   struct PreparedStage {
     StageNumbers numbers;
     Stage* stage = nullptr;
@@ -95,18 +99,20 @@ class CoreExecutor : public Executor {
   // Moves the stage to the front of the kept ones. Null if it is not among them.
   Stage* FindStage(const StageKey& key) {
     for (auto it = stages_.begin(); it != stages_.end(); ++it) {
-      if (it->first != key) continue;
+      if (it->key != key) continue;
       stages_.splice(stages_.begin(), stages_, it);
-      return stages_.front().second.get();
+      return stages_.front().stage.get();
     }
     return nullptr;
   }
 
   absl::StatusOr<PreparedStage> Prepared(const v1::StageSpec& spec) {
-    const auto manifest = manifests_.find(spec.model_digest());
-    if (manifest != manifests_.end()) {
+    const auto of_model = std::find_if(stages_.begin(), stages_.end(), [&spec](const Kept& kept) {
+      return kept.key.model_digest == spec.model_digest();
+    });
+    if (of_model != stages_.end()) {
       PreparedStage prepared;
-      TW_ASSIGN_OR_RETURN(prepared.numbers, ReadStage(spec, manifest->second));
+      TW_ASSIGN_OR_RETURN(prepared.numbers, ReadStage(spec, of_model->manifest));
       prepared.stage = FindStage(KeyOf(spec, prepared.numbers.channels.network_in));
       if (prepared.stage != nullptr) return prepared;
     }
@@ -116,6 +122,25 @@ class CoreExecutor : public Executor {
                      spec.tile_height(), " was not prepared on this worker"));
   }
 
+  // Cutting out contributions relies on it.
+  static absl::Status CheckOutputs(const StageNumbers& numbers, size_t count,
+                                   const std::vector<NetworkTile>& outputs) {
+    const Size size{numbers.scale.Exact(numbers.shape.width),
+                    numbers.scale.Exact(numbers.shape.height)};
+    const int channels = numbers.channels.network_out;
+    const auto samples = static_cast<size_t>(size.area() * channels);
+    const auto right = [&](const NetworkTile& tile) {
+      return tile.size == size && tile.channels == channels && tile.values.size() == samples;
+    };
+    if (outputs.size() == count && std::all_of(outputs.begin(), outputs.end(), right)) {
+      return absl::OkStatus();
+    }
+    return EngineError(
+        v1::FAILURE_CAUSE_BAD_RESULT,
+        absl::StrCat("the engine gave ", outputs.size(), " tiles for ", count, ", not each of ",
+                     ToString(size), " with ", channels, " channels"));
+  }
+
   static absl::Status RunTiles(const PreparedStage& prepared, const std::vector<TileTask>& tasks,
                                std::vector<TileOutcome>* outcomes) {
     std::vector<NetworkTile> inputs;
@@ -123,6 +148,7 @@ class CoreExecutor : public Executor {
     const auto start = std::chrono::steady_clock::now();
     TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> outputs, prepared.stage->Run(inputs));
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    TW_RETURN_IF_ERROR(CheckOutputs(prepared.numbers, tasks.size(), outputs));
     for (size_t i = 0; i < tasks.size(); ++i) {
       TileOutcome& outcome = (*outcomes)[i];
       outcome.samples = FromNetworkTile(prepared.numbers, tasks[i], outputs[i]);
@@ -132,8 +158,7 @@ class CoreExecutor : public Executor {
   }
 
   const std::vector<std::unique_ptr<Engine>> engines_;
-  std::map<std::string, v1::ModelManifest> manifests_;  // by digest, of every model prepared
-  std::list<std::pair<StageKey, std::unique_ptr<Stage>>> stages_;  // most recently used first
+  std::list<Kept> stages_;  // most recently used first
 };
 
 }  // namespace
