@@ -65,9 +65,10 @@ struct Lease {
   Instant clock;                      // last restart of the work clock; valid if started
   uint64_t progress = 0;              // of the preparation
   double patience = 1;                // factor on its budgets
-  bool overdue = false;     // lapsed, or not started in time: its worker gets nothing until it ends
-  int take_backs_open = 0;  // sent and not yet answered by LeaseDropped
-  int sync_asks = 0;        // syncs asked for to learn whether the worker still holds it
+  bool overdue = false;  // lapsed, or not started in time: its worker gets nothing until it ends
+  bool take_back_sent = false;  // of the whole lease, on the present stream
+  int take_backs_open = 0;      // sent on any stream and not yet answered by LeaseDropped
+  int sync_asks = 0;            // syncs asked for to learn whether the worker still holds it
 
   bool live() const {
     return state == LeaseState::kQueued || state == LeaseState::kPreparing ||

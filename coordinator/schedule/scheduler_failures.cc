@@ -82,6 +82,20 @@ void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const 
   }
 }
 
+void Scheduler::Impl::GiveUp(Lease& lease) {
+  Job* job = lease.job;
+  Worker& worker = *lease.worker;
+  const std::vector<int64_t> wanted = lease.WantedTiles();
+  EndLease(lease);
+  if (wanted.empty()) return;
+  Tell(job, "tile_requeued", wanted.front(), worker.name,
+       absl::StrCat("Worker ", worker.name, " gave up a lease unasked; ",
+                    schedule::TileList(wanted), " will run again."));
+  // A worker that does nothing but this would do it for ever.
+  ChargeWorker(job, worker);
+  ChargeTile(*job, worker, wanted.front(), TileFailureCauseName(TileFailureCause::kRefused));
+}
+
 void Scheduler::Impl::ChargeWorker(Job* job, Worker& worker) {
   worker.charges++;
   if (job != nullptr) job->worker_charges[worker.name]++;

@@ -126,22 +126,9 @@ class Scheduler::Impl {
   void SyncLease(Lease& lease, const HeldLease& held);
   void ApplyCredits(Worker& worker);
 
-  // ---- scheduler_leases.cc: the life of leases and their clocks
-  void On(const LeaseStarted& event);
-  void On(const LeasePreparing& event);
+  // ---- scheduler_leases.cc: the life of leases
   void On(const LeaseDropped& event);
   void Grant(Worker& worker, Job& job, std::vector<int64_t> tiles);
-  void Start(Lease& lease, Instant started);
-  void RestartClock(Lease& lease);
-  absl::Duration StartBudgetOf(const Lease& lease) const;
-  void OnLeaseDeadline(Lease& lease);
-  void Lapse(Lease& lease);
-  void PreparationStalled(Lease& lease);
-  // The tiles that the lease held up are rather tried by another worker next.
-  void PreferOthers(Lease& lease);
-  void ReturnQueued(Worker& worker);
-  // The first lease that has not ended starts to be waited for.
-  void ArmHead(Worker& worker);
   // Takes the whole lease back: its tiles are ready again, the worker is told. `text` is what the
   // worker reads.
   void TakeBackLease(Lease& lease, const std::string& text);
@@ -154,6 +141,24 @@ class Scheduler::Impl {
   // is not accepted becomes ready.
   void SettleTile(Lease& lease, int64_t position);
   void EndLease(Lease& lease);
+
+  // ---- scheduler_clocks.cc: the clocks of leases
+  void On(const LeaseStarted& event);
+  void On(const LeasePreparing& event);
+  void Start(Lease& lease, Instant started);
+  void RestartClock(Lease& lease);
+  absl::Duration StartBudgetOf(const Lease& lease) const;
+  void OnLeaseDeadline(Lease& lease);
+  void Lapse(Lease& lease);
+  void PreparationStalled(Lease& lease);
+  // The tiles that the lease held up are rather tried by another worker next.
+  void PreferOthers(Lease& lease);
+  // Nothing stays queued behind an attempt that may never end.
+  void ReturnQueued(Worker& worker);
+  // The first lease that has not ended starts to be waited for.
+  void ArmHead(Worker& worker);
+  // Asks for a sync if the worker does not settle by itself what it was told to drop, or what
+  // lapsed.
   void WaitForReturn(Lease& lease);
 
   // ---- scheduler_results.cc
@@ -167,6 +172,8 @@ class Scheduler::Impl {
   // ---- scheduler_failures.cc
   void On(const TileFailed& event);
   void OutOfMemory(Job& job, Worker& worker, int64_t tile, const TileFailed& event);
+  // The worker dropped the lease though nobody asked for it: a refusal of its first tile.
+  void GiveUp(Lease& lease);
   void ChargeWorker(Job* job, Worker& worker);
   // One more charged failure; ends the job if the tile is poison. `what` is a noun phrase: "a model
   // error: …".

@@ -50,14 +50,19 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     }
     SetSpeed(*stage, worker, at, true);
   }
-  Tell(nullptr, "worker_joined", std::nullopt, worker.name,
-       absl::StrCat("Worker ", worker.name, came_back ? " came back." : " joined."));
+  const std::string text =
+      absl::StrCat("Worker ", worker.name, came_back ? " came back." : " joined.");
+  bool told = false;
   Touch(worker);
   for (const auto& [id, job] : active_jobs_) {
     const bool was_candidate = job->candidates.contains(worker.id);  // its stream was replaced
     RefreshCandidate(*job, worker);
-    if (was_candidate && job->candidates.contains(worker.id)) CandidatesChanged(*job);
+    if (!job->candidates.contains(worker.id)) continue;
+    if (was_candidate) CandidatesChanged(*job);
+    Tell(job, "worker_joined", std::nullopt, worker.name, text);
+    told = true;
   }
+  if (!told) Tell(nullptr, "worker_joined", std::nullopt, worker.name, text);
 }
 
 void Scheduler::Impl::On(const WorkerHeard& event) {
@@ -109,7 +114,7 @@ void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
   std::map<uint64_t, std::vector<int64_t>> offered;  // by job
   const std::vector<Lease*> leases = worker.leases;
   for (Lease* lease : leases) {
-    lease->take_backs_open = 0;
+    lease->take_back_sent = false;
     const LeaseState was = lease->state;
     if (lease->live()) {
       // An attempt that ran may have finished: its result stays welcome, and a sync may bring the
@@ -243,7 +248,7 @@ void Scheduler::Impl::SyncLease(Lease& lease, const HeldLease& held) {
     case LeaseState::kReturning:
     case LeaseState::kLapsed:
       if (lease.state == LeaseState::kOrphaned) lease.state = LeaseState::kReturning;
-      if (lease.wanted == 0 && lease.take_backs_open == 0) {
+      if (lease.wanted == 0 && !lease.take_back_sent) {
         TakeBackLease(lease, "Its tiles are no longer wanted.");
       } else if (deadlines_.At({TimerKind::kLease, sequence}) == Instant::Never()) {
         WaitForReturn(lease);

@@ -17,18 +17,17 @@ namespace tilewright::schedule {
 struct Lease;
 struct Stage;
 
-//          joined                        joined, same incarnation
-//   (none) ------> kConnected <------------------------------------- kGone
-//                   ^      |  stream closed, or silence               ^ |
-//   synced, or held |      +------------------------------------------+ | an hour
-//   no lease        |      |                                          | v
-//                   |      +--> kResyncing --- stream closed ---------+ (forgotten)
-//                 kResyncing
-//
+//                joined                 stream closed, silence            an hour
+//   (none) -----------------> kConnected -------------------------> kGone --------> (forgotten)
+//                              ^   ^  joined, new incarnation         |  ^
+//                              |   +----------------------------------+  | stream closed, silence
+//                       synced |                                      |  |
+//                              +------- kResyncing <------------------+  |
+//                                           |   joined, same incarnation |
+//                                           +----------------------------+
 enum class WorkerState : uint8_t {
   kConnected,  // gets leases
-  kResyncing,  // came back with leases from its earlier stream; gets none until it has said what it
-               // holds
+  kResyncing,  // came back; gets leases again once it has said what it holds
   kGone,       // no stream; its running leases are orphaned, its results welcome
 };
 
