@@ -94,6 +94,7 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
     return connection_->render->CreateJob(&context, create, &response);
   }));
   submission.job = JobFromProto(response.job());
+  if (dry_run) submission.job.state = JobState::kPlanned;
   return submission;
 }
 

@@ -9,6 +9,8 @@ absl::string_view JobStateName(JobState state) {
   switch (state) {
     case JobState::kUnknown:
       return "unknown";
+    case JobState::kPlanned:
+      return "planned";
     case JobState::kQueued:
       return "queued";
     case JobState::kRunning:

@@ -39,7 +39,8 @@ struct RenderRequest {
 //      |          |           |
 //      +----------+-----------+-> kFailed | kCancelled
 enum class JobState {
-  kUnknown,    // said by a newer coordinator, or a dry run
+  kUnknown,    // said by a newer coordinator
+  kPlanned,    // planned by a dry run, and nothing more
   kQueued,     // planned, nothing granted yet
   kRunning,    // tiles are being computed
   kMerging,    // all tiles accepted; the output is being finished

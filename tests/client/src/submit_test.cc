@@ -147,6 +147,7 @@ TEST_F(SubmitTest, ADryRunSaysSoAndLeavesNothing) {
   const auto submission = client_->DryRun(Request());
   ASSERT_TRUE(submission.ok()) << submission.status();
   EXPECT_EQ(submission->job.name, "");
+  EXPECT_EQ(submission->job.state, JobState::kPlanned);
   EXPECT_EQ(submission->job.plan.tiles, 4u);
   EXPECT_TRUE(fake_.log().jobs.at(0).dry_run());
   EXPECT_THAT(Files(), ElementsAre("in put.png"));
