@@ -63,8 +63,25 @@ void Scheduler::Impl::Dispatch() {
       if (LiveLeases(*worker) == (prefetch ? 1 : 0)) GiveLease(*worker, prefetch);
     }
   }
+  if (yield_) YieldToReturned();
+  yield_ = false;
   for (Worker* worker : awake_) worker->awake = false;
   awake_.clear();
+}
+
+void Scheduler::Impl::YieldToReturned() {
+  for (const auto& [rank, job] : ready_jobs_) {
+    int64_t returned = static_cast<int64_t>(job->tiles.returned().size());
+    for (const auto& [id, worker] : job->candidates) {
+      if (returned <= 0) break;
+      if (LiveLeases(*worker) < 2) continue;
+      Lease& last = *worker->leases.back();
+      if (last.state != LeaseState::kQueued || last.job != job) continue;
+      if (last.tiles.front() < *job->tiles.returned().begin()) continue;
+      returned -= last.open;
+      TakeBackLease(last, "Tiles of a worker that left come first.");
+    }
+  }
 }
 
 bool Scheduler::Impl::GiveLease(Worker& worker, bool prefetch) {

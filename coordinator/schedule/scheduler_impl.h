@@ -186,6 +186,9 @@ class Scheduler::Impl {
   void Touch(Worker& worker);
   void UpdateIdle(Worker& worker);
   int LiveLeases(const Worker& worker) const;
+  // After a worker left: leases granted in advance make room for its tiles, which come earlier in
+  // the picture.
+  void YieldToReturned();
   // One lease for a worker without, or behind the only one it has. False if there is nothing for
   // it.
   bool GiveLease(Worker& worker, bool prefetch);
@@ -216,7 +219,8 @@ class Scheduler::Impl {
       leases_;  // by sequence; all that have not ended
   std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
   std::vector<Worker*> awake_;  // to be looked at before the event ends
-  bool wake_idle_ = false;      // tiles became ready: idle workers are to be looked at
+  bool yield_ = false;      // a worker left: what was granted in advance makes room for its tiles
+  bool wake_idle_ = false;  // tiles became ready: idle workers are to be looked at
   schedule::Deadlines deadlines_;
 };
 

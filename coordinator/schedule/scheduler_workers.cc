@@ -104,6 +104,7 @@ void Scheduler::Impl::Disconnect(Worker& worker, const std::string& why) {
 
 void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
   worker.state = WorkerState::kGone;
+  yield_ = true;
   deadlines_.Clear({TimerKind::kLiveness, worker.id});
   deadlines_.Set({TimerKind::kForget, worker.id}, now_ + options_.worker_memory);
   if (worker.canary.has_value()) worker.late_canary = worker.canary;
