@@ -90,8 +90,9 @@ void ControlCall::OnWriteDone(bool ok) {
 }
 
 void ControlCall::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<ControlCall> self = std::move(self_);
-  listener_.ended(*this, FromGrpc(status));
+  const auto ended = listener_.ended;  // this may be gone before the call returns
+  const absl::Status reason = FromGrpc(status);
+  ended(std::move(self_), reason);
 }
 
 }  // namespace tilewright

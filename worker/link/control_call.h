@@ -1,5 +1,6 @@
 // The worker's end of one Control stream. Thread-safe; nothing blocks. It keeps itself alive until
-// the call has ended.
+// the call has ended, and then hands itself over: the last owner must let go of it on a thread of
+// its own, because with a call a channel may end, and with the channel gRPC's threads.
 
 #ifndef TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_
 #define TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_
@@ -24,7 +25,7 @@ class ControlCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1:
   // Called on gRPC's threads, one call at a time; must not block. `ended` is called once, last.
   struct Listener {
     std::function<void(ControlCall& stream, v1::ControlResponse events)> events;
-    std::function<void(ControlCall& stream, const absl::Status& status)> ended;
+    std::function<void(std::shared_ptr<ControlCall> stream, const absl::Status& status)> ended;
   };
 
   // Opens the stream; `hello` goes first.

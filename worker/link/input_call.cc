@@ -40,8 +40,9 @@ void InputCall::OnReadDone(bool ok) {
 }
 
 void InputCall::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<InputCall> self = std::move(self_);
-  listener_.ended(*this, failure_.ok() ? FromGrpc(status) : failure_);
+  const auto ended = listener_.ended;  // this may be gone before the call returns
+  const absl::Status reason = failure_.ok() ? FromGrpc(status) : failure_;
+  ended(std::move(self_), reason);
 }
 
 }  // namespace tilewright

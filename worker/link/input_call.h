@@ -1,5 +1,6 @@
 // The worker's end of one ReceiveTiles stream. Thread-safe; nothing blocks. It keeps itself alive
-// until the call has ended.
+// until the call has ended, and then hands itself over: the last owner must let go of it on a
+// thread of its own, because with a call a channel may end, and with the channel gRPC's threads.
 
 #ifndef TILEWRIGHT_WORKER_LINK_INPUT_CALL_H_
 #define TILEWRIGHT_WORKER_LINK_INPUT_CALL_H_
@@ -25,7 +26,7 @@ class InputCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
   struct Listener {
     // All tiles that one message completed. An error ends the stream with it.
     std::function<absl::Status(std::vector<IncomingTile> tiles)> inputs;
-    std::function<void(InputCall& stream, const absl::Status& status)> ended;
+    std::function<void(std::shared_ptr<InputCall> stream, const absl::Status& status)> ended;
   };
 
   static std::shared_ptr<InputCall> Open(const std::shared_ptr<grpc::Channel>& channel,

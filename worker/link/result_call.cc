@@ -85,8 +85,9 @@ void ResultCall::OnWriteDone(bool ok) {
 }
 
 void ResultCall::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<ResultCall> self = std::move(self_);
-  listener_.ended(*this, FromGrpc(status));
+  const auto ended = listener_.ended;  // this may be gone before the call returns
+  const absl::Status reason = FromGrpc(status);
+  ended(std::move(self_), reason);
 }
 
 }  // namespace tilewright

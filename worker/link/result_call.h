@@ -1,5 +1,7 @@
 // The worker's end of one SubmitTiles stream: results out, verdicts in. Thread-safe; nothing
-// blocks. It keeps itself alive until the call has ended.
+// blocks. It keeps itself alive until the call has ended, and then hands itself over: the last
+// owner must let go of it on a thread of its own, because with a call a channel may end, and with
+// the channel gRPC's threads.
 
 #ifndef TILEWRIGHT_WORKER_LINK_RESULT_CALL_H_
 #define TILEWRIGHT_WORKER_LINK_RESULT_CALL_H_
@@ -27,7 +29,7 @@ class ResultCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, v1::Su
   // Called on gRPC's threads, one call at a time; must not block. `ended` is called once, last.
   struct Listener {
     std::function<void(const v1::SubmitTilesResponse& verdicts)> verdicts;
-    std::function<void(ResultCall& stream, const absl::Status& status)> ended;
+    std::function<void(std::shared_ptr<ResultCall> stream, const absl::Status& status)> ended;
   };
 
   // Opens the stream; its first message names the worker.

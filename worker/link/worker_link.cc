@@ -75,6 +75,7 @@ void WorkerLink::Stop() {
 void WorkerLink::Tend() {
   absl::MutexLock lock(&mutex_);
   while (!stopping_ && fatal_.ok()) {
+    ended_.clear();
     const Instant now = Now();
     if (!control_ && now >= control_at_) OpenControl();
     if (known_ && !results_ && now >= results_at_) OpenResults();
@@ -113,6 +114,7 @@ void WorkerLink::ShutDown() {
   if (inputs_) inputs_->Cancel();
   if (results_) results_->Cancel();
   while (streams_ > 0) changed_.Wait(&mutex_);
+  ended_.clear();
 }
 
 void WorkerLink::BeatHeart() {

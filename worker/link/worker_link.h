@@ -93,12 +93,12 @@ class WorkerLink final : private TileDesk {
   void OpenResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What they say, on gRPC's threads.
   void OnControl(ControlCall& stream, v1::ControlResponse response);
-  void OnControlEnded(ControlCall& stream, const absl::Status& status);
+  void OnControlEnded(std::shared_ptr<ControlCall> stream, const absl::Status& status);
   absl::Status OnInputs(std::vector<IncomingTile> tiles);
-  void OnInputsEnded(InputCall& stream, const absl::Status& status);
+  void OnInputsEnded(std::shared_ptr<InputCall> stream, const absl::Status& status);
   void OnVerdicts(const v1::SubmitTilesResponse& response);
-  void OnResultsEnded(ResultCall& stream, const absl::Status& status);
-  void StreamEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnResultsEnded(std::shared_ptr<ResultCall> stream, const absl::Status& status);
+  void StreamEnded(std::shared_ptr<void> stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   using Events = std::vector<v1::WorkerEvent>;
   void OnHello(ControlCall& stream, const v1::HelloReply& reply, Events* answers)
@@ -141,6 +141,7 @@ class WorkerLink final : private TileDesk {
   std::shared_ptr<ControlCall> control_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<InputCall> inputs_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<ResultCall> results_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<void>> ended_ ABSL_GUARDED_BY(mutex_);  // for Run's thread to free
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;          // not yet ended, given-up ones included
   bool in_session_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was answered
   Instant session_began_ ABSL_GUARDED_BY(mutex_);

@@ -63,8 +63,8 @@ void WorkerLink::OpenControl() {
   listener.events = [this](ControlCall& stream, v1::ControlResponse response) {
     OnControl(stream, std::move(response));
   };
-  listener.ended = [this](ControlCall& stream, const absl::Status& status) {
-    OnControlEnded(stream, status);
+  listener.ended = [this](std::shared_ptr<ControlCall> stream, const absl::Status& status) {
+    OnControlEnded(std::move(stream), status);
   };
   ++streams_;
   // A callback of the new stream waits for the lock that we hold, so it finds control_ set.
@@ -77,8 +77,8 @@ void WorkerLink::OpenInputs() {
   request.set_incarnation(options_.incarnation);
   InputCall::Listener listener;
   listener.inputs = [this](std::vector<IncomingTile> tiles) { return OnInputs(std::move(tiles)); };
-  listener.ended = [this](InputCall& stream, const absl::Status& status) {
-    OnInputsEnded(stream, status);
+  listener.ended = [this](std::shared_ptr<InputCall> stream, const absl::Status& status) {
+    OnInputsEnded(std::move(stream), status);
   };
   ++streams_;
   inputs_ = InputCall::Open(data_channel_, request, std::move(listener));
@@ -87,8 +87,8 @@ void WorkerLink::OpenInputs() {
 void WorkerLink::OpenResults() {
   ResultCall::Listener listener;
   listener.verdicts = [this](const v1::SubmitTilesResponse& response) { OnVerdicts(response); };
-  listener.ended = [this](ResultCall& stream, const absl::Status& status) {
-    OnResultsEnded(stream, status);
+  listener.ended = [this](std::shared_ptr<ResultCall> stream, const absl::Status& status) {
+    OnResultsEnded(std::move(stream), status);
   };
   ++streams_;
   results_ =
@@ -214,9 +214,9 @@ void WorkerLink::AddRefused(std::vector<RefusedTile> refused, Events* events) {
   }
 }
 
-void WorkerLink::OnControlEnded(ControlCall& stream, const absl::Status& status) {
+void WorkerLink::OnControlEnded(std::shared_ptr<ControlCall> stream, const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  if (&stream == control_.get()) {
+  if (stream == control_) {
     control_ = nullptr;
     if (in_session_ && Now() - session_began_ >= kGoodSession) control_backoff_.Reset();
     in_session_ = false;
@@ -234,7 +234,7 @@ void WorkerLink::OnControlEnded(ControlCall& stream, const absl::Status& status)
                    options_.coordinator, Words(status), absl::ToInt64Milliseconds(pause));
     }
   }
-  StreamEnded();
+  StreamEnded(std::move(stream));
 }
 
 absl::Status WorkerLink::OnInputs(std::vector<IncomingTile> tiles) {
@@ -249,14 +249,14 @@ absl::Status WorkerLink::OnInputs(std::vector<IncomingTile> tiles) {
 }
 
 // Without inputs a session is worth nothing: it begins anew, and the sync says what got lost.
-void WorkerLink::OnInputsEnded(InputCall& stream, const absl::Status& status) {
+void WorkerLink::OnInputsEnded(std::shared_ptr<InputCall> stream, const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  if (&stream == inputs_.get()) {
+  if (stream == inputs_) {
     inputs_ = nullptr;
     if (!stopping_) spdlog::warn("the stream of inputs ended ({})", Words(status));
     if (control_ && !stopping_) control_->Cancel();
   }
-  StreamEnded();
+  StreamEnded(std::move(stream));
 }
 
 void WorkerLink::OnVerdicts(const v1::SubmitTilesResponse& response) {
@@ -275,9 +275,9 @@ void WorkerLink::OnVerdicts(const v1::SubmitTilesResponse& response) {
   if (stopping_) changed_.SignalAll();
 }
 
-void WorkerLink::OnResultsEnded(ResultCall& stream, const absl::Status& status) {
+void WorkerLink::OnResultsEnded(std::shared_ptr<ResultCall> stream, const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  if (&stream == results_.get()) {
+  if (stream == results_) {
     results_ = nullptr;
     results_at_ = Now() + results_backoff_.Next();
     if (!stopping_) spdlog::warn("the stream of results ended ({})", Words(status));
@@ -298,10 +298,11 @@ void WorkerLink::OnResultsEnded(ResultCall& stream, const absl::Status& status) 
       work_.Signal();
     }
   }
-  StreamEnded();
+  StreamEnded(std::move(stream));
 }
 
-void WorkerLink::StreamEnded() {
+void WorkerLink::StreamEnded(std::shared_ptr<void> stream) {
+  ended_.push_back(std::move(stream));
   --streams_;
   changed_.SignalAll();
 }
