@@ -88,12 +88,12 @@ std::string EventText(const Event& event) {
   if (event.tile.has_value()) absl::StrAppend(&text, ", tile ", *event.tile);
   if (!event.worker.empty()) absl::StrAppend(&text, ", worker ", event.worker);
   if (!event.text.empty()) absl::StrAppend(&text, ": ", event.text);
-  return text;
+  return Printable(text);
 }
 
 std::string ErrorText(const absl::Status& error) {
   const std::string reason = ErrorReason(error);
-  return absl::StrCat("tilewright: ", error.message(),
+  return absl::StrCat("tilewright: ", Printable(error.message()),
                       reason.empty() ? "" : absl::StrCat(" [", reason, "]"));
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "absl/strings/ascii.h"
+
 namespace tilewright {
 namespace {
 
@@ -14,6 +16,14 @@ size_t Characters(const std::string& text) {
 
 }  // namespace
 
+std::string Printable(absl::string_view text) {
+  std::string printable(text);
+  for (char& c : printable) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
+  }
+  return printable;
+}
+
 std::string TextTable(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
@@ -24,7 +34,7 @@ std::string TextTable(const std::vector<std::vector<std::string>>& rows) {
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
+      line += Printable(row[i]);
       line.append(widths[i] - Characters(row[i]) + 2, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);

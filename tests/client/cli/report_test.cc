@@ -146,6 +146,12 @@ TEST(ErrorText, EndsWithTheReason) {
   EXPECT_EQ(ErrorText(absl::NotFoundError("no such job")), "tilewright: no such job");
 }
 
+TEST(Printable, KeepsTerminalsSafe) {
+  EXPECT_EQ(Printable(absl::string_view("a\0b\x1b[2Jc\n\x7fä", 12)), "a?b?[2Jc??ä");
+  EXPECT_EQ(ErrorText(absl::NotFoundError("\x1b[31mred")), "tilewright: ?[31mred");
+  EXPECT_EQ(TextTable({{"a\tb", "c"}}), "a?b  c\n");
+}
+
 TEST(TextTable, AlignsByCharacters) {
   EXPECT_EQ(TextTable({{"A", "B"}, {"äöü", ""}, {"x", "y"}}), "A    B\näöü\nx    y\n");
 }
