@@ -1,4 +1,4 @@
-// The output of a job on disk (DESIGN 5): a tiled BigTIFF written block by block in any order as
+// The output of a job on disk: a tiled BigTIFF written block by block in any order as
 // `<output>.partial`, and published by rename; PNG, JPEG and WebP are exported from it by a child
 // process. Not thread-safe.
 

@@ -14,8 +14,7 @@
 
 namespace tilewright {
 
-// Side of a block in output pixels; also the tile side of the BigTIFF and of the pixel hash (DESIGN
-// 5, 9).
+// Side of a block in output pixels; also the tile side of the BigTIFF and of the pixel hash.
 inline constexpr int64_t kBlockSide = 512;
 
 struct CanvasFormat {

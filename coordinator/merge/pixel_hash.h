@@ -1,4 +1,4 @@
-// The pixel hash of an image (DESIGN 9): XXH3-64 over the little-endian XXH3-64 values of its
+// The pixel hash of an image: XXH3-64 over the little-endian XXH3-64 values of its
 // decoded 512×512 blocks, clipped at the border, in row order. Not thread-safe; pure.
 
 #ifndef TILEWRIGHT_COORDINATOR_MERGE_PIXEL_HASH_H_

@@ -1,4 +1,4 @@
-// Merges accepted tiles into blocks (DESIGN 5): a cell is blended once, in canonical tile order,
+// Merges accepted tiles into blocks: a cell is blended once, in canonical tile order,
 // when all its contributors have arrived, so the bits do not depend on the order of arrival and
 // memory is that of the wavefront. Not thread-safe.
 
