@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -93,14 +94,28 @@ absl::Status OutputFormatError(const absl::Status& status) {
   return OrReason(status, "BAD_OUTPUT_FORMAT");
 }
 
+bool IsExtension(absl::string_view text) {
+  return absl::ConsumePrefix(&text, ".") && !text.empty() && text.size() <= 8 &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); });
+}
+
 // Fills output_path, output_extension and compression.
 absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   const v1::RenderRequest& request = job->request;
-  std::string name = request.output();
-  absl::string_view extension = name;
+  std::string name;
+  absl::string_view extension = request.output();
   if (absl::ConsumePrefix(&extension, "download:")) {
-    name = absl::StrCat("download", extension);
+    // It becomes part of a file's name in the coordinator's own folder.
+    if (!IsExtension(extension)) {
+      return WithReason(
+          absl::InvalidArgumentError(absl::StrCat("'", request.output(),
+                                                  "' is not 'download:' with a file extension, "
+                                                  "for instance 'download:.png'")),
+          "BAD_URI");
+    }
     job->output_extension = std::string(extension);
+    name = absl::StrCat("download", extension);
   } else {
     TW_ASSIGN_OR_RETURN(job->output_path, FilePath(request.output(), context.roots));
     name = job->output_path;

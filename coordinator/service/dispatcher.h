@@ -143,8 +143,14 @@ class Dispatcher {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void HandleWorkerEvent(const std::string& worker, Peer& peer, const v1::WorkerEvent& event,
                          Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the shell can see of a result: who sent it, and, if it is meant for the running job's plan
+  // (nullptr: none runs), checksum, shape and bytes. The error's reason goes into the verdict.
+  absl::Status CheckResult(const std::string& worker, const std::string& incarnation,
+                           const IncomingTile& tile, const RunningJob* job) const;
   VerdictOn Judge(const std::string& worker, const std::string& incarnation, IncomingTile& tile,
                   Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Drops from `peer.held` what the worker, which has seen it granted, no longer holds.
+  void ForgetLost(Peer& peer, const WorkerSynced& synced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Settle(Peer& peer, LeaseKey lease, int64_t tile) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ControlSink* ControlOf(const std::string& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A job's strand ended.

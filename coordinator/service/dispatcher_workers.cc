@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -74,10 +76,6 @@ WorkerSynced SyncOf(const std::string& worker, const v1::WorkerSync& sync) {
     synced.held.push_back(std::move(lease));
   }
   return synced;
-}
-
-VerdictOn Refused(std::string reason, std::string text) {
-  return VerdictOn{Verdict::kRefused, std::move(reason), std::move(text)};
 }
 
 v1::TileVerdict::Verdict ToWire(Verdict verdict) {
@@ -180,11 +178,7 @@ void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
   switch (event.event_case()) {
     case v1::WorkerEvent::kSync: {
       const WorkerSynced synced = SyncOf(worker, event.sync());
-      std::erase_if(peer.held, [&](const auto& entry) {
-        if (entry.first.sequence > synced.seen_grant_sequence) return false;
-        return std::none_of(synced.held.begin(), synced.held.end(),
-                            [&](const HeldLease& held) { return held.lease == entry.first; });
-      });
+      ForgetLost(peer, synced);
       return Handle(synced, now);
     }
     case v1::WorkerEvent::kStarted:
@@ -221,6 +215,22 @@ void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
     case v1::WorkerEvent::kHeartbeat:
     case v1::WorkerEvent::EVENT_NOT_SET:
       return;  // having been heard is all there is to it
+  }
+}
+
+void Dispatcher::ForgetLost(Peer& peer, const WorkerSynced& synced) {
+  std::map<LeaseKey, std::set<int64_t>> open;
+  for (const HeldLease& held : synced.held) {
+    open[held.lease].insert(held.open_tiles.begin(), held.open_tiles.end());
+  }
+  for (auto it = peer.held.begin(); it != peer.held.end();) {
+    const auto lease = it++;  // Settle may erase it
+    if (lease->first.sequence > synced.seen_grant_sequence) continue;
+    const LeaseKey key = lease->first;
+    const std::vector<int64_t> tiles = lease->second.tiles;
+    for (const int64_t tile : tiles) {
+      if (tile >= 0 && !open[key].contains(tile)) Settle(peer, key, tile);
+    }
   }
 }
 
@@ -292,78 +302,82 @@ void Dispatcher::Settle(Peer& peer, LeaseKey lease, int64_t tile) {
   }
 }
 
+absl::Status Dispatcher::CheckResult(const std::string& worker, const std::string& incarnation,
+                                     const IncomingTile& tile, const RunningJob* job) const {
+  const v1::TileHeader& header = tile.header;
+  const v1::TileIdentity& identity = header.tile();
+  if (header.worker() != worker || header.incarnation() != incarnation) {
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          "the result names worker '", header.worker(), "' (", header.incarnation(),
+                          "), its stream belongs to '", worker, "' (", incarnation, ")")),
+                      "WORKER_MISMATCH");
+  }
+  if (job == nullptr) return absl::OkStatus();
+  const v1::StageSpec& stage = job->host->stage();
+  if (identity.stage() != stage.stage() || identity.frame() != 0 || identity.pass() != 0) {
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the result is of stage ", identity.stage(), ", frame ", identity.frame(), ", pass ",
+            identity.pass(), ", the job has only stage 0, frame 0, pass 0")),
+        "STAGE_MISMATCH");
+  }
+  // Pixels are looked at only if they are meant for this plan; else the scheduler says what
+  // differs.
+  if (identity.generation() != stage.generation() || header.plan_digest() != stage.plan_digest() ||
+      header.model_digest() != stage.model_digest()) {
+    return absl::OkStatus();
+  }
+  if (!tile.intact) {
+    return WithReason(
+        absl::DataLossError(absl::StrCat("the checksum of tile ", identity.index(), " from ",
+                                         worker, " does not match its bytes")),
+        "CHECKSUM_MISMATCH");
+  }
+  return job->host->CheckResult(header, static_cast<int64_t>(tile.payload.size()));
+}
+
 VerdictOn Dispatcher::Judge(const std::string& worker, const std::string& incarnation,
                             IncomingTile& tile, Instant now) {
   const v1::TileHeader& header = tile.header;
   const v1::TileIdentity& identity = header.tile();
-  if (header.worker() != worker || header.incarnation() != incarnation) {
-    return Refused("WORKER_MISMATCH", absl::StrCat("the result names worker '", header.worker(),
-                                                   "', its stream belongs to '", worker, "'"));
-  }
-  if (ended_.contains(identity.job())) {
-    return VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
-  }
-  const auto found = jobs_.find(identity.job());
-  if (found == jobs_.end()) {
-    return Refused("UNKNOWN_JOB", absl::StrCat("there is no job '", identity.job(), "'"));
-  }
-  RunningJob& job = found->second;
-  if (job.ended) {
-    return VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
-  }
-  const v1::StageSpec& stage = job.host->stage();
-  if (identity.stage() != stage.stage() || identity.frame() != 0 || identity.pass() != 0) {
-    return Refused(
-        "STAGE_MISMATCH",
-        absl::StrCat("the result is of stage ", identity.stage(), ", frame ", identity.frame(),
-                     ", pass ", identity.pass(), "; this job has only stage 0, frame 0, pass 0"));
-  }
-  // Pixels are looked at only if they are meant for this plan; else the scheduler says what
-  // differs.
-  const bool same_plan = identity.generation() == stage.generation() &&
-                         header.plan_digest() == stage.plan_digest() &&
-                         header.model_digest() == stage.model_digest();
   const LeaseKey lease = FromWire(header.lease());
-  const auto index = static_cast<int64_t>(identity.index());
-  const auto bytes = static_cast<int64_t>(tile.payload.size());
-  if (same_plan) {
-    const absl::Status checked =
-        tile.intact
-            ? job.host->CheckResult(header, bytes)
-            : WithReason(absl::DataLossError(absl::StrCat("the checksum of tile ", index, " from ",
-                                                          worker, " does not match its bytes")),
-                         "CHECKSUM_MISMATCH");
-    if (!checked.ok()) {
-      TileFailed failure;
-      failure.worker = worker;
-      failure.lease = lease;
-      failure.tile = index;
-      failure.cause = TileFailureCause::kBadResult;
-      failure.text = std::string(checked.message());
-      spdlog::warn("{} tile {} lease {}.{} refused: {}", identity.job(), index, lease.epoch,
-                   lease.sequence, failure.text);
-      const VerdictOn verdict = Refused(ReasonOf(checked), failure.text);
-      Handle(failure, now);
-      return verdict;
-    }
+  const auto found = jobs_.find(identity.job());
+  const bool running = found != jobs_.end() && !found->second.ended;
+  const bool ended = found != jobs_.end() ? found->second.ended : ended_.contains(identity.job());
+  const absl::Status checked =
+      CheckResult(worker, incarnation, tile, running ? &found->second : nullptr);
+  if (!checked.ok()) {
+    TileFailed failure;
+    failure.worker = worker;
+    failure.lease = lease;
+    failure.tile = static_cast<int64_t>(identity.index());
+    failure.cause = TileFailureCause::kBadResult;
+    failure.text = std::string(checked.message());
+    spdlog::warn("{} tile {} lease {}.{} refused: {}", identity.job(), identity.index(),
+                 lease.epoch, lease.sequence, failure.text);
+    VerdictOn verdict{Verdict::kRefused, ReasonOf(checked), failure.text};
+    Handle(failure, now);
+    return verdict;
   }
   ResultArrived result;
   result.job = identity.job();
   result.generation = identity.generation();
-  result.tile = index;
+  result.tile = static_cast<int64_t>(identity.index());
   result.lease = lease;
   result.worker = worker;
   result.incarnation = incarnation;
   result.plan_digest = header.plan_digest();
   result.model_digest = header.model_digest();
   result.numeric_class = header.numeric_class();
-  result.bytes = bytes;
-  const Decisions decisions = scheduler_.Handle(result, now);
-  const VerdictOn verdict = decisions.verdict.value_or(
-      Refused("UNKNOWN_TILE", "the scheduler knows nothing of this tile"));
-  // The tile is queued before its acceptance can end the job.
-  if (verdict.verdict == Verdict::kAccepted) {
-    merges_.Add(job.strand, index, std::move(tile.payload));
+  result.bytes = static_cast<int64_t>(tile.payload.size());
+  Decisions decisions = scheduler_.Handle(result, now);
+  VerdictOn verdict = std::move(decisions.verdict).value_or(VerdictOn{});
+  if (running && verdict.verdict == Verdict::kAccepted) {
+    // The tile is queued before its acceptance can end the job.
+    merges_.Add(found->second.strand, result.tile, std::move(tile.payload));
+  } else if (ended) {
+    // The scheduler may have forgotten the job: its result is late, not strange.
+    verdict = VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
   }
   CarryOut(decisions);
   return verdict;

@@ -260,6 +260,23 @@ TEST_F(ResolveJobTest, OtherSchemesAreNotImplemented) {
                 "file:///absolute/path, or upload and download");
 }
 
+TEST_F(ResolveJobTest, ADownloadNamesAnExtensionAndNothingElse) {
+  v1::RenderRequest request = Request("colour.tif", "double");
+  request.set_output("download:.png");
+  const auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->output_path, "");
+  EXPECT_EQ(job->output_extension, ".png");
+  for (const char* output :
+       {"download:", "download:png", "download:/../../x.png", "download:./png"}) {
+    request.set_output(output);
+    ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_URI",
+                  absl::StrCat("'", output,
+                               "' is not 'download:' with a file extension, for instance "
+                               "'download:.png'"));
+  }
+}
+
 TEST_F(ResolveJobTest, ChainsAreRefusedUntilTheyExist) {
   v1::RenderRequest request = Request("colour.tif", "double");
   request.add_stages()->set_model("double");
