@@ -63,7 +63,7 @@ class ProgramTest : public ClientFixture {
   }
 
   bool Becomes(const std::function<bool()>& condition) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
     while (!condition() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(10));
     return condition();
   }

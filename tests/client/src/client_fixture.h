@@ -39,7 +39,7 @@ class ClientFixture : public testing::Test {
   ClientOptions Options() const {
     ClientOptions options;
     options.coordinator = fake_.address();
-    options.retry_for = absl::Seconds(3);
+    options.retry_for = absl::Seconds(10);
     return options;
   }
 

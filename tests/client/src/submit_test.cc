@@ -118,12 +118,12 @@ TEST_F(SubmitTest, RepeatsALostAnswerUnderTheSameRequestId) {
 TEST_F(SubmitTest, GivesUpOnACoordinatorThatStaysUnavailable) {
   fake_.SetScript({.lost_creates = 1'000'000});
   ClientOptions options = Options();
-  options.retry_for = absl::Milliseconds(500);
+  options.retry_for = absl::Milliseconds(1500);
   const auto impatient = Client::Connect(options);
   ASSERT_TRUE(impatient.ok());
   EXPECT_EQ((*impatient)->Submit(Request()).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_GE(fake_.log().creates, 2);
-  EXPECT_LE(fake_.log().creates, 3);
+  EXPECT_LE(fake_.log().creates, 4) << "pauses of 0.2, 0.4 and 0.8 s fill the time";
 }
 
 TEST_F(SubmitTest, NeverRepeatsAnErrorOfAnotherCode) {

@@ -79,7 +79,7 @@ TEST_F(WatchTest, SurvivesARestartOfTheCoordinator) {
 TEST_F(WatchTest, GivesUpWithinABoundedTime) {
   fake_.SetScript({.watches = {{.end = kGone}}});
   ClientOptions options = Options();
-  options.retry_for = absl::Milliseconds(700);
+  options.retry_for = absl::Milliseconds(1500);
   const auto impatient = Client::Connect(options);
   ASSERT_TRUE(impatient.ok());
   const absl::Time start = absl::Now();
@@ -87,7 +87,7 @@ TEST_F(WatchTest, GivesUpWithinABoundedTime) {
   EXPECT_EQ(job.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ErrorReason(job.status()), "COORDINATOR_UNREACHABLE");
   EXPECT_THAT(std::string(job.status().message()), HasSubstr("lost sight of jobs/a"));
-  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(8)) << "the default of the fixture is 10 s";
   EXPECT_GE(fake_.log().watches, 2);
 }
 
