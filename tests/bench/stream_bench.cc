@@ -13,6 +13,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -292,6 +293,7 @@ int Run(bool null_tiles, int64_t tiles, const std::string& models) {
 
 int main(int argc, char** argv) {
   tilewright::TuneMalloc();
+  spdlog::set_level(spdlog::level::warn);
   if (argc != 4 || (std::strcmp(argv[1], "null") != 0 && std::strcmp(argv[1], "tiles") != 0)) {
     std::fprintf(stderr, "usage: stream_bench null|tiles TILES MODELS\n");
     return 2;

@@ -86,10 +86,12 @@ absl::Status LeaseBook::AddGrant(v1::Lease lease, std::vector<RefusedTile>* refu
   if (lease.tiles_size() == 0) {
     return absl::InvalidArgumentError(absl::StrCat(ToString(ref), " has no tiles"));
   }
-  if (held_tiles_ + static_cast<uint64_t>(lease.tiles_size()) > uint64_t{2} * limits_.tiles) {
+  // Computed tiles do not count: their verdicts may be under way on another stream than the grant.
+  const uint64_t waiting = held_tiles_ - results_;
+  if (waiting + static_cast<uint64_t>(lease.tiles_size()) > uint64_t{2} * limits_.tiles) {
     return absl::ResourceExhaustedError(absl::StrCat(
         ToString(ref), " of ", lease.tiles_size(), " tiles goes far beyond the ", limits_.tiles,
-        " that this worker said it would hold; it holds ", held_tiles_));
+        " that this worker said it would hold; it still has to compute ", waiting));
   }
 
   Lease held;

@@ -101,6 +101,22 @@ TEST_F(LeaseBookTest, WaitsForAFullBatchButNotBeyondTheLease) {
   EXPECT_THAT(Compute(), ElementsAre(1)) << "the rest of a lease is a short batch";
 }
 
+// A coordinator judged the results and granted again; its control stream was faster than the
+// verdicts.
+TEST_F(LeaseBookTest, AGrantMayOvertakeTheVerdictsThatMadeRoomForIt) {
+  std::vector<uint64_t> tiles;
+  for (uint64_t index = 0; index < 16; ++index) tiles.push_back(index);
+  Grant(1, tiles);
+  Prepare(1);
+  for (uint64_t index : tiles) {
+    EXPECT_TRUE(Input(1, index).ok());
+    EXPECT_THAT(Compute(), ElementsAre(index));
+    EXPECT_TRUE(Finish(1, index, /*bytes=*/1));
+  }
+  Grant(2, {16, 17, 18, 19, 20, 21, 22, 23});
+  EXPECT_THAT(refused_, IsEmpty());
+}
+
 TEST_F(LeaseBookTest, AnInputMayComeBeforeItsGrant) {
   EXPECT_TRUE(Input(1, 7).ok());
   EXPECT_THAT(Compute(), IsEmpty());
@@ -179,7 +195,7 @@ TEST_F(LeaseBookTest, HoldsNoMoreThanTwiceItsLevel) {
   const absl::Status tiles = book_.AddGrant(TestLease({5, 3}, {0}), &refused_);
   EXPECT_EQ(tiles.message(),
             "lease 5/3 of 1 tiles goes far beyond the 8 that this worker said it would hold; it "
-            "holds 16");
+            "still has to compute 16");
   IncomingTile big = TestInput({5, 1}, 0);
   big.payload.resize(2001);
   std::vector<IncomingTile> inputs;
