@@ -74,6 +74,7 @@ ExitCode ExitCodeOf(const Job& job) {
     case ExitCode::kPrecondition:
     case ExitCode::kExhausted:
     case ExitCode::kPermission:
+    case ExitCode::kUnavailable:
       return code;
     default:
       return ExitCode::kJobFailed;

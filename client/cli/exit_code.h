@@ -32,7 +32,8 @@ enum class ExitCode {
 ExitCode ExitCodeOf(const absl::Status& status);
 
 // Of a job: kOk unless it failed or was cancelled. Failures that the user can mend keep their own
-// code (invalid input, no worker, no room), all others are kJobFailed.
+// code (invalid input, no worker, no room, a coordinator that shut down), all others are
+// kJobFailed.
 ExitCode ExitCodeOf(const Job& job);
 
 // The table for --help, a line each.

@@ -42,7 +42,7 @@ TEST(ExitCode, OfJobs) {
   EXPECT_EQ(static_cast<int>(ExitCodeOf(job)), 9);
   EXPECT_EQ(FailedWith(absl::InternalError("tile 3 is poison")), 8);
   EXPECT_EQ(FailedWith(absl::AbortedError("tile 3 is poison")), 8);
-  EXPECT_EQ(FailedWith(absl::UnavailableError("")), 8);
+  EXPECT_EQ(FailedWith(absl::UnavailableError("the coordinator is shutting down")), 6);
   EXPECT_EQ(FailedWith(absl::OkStatus()), 8) << "a failure without a reason is a failure";
   EXPECT_EQ(FailedWith(absl::InvalidArgumentError("the file is truncated")), 3);
   EXPECT_EQ(FailedWith(absl::FailedPreconditionError("no worker")), 7);
