@@ -55,11 +55,13 @@ struct VerdictOn {
 
 // For the job's event list and the log.
 struct Notice {
-  std::string job;   // empty: concerns none
-  std::string kind;  // lower_snake: worker_joined, worker_gone, lease_lapsed, tile_requeued,
-                     // late_result_accepted, result_refused, tile_failed, promise_chosen,
-                     // turned_tolerant, job_waiting, …
-  std::optional<int64_t> tile;
+  std::string job;  // empty: concerns none
+  // Of workers: worker_joined, worker_gone, worker_crashed, canary_failed. Of leases: lease_lapsed,
+  // lease_not_started, tile_requeued. Of results: late_result_accepted, duplicate_ignored,
+  // result_refused. Of failures: tile_failed, tile_poisoned, memory_floor_raised. Of jobs:
+  // job_waiting, promise_chosen, turned_tolerant.
+  std::string kind;
+  std::optional<int64_t> tile;  // the first one concerned; the text names all
   std::string worker;
   std::string text;  // one sentence
 };

@@ -1,7 +1,6 @@
 // Rate of the scheduling core alone: tiles granted, started, settled and accepted per second, 100
 // workers, null tiles.
-//   Dispatch/TILES/CREDIT: a whole job; `single` has credit for one tile, so that every tile is a
-//   lease of its own.
+// A credit of one tile makes every tile a lease of its own.
 
 #include <deque>
 #include <string>

@@ -418,8 +418,9 @@ TEST(RandomRuns, EveryJobEndsInTheHealedPhase) {
     succeeded += cluster.succeeded();
   }
   // Some are stopped or poisoned on purpose; most must come through.
-  if (first != last)
+  if (last - first >= 100) {
     EXPECT_GE(succeeded, static_cast<int64_t>((last - first + 1) * 9 / 4)) << "of 3 jobs a seed";
+  }
 }
 
 TEST(RandomRuns, NoticeAClusterThatNeverHeals) {
