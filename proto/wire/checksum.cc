@@ -1,8 +1,7 @@
 #include "proto/wire/checksum.h"
 
-#include <xxhash.h>
-
 #include "absl/strings/str_format.h"
+#include "proto/wire/xxh3.h"
 
 namespace tilewright {
 

@@ -1,6 +1,5 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <grpcpp/support/proto_buffer_reader.h>
-#include <xxhash.h>
 
 #include <algorithm>
 
@@ -8,6 +7,7 @@
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/tile_frames.h"
+#include "proto/wire/xxh3.h"
 
 namespace tilewright {
 namespace {

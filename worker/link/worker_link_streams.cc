@@ -218,8 +218,8 @@ void WorkerLink::OnControlEnded(std::shared_ptr<ControlCall> stream, const absl:
   absl::MutexLock lock(&mutex_);
   if (stream == control_) {
     control_ = nullptr;
-    if (in_session_ && Now() - session_began_ >= kGoodSession) control_backoff_.Reset();
-    in_session_ = false;
+    const bool was_served = std::exchange(in_session_, false);
+    if (was_served && Now() - session_began_ >= kGoodSession) control_backoff_.Reset();
     book_.EndSession();
     if (inputs_) inputs_->Cancel();
     inputs_ = nullptr;
@@ -230,8 +230,9 @@ void WorkerLink::OnControlEnded(std::shared_ptr<ControlCall> stream, const absl:
     const absl::Duration pause = control_backoff_.Next();
     control_at_ = Now() + pause;
     if (fatal_.ok() && !stopping_) {
-      spdlog::warn("no connection to coordinator {} ({}); trying again in {} ms",
-                   options_.coordinator, Words(status), absl::ToInt64Milliseconds(pause));
+      spdlog::warn("{} coordinator {} ({}); trying again in {} ms",
+                   was_served ? "lost" : "cannot reach", options_.coordinator, Words(status),
+                   absl::ToInt64Milliseconds(pause));
     }
   }
   StreamEnded(std::move(stream));
