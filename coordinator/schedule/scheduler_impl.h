@@ -208,14 +208,16 @@ class Scheduler::Impl {
   uint64_t last_job_ = 0;
   uint64_t last_worker_ = 0;
 
+  // What is walked through is ordered, so that the same events give the same decisions in every
+  // process.
   absl::flat_hash_map<std::string, std::unique_ptr<Job>> jobs_;
   absl::btree_map<uint64_t, Job*> active_jobs_;  // Invariant: the jobs not in kEnded, by id.
   absl::btree_map<schedule::JobRank, Job*>
       ready_jobs_;  // Invariant: active jobs with a ready tile.
   absl::flat_hash_map<std::string, std::unique_ptr<Worker>> workers_;
-  absl::flat_hash_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
-  absl::btree_map<uint64_t, Worker*> idle_;              // Invariant: workers with `idle` set.
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Lease>>
+  absl::btree_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
+  absl::btree_map<uint64_t, Worker*> idle_;          // Invariant: workers with `idle` set.
+  absl::btree_map<uint64_t, std::unique_ptr<Lease>>
       leases_;  // by sequence; all that have not ended
   std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
   std::vector<Worker*> awake_;  // to be looked at before the event ends

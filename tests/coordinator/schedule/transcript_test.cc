@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 namespace tilewright {
@@ -58,6 +59,20 @@ TEST(TranscriptLanguage, SeesADifferentDecision) {
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_NE(run->find("grant w1 lease 1 of jobs/1: tile 0"), std::string::npos) << *run;
   EXPECT_EQ(run->find("grant w2"), std::string::npos) << *run;
+}
+
+// Hash tables are seeded per process, so only repetition within one would hide an order that
+// depends on them; many leases of one job make such an order show.
+TEST(Determinism, TakesLeasesBackInTheOrderOfTheirGrants) {
+  std::string story, expected;
+  for (int i = 1; i <= 30; ++i) story += absl::StrCat("> join w", i, "\n");
+  story += "> submit jobs/1 tiles=30\n> stop jobs/1\n";
+  const absl::StatusOr<std::string> run = RunTranscript(story);
+  ASSERT_TRUE(run.ok()) << run.status();
+  for (int i = 1; i <= 30; ++i) {
+    expected += absl::StrCat("  take back from w", i, " lease ", i, ": jobs/1 has ended.\n");
+  }
+  EXPECT_NE(run->find(expected), std::string::npos) << *run;
 }
 
 TEST(TranscriptLanguage, RefusesAnUnknownCommand) {
