@@ -1,0 +1,147 @@
+// What the dispatcher does about results: checks, verdicts, and the way to merging.
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/jobs/wire_types.h"
+#include "coordinator/service/dispatcher.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+v1::TileVerdict::Verdict ToWire(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kAccepted:
+      return v1::TileVerdict::VERDICT_ACCEPTED;
+    case Verdict::kDuplicate:
+      return v1::TileVerdict::VERDICT_DUPLICATE;
+    case Verdict::kRefused:
+      return v1::TileVerdict::VERDICT_REFUSED;
+  }
+  return v1::TileVerdict::VERDICT_UNSPECIFIED;
+}
+
+}  // namespace
+
+void Dispatcher::Settle(Peer& peer, LeaseKey lease, int64_t tile) {
+  const auto found = peer.held.find(lease);
+  if (found == peer.held.end()) return;
+  HeldTiles& held = found->second;
+  for (size_t i = 0; i < held.tiles.size(); ++i) {
+    const size_t at = (held.next + i) % held.tiles.size();
+    if (held.tiles[at] != tile) continue;
+    held.tiles[at] = -1;
+    held.next = at + 1;
+    if (--held.open == 0) peer.held.erase(found);
+    return;
+  }
+}
+
+absl::Status Dispatcher::CheckResult(const std::string& worker, const std::string& incarnation,
+                                     const IncomingTile& tile, const RunningJob* job) const {
+  const v1::TileHeader& header = tile.header;
+  const v1::TileIdentity& identity = header.tile();
+  if (header.worker() != worker || header.incarnation() != incarnation) {
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          "the result names worker '", header.worker(), "' (", header.incarnation(),
+                          "), its stream belongs to '", worker, "' (", incarnation, ")")),
+                      "WORKER_MISMATCH");
+  }
+  if (job == nullptr) return absl::OkStatus();
+  const v1::StageSpec& stage = job->host->stage();
+  if (identity.stage() != stage.stage() || identity.frame() != 0 || identity.pass() != 0) {
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the result is of stage ", identity.stage(), ", frame ", identity.frame(), ", pass ",
+            identity.pass(), ", the job has only stage 0, frame 0, pass 0")),
+        "STAGE_MISMATCH");
+  }
+  // Pixels are looked at only if they are meant for this plan; else the scheduler says what
+  // differs.
+  if (identity.generation() != stage.generation() || header.plan_digest() != stage.plan_digest() ||
+      header.model_digest() != stage.model_digest()) {
+    return absl::OkStatus();
+  }
+  if (!tile.intact) {
+    return WithReason(
+        absl::DataLossError(absl::StrCat("the checksum of tile ", identity.index(), " from ",
+                                         worker, " does not match its bytes")),
+        "CHECKSUM_MISMATCH");
+  }
+  return job->host->CheckResult(header, static_cast<int64_t>(tile.payload.size()));
+}
+
+VerdictOn Dispatcher::Judge(const std::string& worker, const std::string& incarnation,
+                            IncomingTile& tile, Instant now) {
+  const v1::TileHeader& header = tile.header;
+  const v1::TileIdentity& identity = header.tile();
+  const LeaseKey lease = FromWire(header.lease());
+  const auto found = jobs_.find(identity.job());
+  const bool running = found != jobs_.end() && !found->second.ended;
+  const bool ended = found != jobs_.end() ? found->second.ended : ended_.contains(identity.job());
+  const absl::Status checked =
+      CheckResult(worker, incarnation, tile, running ? &found->second : nullptr);
+  if (!checked.ok()) {
+    TileFailed failure;
+    failure.worker = worker;
+    failure.lease = lease;
+    failure.tile = static_cast<int64_t>(identity.index());
+    failure.cause = TileFailureCause::kBadResult;
+    failure.text = std::string(checked.message());
+    spdlog::warn("{} tile {} lease {}.{} refused: {}", identity.job(), identity.index(),
+                 lease.epoch, lease.sequence, failure.text);
+    VerdictOn verdict{Verdict::kRefused, ReasonOf(checked), failure.text};
+    Handle(failure, now);
+    return verdict;
+  }
+  ResultArrived result;
+  result.job = identity.job();
+  result.generation = identity.generation();
+  result.tile = static_cast<int64_t>(identity.index());
+  result.lease = lease;
+  result.worker = worker;
+  result.incarnation = incarnation;
+  result.plan_digest = header.plan_digest();
+  result.model_digest = header.model_digest();
+  result.numeric_class = header.numeric_class();
+  result.bytes = static_cast<int64_t>(tile.payload.size());
+  Decisions decisions = scheduler_.Handle(result, now);
+  VerdictOn verdict = std::move(decisions.verdict).value_or(VerdictOn{});
+  if (running && verdict.verdict == Verdict::kAccepted) {
+    // The tile is queued before its acceptance can end the job.
+    merges_.Add(found->second.strand, result.tile, std::move(tile.payload));
+  } else if (ended) {
+    // The scheduler may have forgotten the job: its result is late, not strange.
+    verdict = VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
+  }
+  CarryOut(decisions);
+  return verdict;
+}
+
+std::vector<v1::TileVerdict> Dispatcher::Results(const std::string& worker,
+                                                 const std::string& incarnation,
+                                                 std::vector<IncomingTile> tiles) {
+  std::vector<v1::TileVerdict> verdicts(tiles.size());
+  absl::MutexLock lock(&mu_);
+  const Instant now = clock_.Now();
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    VerdictOn on = Judge(worker, incarnation, tiles[i], now);
+    const auto peer = peers_.find(worker);
+    const v1::TileHeader& header = tiles[i].header;
+    if (peer != peers_.end()) {
+      Settle(peer->second, FromWire(header.lease()), static_cast<int64_t>(header.tile().index()));
+    }
+    verdicts[i].set_verdict(ToWire(on.verdict));
+    verdicts[i].set_reason(std::move(on.reason));
+    verdicts[i].set_text(std::move(on.text));
+    *verdicts[i].mutable_tile() = std::move(*tiles[i].header.mutable_tile());
+    *verdicts[i].mutable_lease() = header.lease();
+  }
+  if (scheduler_.next_deadline() < time_keeper_wakes_) time_changed_.Signal();
+  return verdicts;
+}
+
+}  // namespace tilewright
