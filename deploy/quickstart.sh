@@ -110,7 +110,7 @@ for worker in one two; do
 done
 
 say "rendering $image with $model"
-"$bin/tilewright" render -i "$image" -o "$result" -n "$model" --overwrite --progress bar --json >"$out/job.json" ||
+"$bin/tilewright" render -i "$image" -o "$result" -n "$model" --overwrite --json >"$out/job.json" ||
   die "the render failed (see above); the logs of coordinator and workers are in $out"
 stop_all
 

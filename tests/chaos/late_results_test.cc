@@ -33,6 +33,7 @@ class LateResultsTest : public testing::Test {
     request.model = "identity";
     request.tile = 64;
     request.overlap = 16;
+    request.tile_timeout_seconds = 5;
     const absl::StatusOr<std::string> job = cluster_->Submit(request);
     ASSERT_TRUE(job.ok()) << job.status();
     job_ = *job;
@@ -61,6 +62,20 @@ class LateResultsTest : public testing::Test {
     EXPECT_EQ(Difference(*output, input_), "equal") << EventsOf(*job);
   }
 
+  // The lease lapses with this event; its result is accepted all the same, and an event says so.
+  void ExpectLateAcceptance(const std::string& lapse, absl::Duration timeout) {
+    const absl::StatusOr<v1::Job> lapsed = cluster_->Await(
+        job_, [&](const v1::Job& job) { return FindEvent(job, lapse).has_value(); }, timeout);
+    ASSERT_TRUE(lapsed.ok()) << lapsed.status();
+    const v1::TileVerdict verdict = Submit(worker_->IdentityResult(tile_));
+    EXPECT_EQ(verdict.verdict(), v1::TileVerdict::VERDICT_ACCEPTED) << verdict.ShortDebugString();
+    const absl::StatusOr<v1::Job> job = cluster_->Get(job_);
+    ASSERT_TRUE(job.ok()) << job.status();
+    EXPECT_TRUE(FindEvent(*job, "late_result_accepted").has_value()) << EventsOf(*job);
+    worker_->Leave();
+    ExpectTheRightPicture();
+  }
+
   std::unique_ptr<Cluster> cluster_;
   Picture input_;
   std::unique_ptr<ScriptedWorker> worker_;
@@ -69,19 +84,14 @@ class LateResultsTest : public testing::Test {
   ScriptedTile tile_;
 };
 
-TEST_F(LateResultsTest, AResultOfALapsedLeaseIsAcceptedWhileItsTileIsOpen) {
+TEST_F(LateResultsTest, AResultOfALeaseThatNeverStartedIsAcceptedWhileItsTileIsOpen) {
   // Neither Started nor Preparing: the lease lapses.
-  const absl::StatusOr<v1::Job> lapsed = cluster_->Await(
-      job_, [](const v1::Job& job) { return FindEvent(job, "lease_lapsed").has_value(); },
-      absl::Seconds(20));
-  ASSERT_TRUE(lapsed.ok()) << lapsed.status();
-  const v1::TileVerdict verdict = Submit(worker_->IdentityResult(tile_));
-  EXPECT_EQ(verdict.verdict(), v1::TileVerdict::VERDICT_ACCEPTED) << verdict.ShortDebugString();
-  const absl::StatusOr<v1::Job> job = cluster_->Get(job_);
-  ASSERT_TRUE(job.ok()) << job.status();
-  EXPECT_TRUE(FindEvent(*job, "late_result_accepted").has_value()) << EventsOf(*job);
-  worker_->Leave();
-  ExpectTheRightPicture();
+  ExpectLateAcceptance("lease_not_started", absl::Seconds(20));
+}
+
+TEST_F(LateResultsTest, AResultOfALeaseThatRanTooLongIsAcceptedWhileItsTileIsOpen) {
+  ASSERT_TRUE(worker_->SayStarted(lease_.id()).ok());
+  ExpectLateAcceptance("lease_lapsed", absl::Seconds(20));
 }
 
 TEST_F(LateResultsTest, AResultIsAcceptedWhileTheControlStreamIsDown) {

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <tiffio.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -89,12 +91,17 @@ class BadInputTest : public testing::Test {
 
 // Exit statuses of the command line, as its --help documents them.
 constexpr int kUsage = 2;
-constexpr int kInput = 3;
+constexpr int kInvalid = 3;
+constexpr int kNotFound = 4;
+constexpr int kOutputExists = 5;
+constexpr int kPrecondition = 7;
+constexpr int kExhausted = 10;
+constexpr int kPermission = 11;
 
 TEST_F(BadInputTest, TheInputIsMissing) {
   AddWorker();
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(cluster_->Path("nothing.png"), out, "identity"), kInput,
+  ExpectRefused(Render(cluster_->Path("nothing.png"), out, "identity"), kNotFound,
                 {"nothing.png", "no such file"});
   ExpectNothingLeft(out);
 }
@@ -102,7 +109,7 @@ TEST_F(BadInputTest, TheInputIsMissing) {
 TEST_F(BadInputTest, TheInputIsEmpty) {
   AddWorker();
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(Write("empty.png", ""), out, "identity"), kInput, {"empty.png", "empty"});
+  ExpectRefused(Render(Write("empty.png", ""), out, "identity"), kInvalid, {"empty.png", "empty"});
   ExpectNothingLeft(out);
 }
 
@@ -115,7 +122,7 @@ TEST_F(BadInputTest, TheInputIsTruncated) {
     const std::string half =
         Write(absl::StrCat("half.", extension), text.substr(0, text.size() / 2));
     const std::string out = cluster_->Path(absl::StrCat("out-", extension, ".tif"));
-    ExpectRefused(Render(half, out, "identity"), kInput, {"half"});
+    ExpectRefused(Render(half, out, "identity"), kInvalid, {"half"});
     ExpectNothingLeft(out);
   }
 }
@@ -124,31 +131,47 @@ TEST_F(BadInputTest, TheInputIsNoImage) {
   AddWorker();
   const std::string out = cluster_->Path("out.tif");
   ExpectRefused(Render(Write("letter.png", "Dear coordinator, this is a letter."), out, "identity"),
-                kInput, {"letter.png", "not an image"});
+                kInvalid, {"letter.png", "not an image"});
   ExpectNothingLeft(out);
 }
 
 TEST_F(BadInputTest, TheInputIsOverTheLimits) {
   AddWorker();
-  // A header that claims 2,000,000 × 2,000,000 pixels; nothing may be allocated for it.
-  std::string pgm = "P5\n2000000 2000000\n255\n";
-  pgm += std::string(1000, 'x');
+  // A header that claims 1,500,000 × 600 pixels and holds one tile; nothing may be allocated for
+  // it.
+  const std::string huge = cluster_->Path("huge.tif");
+  TIFF* tiff = TIFFOpen(huge.c_str(), "w8");
+  ASSERT_NE(tiff, nullptr);
+  for (const auto& [tag, value] :
+       std::vector<std::pair<int, int>>{{TIFFTAG_IMAGEWIDTH, 1'500'000},
+                                        {TIFFTAG_IMAGELENGTH, 600},
+                                        {TIFFTAG_TILEWIDTH, 512},
+                                        {TIFFTAG_TILELENGTH, 512},
+                                        {TIFFTAG_BITSPERSAMPLE, 8},
+                                        {TIFFTAG_SAMPLESPERPIXEL, 1},
+                                        {TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG},
+                                        {TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK}}) {
+    TIFFSetField(tiff, tag, value);
+  }
+  std::vector<uint8_t> tile(512 * 512);
+  ASSERT_GT(TIFFWriteEncodedTile(tiff, 0, tile.data(), static_cast<tmsize_t>(tile.size())), 0);
+  TIFFClose(tiff);
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(Write("huge.pgm", pgm), out, "identity"), kInput, {"huge.pgm", "limit"});
+  ExpectRefused(Render(huge, out, "identity"), kExhausted, {"huge.tif", "1500000", "1000000"});
   ExpectNothingLeft(out);
 }
 
 TEST_F(BadInputTest, TheModelIsUnknown) {
   AddWorker();
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(good_, out, "no-such-model"), kInput, {"no-such-model", "identity"});
+  ExpectRefused(Render(good_, out, "no-such-model"), kNotFound, {"no-such-model", "models list"});
   ExpectNothingLeft(out);
 }
 
 TEST_F(BadInputTest, TheOverlapIsTooBigForTheTile) {
   AddWorker();
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(good_, out, "identity", {"-t", "64", "--overlap", "60"}), kInput,
+  ExpectRefused(Render(good_, out, "identity", {"-t", "64", "--overlap", "60"}), kInvalid,
                 {"overlap", "64"});
   ExpectNothingLeft(out);
 }
@@ -156,22 +179,22 @@ TEST_F(BadInputTest, TheOverlapIsTooBigForTheTile) {
 TEST_F(BadInputTest, TheTileIsBelowTheModelsMinimum) {
   AddWorker();
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(good_, out, "lanczos4x", {"-t", "1"}), kInput, {"tile"});
+  ExpectRefused(Render(good_, out, "lanczos4x", {"-t", "1"}), kInvalid, {"tile"});
   ExpectNothingLeft(out);
 }
 
 TEST_F(BadInputTest, TheOutputCannotBeWritten) {
   AddWorker();
-  ExpectRefused(Render(good_, cluster_->Path("no-folder/out.tif"), "identity"), kInput,
+  ExpectRefused(Render(good_, cluster_->Path("no-folder/out.tif"), "identity"), kNotFound,
                 {"no-folder"});
-  ExpectRefused(Render(good_, "/sys/kernel/out.tif", "identity"), kInput, {"/sys/kernel"});
-  ExpectRefused(Render(good_, cluster_->Path("out.xyz"), "identity"), kInput, {"xyz", ".tif"});
+  ExpectRefused(Render(good_, "/sys/kernel/out.tif", "identity"), kPermission, {"/sys/kernel"});
+  ExpectRefused(Render(good_, cluster_->Path("out.xyz"), "identity"), kInvalid, {"xyz", ".tif"});
 }
 
 TEST_F(BadInputTest, TheOutputExists) {
   AddWorker();
   const std::string out = Write("out.tif", "mine");
-  ExpectRefused(Render(good_, out, "identity"), kInput, {"out.tif", "--overwrite"});
+  ExpectRefused(Render(good_, out, "identity"), kOutputExists, {"out.tif", "--overwrite"});
   EXPECT_EQ(ReadFile(out), "mine");
 }
 
@@ -184,14 +207,14 @@ TEST_F(BadInputTest, TheDiskIsFull) {
   AddWorker();
   ASSERT_TRUE(WritePicture(NoisePicture(2000, 1500, 3, 8, 1), cluster_->Path("big.tif")).ok());
   const CliResult result = Render(cluster_->Path("big.tif"), disk + "/out.tif", "identity");
-  ExpectRefused(result, kInput, {"out.tif"});
+  ExpectRefused(result, kExhausted, {"out.tif"});
   ExpectNothingLeft(disk + "/out.tif");
   umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST_F(BadInputTest, NoWorkerComes) {
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(good_, out, "identity"), kInput, {"worker"});
+  ExpectRefused(Render(good_, out, "identity"), kPrecondition, {"worker"});
   ExpectNothingLeft(out);
 }
 
@@ -202,7 +225,7 @@ TEST_F(BadInputTest, NoWorkerCanRunTheModel) {
       ScriptedWorker::Join(cluster_->Connect(), options);
   ASSERT_TRUE(worker.ok()) << worker.status();
   const std::string out = cluster_->Path("out.tif");
-  ExpectRefused(Render(good_, out, "identity"), kInput, {"scripted", "builtin"});
+  ExpectRefused(Render(good_, out, "identity"), kPrecondition, {"scripted", "builtin"});
   ExpectNothingLeft(out);
 }
 
