@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +15,6 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
-#include "tests/cluster/scripted_worker.h"
 
 namespace tilewright {
 namespace {
@@ -194,6 +194,20 @@ TEST_F(FaultsTest, ALateJoinerTakesPart) {
   ASSERT_EQ(job->workers_size(), 2);
   EXPECT_GT(job->workers(0).tiles(), 0u);
   EXPECT_GT(job->workers(1).tiles(), 0u);
+}
+
+TEST_F(FaultsTest, AResultThatIsDamagedOnItsWayIsComputedAgain) {
+  RenderReference("a");
+  const absl::Status added = cluster_->AddWorker("damaging", "corrupt-checksum:3");
+  ASSERT_TRUE(added.ok()) << added;
+  const std::string name = Submit();
+  const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectReference(*job);
+  const std::optional<v1::Event> event = FindEvent(*job, "tile_failed", "damaging");
+  ASSERT_TRUE(event.has_value()) << EventsOf(*job);
+  EXPECT_THAT(event->text(), testing::HasSubstr("checksum"));
+  EXPECT_GT(job->attempts(), job->plan().tiles());
 }
 
 // The control: the reference does depend on what the workers compute.

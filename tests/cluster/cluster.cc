@@ -122,7 +122,7 @@ Cluster::~Cluster() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-absl::Status Cluster::AddWorker(const std::string& name, const std::vector<std::string>& flags) {
+absl::Status Cluster::AddWorker(const std::string& name, const std::string& fault) {
   Command command;
   command.argv = {Program("tilewright-worker"),
                   "--coordinator",
@@ -133,7 +133,7 @@ absl::Status Cluster::AddWorker(const std::string& name, const std::vector<std::
                   "cpu",
                   "--threads",
                   "1"};
-  command.argv.insert(command.argv.end(), flags.begin(), flags.end());
+  if (!fault.empty()) command.environment = {absl::StrCat("TILEWRIGHT_TEST_FAULT=", fault)};
   command.out_path = command.err_path = Path(absl::StrCat("worker-", name, ".log"));
   logs_.push_back(command.out_path);
   TW_ASSIGN_OR_RETURN(workers_[name], Process::Start(command));

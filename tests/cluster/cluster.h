@@ -62,7 +62,8 @@ class Cluster {
   Process& coordinator() { return *coordinator_; }
 
   // Starts a worker of one thread and waits until the coordinator lists it.
-  absl::Status AddWorker(const std::string& name, const std::vector<std::string>& flags = {});
+  // `fault` becomes its TILEWRIGHT_TEST_FAULT.
+  absl::Status AddWorker(const std::string& name, const std::string& fault = "");
   Process& worker(const std::string& name) { return *workers_.at(name); }
   // Waits until the coordinator does (or does not) list the worker.
   absl::Status AwaitWorker(const std::string& name, bool listed, absl::Duration timeout);
