@@ -87,9 +87,9 @@ class LeaseBook {
   // --- What the coordinator says.
 
   // Takes a lease on. FAILED_PRECONDITION for another epoch, ALREADY_EXISTS for a sequence seen
-  // before, INVALID_ARGUMENT for a lease without tiles or with one twice, RESOURCE_EXHAUSTED if what
-  // is not computed yet goes twice beyond the level; then nothing is held. Inputs that came before it are checked now:
-  // `refused` as in AddInputs.
+  // before, INVALID_ARGUMENT for a lease without tiles or with one twice, RESOURCE_EXHAUSTED if
+  // what is not computed yet goes twice beyond the level; then nothing is held. Inputs that came
+  // before it are checked now: `refused` as in AddInputs.
   absl::Status AddGrant(v1::Lease lease, std::vector<RefusedTile>* refused);
   // Takes inputs, in any order with their grants: one that is early is kept until its grant comes.
   // One of a lease or tile that is no longer held is dropped. A damaged one, or one that does not
