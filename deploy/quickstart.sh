@@ -110,8 +110,10 @@ for worker in one two; do
 done
 
 say "rendering $image with $model"
-"$bin/tilewright" render -i "$image" -o "$result" -n "$model" --overwrite --json >"$out/job.json" ||
-  die "the render failed (see above); the logs of coordinator and workers are in $out"
+# In the background, so that a signal ends this script at once; it still writes to the terminal.
+"$bin/tilewright" render -i "$image" -o "$result" -n "$model" --overwrite --json >"$out/job.json" &
+children+=($!)
+wait $! || die "the render failed (see above); the logs of coordinator and workers are in $out"
 stop_all
 
 vipsthumbnail "$result" --size '2048x2048>' -o "$preview"
