@@ -108,16 +108,13 @@ bool ComputeLoop::Compute(LeaseWork work) {
   std::vector<TileOutcome> outcomes = executor_->Execute(terms.stage, std::move(work.tasks));
   desk_->DeviceMoved();
 
-  if (finished_.empty()) finished_since_ = std::chrono::steady_clock::now();
-  if (finished_.empty() || finished_.back().lease != terms.lease) {
-    finished_.push_back({terms.lease, {}, {}});
-  }
-  Delivery& delivery = finished_.back();
   absl::Status lost;
   for (size_t i = 0; i < places.size(); ++i) {
     if (i < outcomes.size() && outcomes[i].samples.ok()) {
-      delivery.results.push_back(Pack(terms, places[i], std::move(outcomes[i])));
-      finished_bytes_ += delivery.results.back().header.payload_bytes();
+      Finished(terms.lease).results.push_back(Pack(terms, places[i], std::move(outcomes[i])));
+      finished_bytes_ += Finished(terms.lease).results.back().header.payload_bytes();
+      // A big result is on its way while the next one's checksum is taken.
+      if (finished_bytes_ >= kGatherBytes) Flush();
       continue;
     }
     const absl::Status why = i < outcomes.size()
@@ -132,15 +129,21 @@ bool ComputeLoop::Compute(LeaseWork work) {
     const uint32_t batch = i < outcomes.size() ? outcomes[i].cost.batch() : 0;
     failed.set_batch(batch > 0 ? batch : static_cast<uint32_t>(places.size()));
     if (EndsTheDevice(failed.cause())) lost = why;
-    delivery.failures.push_back(std::move(failed));
+    Finished(terms.lease).failures.push_back(std::move(failed));
   }
-  if (finished_bytes_ >= kGatherBytes || !lost.ok() ||
-      std::chrono::steady_clock::now() - finished_since_ >= kGather) {
+  if (!lost.ok() ||
+      (!finished_.empty() && std::chrono::steady_clock::now() - finished_since_ >= kGather)) {
     Flush();
   }
   if (lost.ok()) return true;
   desk_->DeviceLost(lost);
   return false;
+}
+
+Delivery& ComputeLoop::Finished(LeaseRef lease) {
+  if (finished_.empty()) finished_since_ = std::chrono::steady_clock::now();
+  if (finished_.empty() || finished_.back().lease != lease) finished_.push_back({lease, {}, {}});
+  return finished_.back();
 }
 
 const v1::TileHeader& ComputeLoop::HeaderFor(const LeaseTerms& terms) {

@@ -76,6 +76,8 @@ class ComputeLoop {
   absl::Status MakeReady(const v1::StageSpec& stage, LeaseRef lease, bool report);
   const v1::TileHeader& HeaderFor(const LeaseTerms& terms);
   OutgoingTile Pack(const LeaseTerms& terms, const TileTask& task, TileOutcome outcome);
+  // Where results and failures of the lease gather until Flush.
+  Delivery& Finished(LeaseRef lease);
   void Flush();
 
   ComputeOptions options_;

@@ -71,7 +71,7 @@ void WorkerLink::Stop() {
   beat_.SignalAll();
 }
 
-// Opens what is not open, each stream at its own pace.
+// Opens what has broken, each stream at its own pace.
 void WorkerLink::Tend() {
   absl::MutexLock lock(&mutex_);
   while (!stopping_ && fatal_.ok()) {
@@ -103,6 +103,7 @@ void WorkerLink::ShutDown() {
   if (control_) control_->Finish();  // leases that have not started go to others at once
   if (inputs_) inputs_->Cancel();
   wait_until([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !computing_; });
+  if (known_ && !results_ && book_.has_unacknowledged()) OpenResults();
   wait_until(
       [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !results_ || !book_.has_unacknowledged(); });
   if (results_) results_->Finish();

@@ -87,7 +87,7 @@ class WorkerLink final : private TileDesk {
   void DeviceMoved() override { ++device_progress_; }
   void DeviceLost(const absl::Status& why) override;
 
-  // Streams, opened by Run's thread.
+  // Opens streams.
   void OpenControl() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OpenInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OpenResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

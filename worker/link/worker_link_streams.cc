@@ -103,7 +103,7 @@ void WorkerLink::OnControl(ControlCall& stream, v1::ControlResponse response) {
   Events answers;
   bool work = false;
   for (v1::CoordinatorEvent& event : *response.mutable_events()) {
-    if (!in_session_ && !event.has_hello()) {
+    if (!in_session_ && !event.has_hello() && !stopping_) {
       spdlog::error("coordinator {} spoke before it answered the hello", options_.coordinator);
       stream.Cancel();
       return;
@@ -151,7 +151,7 @@ void WorkerLink::OnControl(ControlCall& stream, v1::ControlResponse response) {
 }
 
 void WorkerLink::OnHello(ControlCall& stream, const v1::HelloReply& reply, Events* answers) {
-  if (in_session_) return;
+  if (in_session_ || stopping_) return;  // a stopping link opens nothing that nobody would close
   if (reply.protocol().major() != kProtocolMajor) {
     fatal_ = absl::FailedPreconditionError(
         absl::StrCat("the coordinator speaks protocol ", reply.protocol().major(), ".",
@@ -170,13 +170,13 @@ void WorkerLink::OnHello(ControlCall& stream, const v1::HelloReply& reply, Event
   in_session_ = true;
   known_ = true;
   session_began_ = Now();
-  results_at_ = session_began_;
   if (reply.heartbeat_ms() > 0) heartbeat_ = absl::Milliseconds(reply.heartbeat_ms());
   // What was not said before the last session broke goes before the sync: it explains it.
   for (v1::WorkerEvent& event : unsent_) answers->push_back(std::move(event));
   unsent_.clear();
   *answers->emplace_back().mutable_sync() = book_.Sync();
   OpenInputs();
+  if (!results_) OpenResults();
   changed_.SignalAll();
   beat_.SignalAll();
 }
