@@ -1,5 +1,5 @@
-// A point on a steady clock, as the duration since that clock's start. Never a wall-clock time, never on the wire.
-// A value type; pure.
+// A point on a steady clock, as the duration since that clock's start. Never a wall-clock time,
+// never on the wire. A value type; pure.
 
 #ifndef TILEWRIGHT_PROTO_BASE_INSTANT_H_
 #define TILEWRIGHT_PROTO_BASE_INSTANT_H_
