@@ -27,13 +27,11 @@
 #include "coordinator/service/merge_pool.h"
 #include "coordinator/service/worker_streams.h"
 #include "proto/wire/tile_frames.h"
+#include "proto/wire/version.h"
 #include "tilewright/v1/pool_service.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
 
 namespace tilewright {
-
-inline constexpr uint32_t kProtocolMajor = 1;
-inline constexpr uint32_t kProtocolMinor = 0;
 
 struct DispatcherOptions {
   SchedulerOptions schedule;

@@ -23,7 +23,7 @@ inline float FloatOf(uint32_t bits) {
   return value;
 }
 
-inline float HalfToFloat(uint16_t half) {
+[[maybe_unused]] inline float HalfToFloat(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t magnitude = half & 0x7fffu;
   // Subnormals are small integers in units of 2^-24: an exact product, never a float subnormal.
@@ -36,7 +36,7 @@ inline float HalfToFloat(uint16_t half) {
 }
 
 // Round to nearest even, in the default rounding mode.
-inline uint16_t FloatToHalf(float value) {
+[[maybe_unused]] inline uint16_t FloatToHalf(float value) {
   const uint32_t bits = BitsOf(value);
   const uint32_t sign = (bits >> 16) & 0x8000u;
   const uint32_t magnitude = bits & 0x7fffffffu;

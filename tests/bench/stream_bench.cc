@@ -159,7 +159,7 @@ class BareService : public grpc::CallbackGenericService {
   }
 };
 
-v1::StageSpec NullStage(const RepositoryModel& model) {
+v1::StageSpec NullStage(const RepositoryModel& model, uint32_t batch) {
   v1::StageSpec stage;
   stage.set_job("jobs/null");
   stage.set_generation(1);
@@ -173,7 +173,7 @@ v1::StageSpec NullStage(const RepositoryModel& model) {
   stage.set_scale_p(1);
   stage.set_scale_q(1);
   stage.set_dtype("fp32");
-  stage.set_batch(64);
+  stage.set_batch(batch);
   return stage;
 }
 
@@ -245,7 +245,7 @@ int Run(bool null_tiles, int64_t tiles, const std::string& models) {
   Tell(worker, port);
   while (dispatcher.ListWorkers().empty())
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  const auto job = std::make_shared<NullJob>(NullStage(**model));
+  const auto job = std::make_shared<NullJob>(NullStage(**model, null_tiles ? 64 : 1));
   JobSpec spec;
   spec.name = "jobs/null";
   spec.tile_count = tiles;

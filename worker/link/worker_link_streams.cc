@@ -10,14 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/host_id.h"
+#include "proto/wire/version.h"
 #include "worker/link/worker_link.h"
 
 namespace tilewright {
 namespace {
-
-// Version of the protocol that this worker speaks.
-constexpr uint32_t kProtocolMajor = 1;
-constexpr uint32_t kProtocolMinor = 0;
 
 // A session that lasted this long was a good one: the next attempt comes soon.
 constexpr absl::Duration kGoodSession = absl::Seconds(10);
