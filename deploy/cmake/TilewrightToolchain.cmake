@@ -14,6 +14,7 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")  # assertions stay on: they guard pixels
 
 if(TILEWRIGHT_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")  # compiles in half the time of -O2
   add_compile_options(-fsanitize=${TILEWRIGHT_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TILEWRIGHT_SANITIZE})
