@@ -5,12 +5,10 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../deploy/common.sh"
 
 usage() {
   cat <<USAGE
-usage: tests/run.sh [--build-only] [--label LABEL] [--no-sanitizers] [--tsan] [-j N]
+usage: tests/run.sh [--build-only] [--label LABEL] [--no-sanitizers] [-j N]
   --build-only     stop after the build
   --label LABEL    only the tests of one label: unit, smoke, simulation, chaos or long (long never runs otherwise)
-  --no-sanitizers  without the build under AddressSanitizer and UndefinedBehaviorSanitizer
-  --tsan           the build under ThreadSanitizer too. It holds the pure folders alone, which start no thread (Debian's
-                   Abseil and gRPC are not instrumented, so that threaded code around them gives false alarms)
+  --no-sanitizers  without the AddressSanitizer and ThreadSanitizer builds of the pure folders
   -j N             parallel compilations; default: the cores, as far as memory goes
 It ends with 0 if every step passed. Logs of the tests lie in build/*/Testing.
 USAGE
@@ -19,7 +17,6 @@ USAGE
 build_only=no
 only_label=
 sanitizers=yes
-tsan=no
 jobs=$(nproc)
 while (($#)); do
   case $1 in
@@ -27,7 +24,6 @@ while (($#)); do
     --label) only_label=${2:?--label takes a name}; shift ;;
     --label=*) only_label=${1#*=} ;;
     --no-sanitizers) sanitizers=no ;;
-    --tsan) tsan=yes ;;
     -j) jobs=${2:?-j takes a number}; shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; die "unknown argument '$1'" ;;
@@ -121,6 +117,8 @@ for label in unit smoke simulation chaos; do
 done
 step "format" check_format
 step "clang, thread safety" python3 tests/clang_check.py build/release --jobs "$jobs"
-if [[ $sanitizers == yes ]]; then step "address, undefined" sanitized asan; fi
-if [[ $tsan == yes ]]; then step "thread" sanitized tsan; fi
+if [[ $sanitizers == yes ]]; then
+  step "address, undefined" sanitized asan
+  step "thread" sanitized tsan
+fi
 finish
