@@ -116,8 +116,8 @@ class ServerTest : public testing::Test {
     if (!status.ok()) return status;
     return response.job();
   }
-  // The job once it has ended, by watching it.
-  v1::Job Watch(const std::string& name) {
+  // The job once it has ended, by watching it; `watching` is notified at the first snapshot.
+  v1::Job Watch(const std::string& name, absl::Notification* watching = nullptr) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
     v1::WatchJobRequest request;
@@ -125,9 +125,13 @@ class ServerTest : public testing::Test {
     const auto stream = render_->WatchJob(&context, request);
     v1::WatchJobResponse response;
     v1::Job last;
-    while (stream->Read(&response)) last = response.job();
+    while (stream->Read(&response)) {
+      last = response.job();
+      if (watching != nullptr && !watching->HasBeenNotified()) watching->Notify();
+    }
     const absl::Status ended = FromGrpc(stream->Finish());
     EXPECT_TRUE(ended.ok()) << ended;
+    if (watching != nullptr && !watching->HasBeenNotified()) watching->Notify();
     return last;
   }
 
@@ -479,8 +483,10 @@ TEST_F(ServerTest, AShutdownRemovesWhatWasBegunAndEndsWatchers) {
   const auto job = Create(Request("a"));
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_TRUE(Exists("port"));
+  absl::Notification watching;
   v1::Job last;
-  std::thread watcher([&] { last = Watch(job->name()); });
+  std::thread watcher([&] { last = Watch(job->name(), &watching); });
+  watching.WaitForNotification();
   const absl::Time began = absl::Now();
   server_->Shutdown();
   watcher.join();
