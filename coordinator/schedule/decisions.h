@@ -5,6 +5,7 @@
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_DECISIONS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,13 +15,30 @@
 
 namespace tilewright {
 
-// Something that a restart must know.
+// Something that a restart must know; Apply (snapshot.h) says what each means. Grants are never
+// recorded: a worker that holds one says so.
 struct Record {
-  enum class Kind { kJobClass, kTileAccepted, kJobEnded };
+  enum class Kind {
+    kJobSubmitted,  // `spec`
+    kJobClass,      // `promise`, and in `value` the class it is for
+    kJobPaused,
+    kJobResumed,
+    kJobPriority,   // `number`
+    kTileAccepted,  // `number` = the tile; `value` = the numeric class, `worker` = whose result
+    kTileFailed,    // `number`: it is poison and waits for a decision
+    kTileRetried,   // `number`: the decision
+    kTileHole,      // `number`: the other decision
+    kJobEnded,      // `value` = the state in words
+    kWorkerJoined,  // `worker`
+    kWorkerGone,    // `worker`
+  };
   Kind kind = Kind::kTileAccepted;
-  std::string job;
-  int64_t tile = 0;   // kTileAccepted
-  std::string value;  // kJobClass: promise and class; kJobEnded: the state
+  std::string job = {};
+  int64_t number = 0;
+  std::string value = {};
+  std::string worker = {};
+  Promise promise = Promise::kUndecided;          // kJobClass
+  std::shared_ptr<const JobSpec> spec = nullptr;  // kJobSubmitted
 };
 
 struct Grant {
@@ -59,7 +77,10 @@ struct Notice {
   // Of workers: worker_joined, worker_gone, worker_crashed, canary_failed. Of leases: lease_lapsed,
   // lease_not_started, tile_requeued. Of results: late_result_accepted, duplicate_ignored,
   // result_refused. Of failures: tile_failed, tile_poisoned, memory_floor_raised. Of jobs:
-  // job_waiting, promise_chosen, turned_tolerant.
+  // job_waiting, promise_chosen, turned_tolerant, job_paused, job_resumed, priority_changed,
+  // tile_needs_decision, tile_retried, hole_accepted, restored. Of the end game: lease_taken_back,
+  // tile_copied. Of a worker's standing: worker_blocklisted, worker_quarantined, worker_readmitted,
+  // worker_drained, worker_resumed, blocklist_cleared.
   std::string kind;
   std::optional<int64_t> tile;  // the first one concerned; the text names all
   std::string worker;
@@ -68,7 +89,13 @@ struct Notice {
 
 struct JobEnd {
   std::string job;
-  absl::Status status;  // OK: all tiles accepted; else why it failed (CANCELLED: stopped)
+  absl::Status status;  // OK: all tiles accepted or holes; else why it failed (CANCELLED: stopped)
+};
+
+// A tile that is left out of the picture for good.
+struct Hole {
+  std::string job;
+  int64_t tile = 0;
 };
 
 struct Decisions {
@@ -80,6 +107,7 @@ struct Decisions {
   std::vector<std::string> sync_requests;  // workers to be asked what they hold
   std::vector<std::string> disconnects;    // workers whose silence ended their stream
   std::vector<std::string> job_starts;     // jobs whose first grant is among `grants`
+  std::vector<Hole> holes;
   std::vector<JobEnd> job_ends;
   std::vector<Notice> notices;
 };

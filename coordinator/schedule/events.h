@@ -23,6 +23,45 @@ struct JobStopped {
   std::string reason;
 };
 
+// Nothing of the job is granted until it is resumed; what runs may finish, what waits at workers is
+// taken back.
+struct JobPaused {
+  std::string job;
+};
+struct JobResumed {
+  std::string job;
+};
+
+// In [kPriorityMin, kPriorityMax].
+struct JobPriority {
+  std::string job;
+  int priority = 0;
+};
+
+// The user's decision on the failed tiles of a job that waits for one (OnFailedTile::kWait): they
+// are tried again with nothing held against them, also not against its blocklisted workers.
+struct FailedTilesRetried {
+  std::string job;
+};
+// They are left out.
+struct HolesAccepted {
+  std::string job;
+};
+
+// A worker gets nothing more until it is resumed. What it has not begun is taken back; `at_once`:
+// what it runs as well (a late result stays welcome).
+struct WorkerDrained {
+  std::string worker;
+  bool at_once = false;
+};
+struct WorkerResumed {
+  std::string worker;
+};
+// Forgets why a worker is kept from jobs: blocklists, charges, and a quarantine.
+struct BlocklistCleared {
+  std::string worker;
+};
+
 // A control stream said hello. The same incarnation again: it came back and will sync. Another one:
 // the earlier process of that name is gone.
 struct WorkerJoined {
@@ -41,7 +80,10 @@ enum class HeldState { kQueued, kPreparing, kRunning, kFinished };
 struct HeldLease {
   LeaseKey lease;
   HeldState state = HeldState::kQueued;
-  std::vector<int64_t> open_tiles;
+  std::vector<int64_t> open_tiles = {};
+  // Whose tiles: a coordinator that was restarted does not know the leases of its predecessor.
+  std::string job = {};
+  uint64_t generation = 0;
 };
 
 // What the worker holds. A lease with sequence ≤ seen_grant_sequence that is neither held nor
@@ -113,9 +155,11 @@ struct StreamClosed {
 // Time passed; nothing else happened.
 struct Tick {};
 
-using Event = std::variant<JobSubmitted, JobStopped, WorkerJoined, WorkerHeard, WorkerSynced,
-                           LeaseStarted, LeasePreparing, LeaseDropped, ResultArrived, TileFailed,
-                           CanaryMeasured, StreamClosed, Tick>;
+using Event =
+    std::variant<JobSubmitted, JobStopped, JobPaused, JobResumed, JobPriority, FailedTilesRetried,
+                 HolesAccepted, WorkerDrained, WorkerResumed, BlocklistCleared, WorkerJoined,
+                 WorkerHeard, WorkerSynced, LeaseStarted, LeasePreparing, LeaseDropped,
+                 ResultArrived, TileFailed, CanaryMeasured, StreamClosed, Tick>;
 
 }  // namespace tilewright
 

@@ -12,8 +12,11 @@ namespace tilewright {
 using schedule::Timer;
 using schedule::TimerKind;
 
-Scheduler::Scheduler(const SchedulerOptions& options, uint64_t epoch)
-    : impl_(std::make_unique<Impl>(options, epoch)) {}
+Scheduler::Scheduler(const SchedulerOptions& options, uint64_t epoch, const Snapshot& snapshot,
+                     Instant now)
+    : impl_(std::make_unique<Impl>(options, epoch)) {
+  impl_->Restore(snapshot, now);
+}
 Scheduler::~Scheduler() = default;
 
 Decisions Scheduler::Handle(const Event& event, Instant now) { return impl_->Handle(event, now); }
@@ -24,6 +27,9 @@ std::optional<JobView> Scheduler::ViewJob(const std::string& job, Instant now) c
 void Scheduler::Forget(const std::string& job) { impl_->Forget(job); }
 std::vector<WorkerView> Scheduler::ViewWorkers() const { return impl_->ViewWorkers(); }
 std::vector<MatchView> Scheduler::Match(const JobSpec& job) const { return impl_->Match(job); }
+absl::Status Scheduler::Admit(const JobSpec& job, absl::Duration* retry_after) const {
+  return impl_->Admit(job, retry_after);
+}
 absl::Status Scheduler::CheckInvariants() const { return impl_->CheckInvariants(); }
 
 Decisions Scheduler::Impl::Handle(const Event& event, Instant now) {

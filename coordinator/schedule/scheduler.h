@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/events.h"
+#include "coordinator/schedule/snapshot.h"
 #include "coordinator/schedule/types.h"
 #include "proto/base/instant.h"
 
@@ -25,6 +26,12 @@ namespace tilewright {
 struct JobView {
   int64_t tiles_done = 0;  // accepted
   int64_t tiles_leased = 0;
+  std::vector<int64_t> failed_tiles;  // poison, waiting for the user's decision
+  std::vector<int64_t> holes;         // left out
+  bool paused = false;
+  std::string tenant;
+  int priority = 0;
+  int64_t copies = 0;    // attempts that doubled another one at the end of the job
   int64_t attempts = 0;  // leases of tiles granted
   Promise promise = Promise::kUndecided;
   std::set<std::string> numeric_classes;  // of accepted tiles; environment keys where no canary ran
@@ -40,6 +47,10 @@ struct WorkerView {
   int leased_tiles = 0;
   int64_t accepted_tiles = 0;
   Instant last_heard;
+  bool draining = false;  // or drained, once it holds nothing
+  std::optional<absl::Duration> quarantine =
+      {};  // what is left of it; zero: it waits for its probe
+  std::vector<std::string> blocklisted_for = {};  // jobs
 };
 
 // Whether a worker may take a job's tiles.
@@ -51,8 +62,11 @@ struct MatchView {
 
 class Scheduler {
  public:
-  // `epoch` was raised and made durable before.
-  Scheduler(const SchedulerOptions& options, uint64_t epoch);
+  // `epoch` was raised and made durable before. `snapshot` is what an earlier coordinator
+  // recorded: its jobs go on, but nothing is granted before the workers known to it have said what
+  // they hold, or restart_grace after `now`.
+  Scheduler(const SchedulerOptions& options, uint64_t epoch, const Snapshot& snapshot = {},
+            Instant now = Instant());
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -72,6 +86,11 @@ class Scheduler {
   std::vector<WorkerView> ViewWorkers() const;
   // Of every connected worker, for a job not submitted yet.
   std::vector<MatchView> Match(const JobSpec& job) const;
+
+  // Whether the tenant's quota has room for the job: RESOURCE_EXHAUSTED with a sentence and, in
+  // `retry_after`, when to ask again; INVALID_ARGUMENT for a priority or limit that is none.
+  // JobSubmitted does not ask; the shell does, in the same breath.
+  absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
 
   // Asserts every invariant: each tile in exactly one state, counters equal sums, next_deadline not
   // in the past; for tests. INTERNAL names the first that is broken.

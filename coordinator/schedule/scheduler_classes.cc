@@ -166,8 +166,7 @@ void Scheduler::Impl::MaybeChooseClass(Job& job) {
   deadlines_.Clear({TimerKind::kProof, job.id});
   for (const schedule::ClassSpeed& worker : answered)
     others += worker.numeric_class != job.numeric_class;
-  out_.records.push_back({Record::Kind::kJobClass, job.spec.name, 0,
-                          absl::StrCat("strict class ", job.numeric_class)});
+  RecordClass(job);
   Tell(
       &job, "promise_chosen", std::nullopt, "",
       absl::StrCat("Strict, proven: class ", ShortDigest(job.numeric_class), " of ",
@@ -181,10 +180,9 @@ void Scheduler::Impl::PresumePromise(Job& job) {
   for (const auto& [id, worker] : job.candidates) keys.insert(worker->offer.environment_key);
   job.promise = schedule::PresumedPromise(keys);
   const size_t workers = job.candidates.size();
-  std::string value = "tolerant", text;
+  std::string text;
   if (job.promise == Promise::kStrict) {
     job.numeric_class = *keys.begin();
-    value = absl::StrCat("strict environment ", job.numeric_class);
     text = workers == 1 ? "Strict by presumption: one worker is eligible."
                         : absl::StrCat("Strict by presumption: the ", workers,
                                        " eligible workers share one environment.");
@@ -192,7 +190,7 @@ void Scheduler::Impl::PresumePromise(Job& job) {
     text = absl::StrCat("Tolerant: the ", workers, " eligible workers have ", keys.size(),
                         " environments.");
   }
-  out_.records.push_back({Record::Kind::kJobClass, job.spec.name, 0, value});
+  RecordClass(job);
   Tell(&job, "promise_chosen", std::nullopt, "", text);
 }
 
@@ -201,11 +199,18 @@ void Scheduler::Impl::TurnTolerant(Job& job, std::optional<int64_t> tile, const 
   job.promise = Promise::kTolerant;
   job.numeric_class.clear();
   deadlines_.Clear({TimerKind::kClassGrace, job.id});
-  out_.records.push_back({Record::Kind::kJobClass, job.spec.name, 0, "tolerant"});
+  RecordClass(job);
   Tell(&job, "turned_tolerant", tile, worker,
        absl::StrCat(job.spec.name, " promises no single hash any more",
                     tile.has_value() ? absl::StrCat(" from tile ", *tile, " on") : "", ": ", why,
                     "."));
+}
+
+void Scheduler::Impl::RecordClass(const Job& job) {
+  out_.records.push_back({.kind = Record::Kind::kJobClass,
+                          .job = job.spec.name,
+                          .value = job.numeric_class,
+                          .promise = job.promise});
 }
 
 void Scheduler::Impl::WatchClassHolders(Job& job) {

@@ -89,53 +89,58 @@ bool Scheduler::Impl::GiveLease(Worker& worker, bool prefetch) {
                                    [](const Lease* lease) { return lease->overdue; });
   if (overdue) return false;
   for (const auto& [rank, job] : ready_jobs_) {
-    if (!job->candidates.contains(worker.id) || !MayGrant(*job, worker)) continue;
-    auto at = job->stage->workers.find(worker.id);
-    std::optional<absl::Duration> tile_seconds;
-    if (at != job->stage->workers.end() && at->second.seconds.measured())
-      tile_seconds = at->second.seconds.Mean();
-
-    const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
-                                       .level_bytes = worker.offer.credit_bytes,
-                                       .held_tiles = worker.held_tiles,
-                                       .held_bytes = worker.held_bytes,
-                                       .tile_bytes = schedule::CreditBytesOfTile(job->spec)};
-    int64_t count = schedule::BatchSize({.ready = job->tiles.ready(),
-                                         .workers = static_cast<int64_t>(job->candidates.size()),
-                                         .tile_seconds = tile_seconds,
-                                         .executed_batch = job->spec.executed_batch,
-                                         .free_credit = schedule::FreeCredit(credit),
-                                         .single = worker.next_single},
-                                        options_);
-    if (prefetch && count > 0) {
-      const double unaccepted = static_cast<double>(job->spec.tile_count - job->tiles.accepted());
-      const double sum = job->stage->speed_sum;
-      schedule::PrefetchQuery query{.ready = job->tiles.ready(),
-                                    .idle_slots = IdleSlots(*job),
-                                    .tile_seconds = tile_seconds,
-                                    .remaining = std::nullopt,
-                                    .held = worker.held_tiles,
-                                    .share = 0,
-                                    .recovering = worker.lapses_in_row > 0 || worker.next_single};
-      if (sum > 0 && tile_seconds.has_value()) {
-        query.remaining = absl::Seconds(unaccepted / sum);
-        query.share = unaccepted * at->second.tiles_per_second / sum;
-      }
-      count = std::min(count, schedule::PrefetchLimit(query));
-      if (count <= 0) return false;  // a later job must not overtake
-    }
-    std::vector<int64_t> tiles = TakeTiles(*job, worker, count);
-    if (tiles.empty()) continue;
-    if (job->promise == Promise::kUndecided) PresumePromise(*job);
-    if (job->promise == Promise::kStrict && !job->spec.prove_class &&
-        worker.offer.environment_key != job->numeric_class) {
-      TurnTolerant(*job, tiles.front(), worker.name,
-                   "worker " + worker.name + " has another environment");
-    }
-    Grant(worker, *job, std::move(tiles));
-    return true;
+    const Given given = GiveLeaseOf(*job, worker, prefetch);
+    if (given != Given::kNothing) return given == Given::kLease;
   }
   return false;
+}
+
+Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bool prefetch) {
+  if (!job.candidates.contains(worker.id) || !MayGrant(job, worker)) return Given::kNothing;
+  auto at = job.stage->workers.find(worker.id);
+  std::optional<absl::Duration> tile_seconds;
+  if (at != job.stage->workers.end() && at->second.seconds.measured())
+    tile_seconds = at->second.seconds.Mean();
+
+  const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
+                                     .level_bytes = worker.offer.credit_bytes,
+                                     .held_tiles = worker.held_tiles,
+                                     .held_bytes = worker.held_bytes,
+                                     .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
+  int64_t count = schedule::BatchSize({.ready = job.tiles.ready(),
+                                       .workers = static_cast<int64_t>(job.candidates.size()),
+                                       .tile_seconds = tile_seconds,
+                                       .executed_batch = job.spec.executed_batch,
+                                       .free_credit = schedule::FreeCredit(credit),
+                                       .single = worker.next_single},
+                                      options_);
+  if (prefetch && count > 0) {
+    const double unaccepted = static_cast<double>(job.spec.tile_count - job.tiles.accepted());
+    const double sum = job.stage->speed_sum;
+    schedule::PrefetchQuery query{.ready = job.tiles.ready(),
+                                  .idle_slots = IdleSlots(job),
+                                  .tile_seconds = tile_seconds,
+                                  .remaining = std::nullopt,
+                                  .held = worker.held_tiles,
+                                  .share = 0,
+                                  .recovering = worker.lapses_in_row > 0 || worker.next_single};
+    if (sum > 0 && tile_seconds.has_value()) {
+      query.remaining = absl::Seconds(unaccepted / sum);
+      query.share = unaccepted * at->second.tiles_per_second / sum;
+    }
+    count = std::min(count, schedule::PrefetchLimit(query));
+    if (count <= 0) return Given::kWait;
+  }
+  std::vector<int64_t> tiles = TakeTiles(job, worker, count);
+  if (tiles.empty()) return Given::kNothing;
+  if (job.promise == Promise::kUndecided) PresumePromise(job);
+  if (job.promise == Promise::kStrict && !job.spec.prove_class &&
+      worker.offer.environment_key != job.numeric_class) {
+    TurnTolerant(job, tiles.front(), worker.name,
+                 "worker " + worker.name + " has another environment");
+  }
+  Grant(worker, job, std::move(tiles));
+  return Given::kLease;
 }
 
 std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, int64_t count) {

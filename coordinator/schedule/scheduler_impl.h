@@ -35,6 +35,8 @@ class Scheduler::Impl {
   using WorkerState = schedule::WorkerState;
 
   Impl(const SchedulerOptions& options, uint64_t epoch) : options_(options), epoch_(epoch) {}
+  // scheduler_restore.cc: once, before the first event.
+  void Restore(const Snapshot& snapshot, Instant now);
 
   // scheduler.cc
   Decisions Handle(const Event& event, Instant now);
@@ -43,6 +45,8 @@ class Scheduler::Impl {
   void Forget(const std::string& name);
   std::vector<WorkerView> ViewWorkers() const;
   std::vector<MatchView> Match(const JobSpec& spec) const;
+  // scheduler_operations.cc
+  absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
   // scheduler_invariants.cc
   absl::Status CheckInvariants() const;
 
@@ -81,6 +85,21 @@ class Scheduler::Impl {
   // Why this connected worker gets nothing of the job; empty if it may.
   std::string WhyNot(const Job& job, const Worker& worker) const;
 
+  // ---- scheduler_operations.cc: what users do to jobs
+  void On(const JobPaused& event);
+  void On(const JobResumed& event);
+  void On(const JobPriority& event);
+  void On(const FailedTilesRetried& event);
+  void On(const HolesAccepted& event);
+
+  // ---- scheduler_standing.cc: whether a worker is to be trusted with work
+  void On(const WorkerDrained& event);
+  void On(const WorkerResumed& event);
+  void On(const BlocklistCleared& event);
+  // Why this worker is no candidate for the job, for its offer or its standing; a predicate that
+  // follows its name ("is drained"). Empty if it is one.
+  std::string WhyNotCandidate(const Job& job, const Worker& worker) const;
+
   // ---- scheduler_classes.cc: numeric classes
   void On(const CanaryMeasured& event);
   // By its own canary or that of another worker with its environment key; empty: unknown.
@@ -100,6 +119,7 @@ class Scheduler::Impl {
   void MaybeChooseClass(Job& job);
   // At the first grant of a job without proof.
   void PresumePromise(Job& job);
+  void RecordClass(const Job& job);
   void TurnTolerant(Job& job, std::optional<int64_t> tile, const std::string& worker,
                     const std::string& why);
   void WatchClassHolders(Job& job);
@@ -192,6 +212,12 @@ class Scheduler::Impl {
   // One lease for a worker without, or behind the only one it has. False if there is nothing for
   // it.
   bool GiveLease(Worker& worker, bool prefetch);
+  enum class Given {
+    kLease,
+    kNothing,  // of this job; the next one may have something
+    kWait,     // nothing of any job: a later one must not overtake
+  };
+  Given GiveLeaseOf(Job& job, Worker& worker, bool prefetch);
   std::vector<int64_t> TakeTiles(Job& job, const Worker& worker, int64_t count);
   bool MayTake(const Job& job, const Worker& worker, int64_t tile) const;
   int64_t IdleSlots(const Job& job) const;

@@ -130,9 +130,7 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
     if (accepted != job.tiles.accepted())
       return Broken(name, ": accepted tiles differ from their workers' sum");
     for (const auto& [worker_name, worker] : workers_) {
-      const bool eligible =
-          worker->connected() &&
-          schedule::WhyNotEligible(job.spec, worker->offer, job.stage->memory_floor).empty();
+      const bool eligible = worker->connected() && WhyNotCandidate(job, *worker).empty();
       if (eligible != job.candidates.contains(worker->id))
         return Broken(name, ": candidates are wrong");
     }

@@ -32,16 +32,16 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
   job.stage->active_jobs++;
   job.stage->last_used = job.id;
   active_jobs_[job.id] = &job;
+  out_.records.push_back({.kind = Record::Kind::kJobSubmitted,
+                          .job = spec.name,
+                          .spec = std::make_shared<const JobSpec>(spec)});
   if (spec.tile_count == 0) {
     EndJob(job, absl::OkStatus());
     return;
   }
   UpdateReady(job);
   for (const auto& [id, worker] : worker_by_id_) {
-    if (worker->connected() &&
-        schedule::WhyNotEligible(spec, worker->offer, job.stage->memory_floor).empty()) {
-      job.candidates[id] = worker;
-    }
+    if (worker->connected() && WhyNotCandidate(job, *worker).empty()) job.candidates[id] = worker;
   }
   wake_idle_ = true;
   CandidatesChanged(job);
@@ -77,7 +77,7 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
           ? "succeeded"
           : absl::StrCat(status.code() == absl::StatusCode::kCancelled ? "cancelled" : "failed",
                          ": ", status.message());
-  out_.records.push_back({Record::Kind::kJobEnded, job.spec.name, 0, value});
+  out_.records.push_back({.kind = Record::Kind::kJobEnded, .job = job.spec.name, .value = value});
   out_.job_ends.push_back({job.spec.name, std::move(status)});
 }
 
@@ -120,9 +120,7 @@ void Scheduler::Impl::ForgetStages() {
 }
 
 void Scheduler::Impl::RefreshCandidate(Job& job, Worker& worker) {
-  const bool eligible =
-      worker.connected() &&
-      schedule::WhyNotEligible(job.spec, worker.offer, job.stage->memory_floor).empty();
+  const bool eligible = worker.connected() && WhyNotCandidate(job, worker).empty();
   if (eligible == job.candidates.contains(worker.id)) return;
   if (eligible) {
     job.candidates[worker.id] = &worker;
@@ -199,7 +197,7 @@ std::string Scheduler::Impl::WhyNobody(const Job& job) const {
 }
 
 std::string Scheduler::Impl::WhyNot(const Job& job, const Worker& worker) const {
-  std::string why = schedule::WhyNotEligible(job.spec, worker.offer, job.stage->memory_floor);
+  std::string why = WhyNotCandidate(job, worker);
   if (!why.empty() || !job.spec.prove_class) return why;
   const std::string& numeric_class = ClassOf(*job.stage, worker);
   if (numeric_class.empty()) {

@@ -107,7 +107,11 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   if (job.classes.find(numeric_class) == job.classes.end()) job.classes.insert(numeric_class);
   job.last_accept = now_;
   if (worker != nullptr) worker->accepted_tiles++;
-  out_.records.push_back({Record::Kind::kTileAccepted, job.spec.name, event.tile, ""});
+  out_.records.push_back({.kind = Record::Kind::kTileAccepted,
+                          .job = job.spec.name,
+                          .number = event.tile,
+                          .value = numeric_class,
+                          .worker = event.worker});
 
   const schedule::TileTable::Attempts attempts = job.tiles.attempts(event.tile);
   for (uint64_t sequence : attempts) {

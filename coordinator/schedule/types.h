@@ -6,6 +6,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -42,9 +45,26 @@ enum class TileFailureCause {
 };
 const char* TileFailureCauseName(TileFailureCause cause);  // "out of memory", …
 
+// What becomes of a job one of whose tiles is poison.
+enum class OnFailedTile {
+  kFail,  // the job ends with a sentence naming tile, workers and cause
+  kWait,  // the other tiles go on; the user then retries the tile, accepts a hole, or cancels
+  kHole,  // the tile is left out and named in the result
+};
+
+// Least and greatest priority of a job. Each step doubles the job's weight among the jobs of its
+// tenant.
+inline constexpr int kPriorityMin = -5;
+inline constexpr int kPriorityMax = 5;
+
 // What a single-stage job asks of the scheduler.
 struct JobSpec {
   std::string name;  // jobs/{job}
+  std::string tenant = "default";
+  int priority = 0;  // at submission; in [kPriorityMin, kPriorityMax]
+  OnFailedTile on_failed_tile = OnFailedTile::kFail;
+  // The job fails with DEADLINE_EXCEEDED so long after its submission; pauses count.
+  std::optional<absl::Duration> max_duration;
   uint64_t generation = 1;
   int64_t tile_count = 0;
   std::string plan_digest;
@@ -69,6 +89,14 @@ struct WorkerOffer {
   std::string environment_key;
   int credit_tiles = 1;      // level: tiles held at once, the running batch included
   int64_t credit_bytes = 0;  // level; 0: bytes are not bounded
+};
+
+// What one tenant may have. Beyond it a submission is refused with RESOURCE_EXHAUSTED.
+struct TenantQuota {
+  double share = 1;                                              // weight among tenants; > 0
+  int open_jobs_max = 1000;                                      // jobs that have not ended
+  int64_t open_bytes_max = std::numeric_limits<int64_t>::max();  // of outputs not yet computed
+  int priority_max = kPriorityMax;
 };
 
 struct SchedulerOptions {
@@ -98,6 +126,22 @@ struct SchedulerOptions {
   absl::Duration class_grace = absl::Seconds(60);
   // A worker that left is forgotten (its measured speeds, its unfinished attempts) after this long.
   absl::Duration worker_memory = absl::Hours(1);
+  // Three lapses in a row, or as many charged failures on two jobs, put a worker aside for this
+  // long; each time again doubles it, up to the maximum.
+  absl::Duration quarantine_min = absl::Seconds(30);
+  absl::Duration quarantine_max = absl::Minutes(5);
+  // Charged failures of a worker on one job after which it gets no more tiles of that job.
+  int blocklist_charges = 3;
+  // After a restart nothing is granted until the workers known before have synced, at most so long.
+  absl::Duration restart_grace = absl::Seconds(10);
+  // A worker gets a tile near the end of a job, or a copy of one, only if it finishes so much
+  // earlier than the others would: now + factor × its estimate < their finish.
+  double end_game_factor = 1.2;
+  // Most copies at once, as a part of the workers; at least one.
+  double copies_part = 0.1;
+  // Tenants with quotas of their own; all others have `default_quota`.
+  std::map<std::string, TenantQuota> quotas;
+  TenantQuota default_quota;
   // Most notices of one kind for one job; the last one says that further ones are left out.
   int notices_per_kind_max = 200;
 };

@@ -312,16 +312,43 @@ std::string VerdictText(const VerdictOn& verdict) {
   return "";
 }
 
+// Empty for what other lines tell as well: submissions, accepted tiles, arrivals and departures.
+std::string RecordText(const Record& record) {
+  switch (record.kind) {
+    case Record::Kind::kJobSubmitted:
+    case Record::Kind::kTileAccepted:
+    case Record::Kind::kWorkerJoined:
+    case Record::Kind::kWorkerGone:
+      return "";
+    case Record::Kind::kJobClass: {
+      const char* promise = record.promise == Promise::kTolerant ? "tolerant" : "strict class ";
+      return absl::StrCat(record.job, " class: ", promise, record.value);
+    }
+    case Record::Kind::kJobPaused:
+      return absl::StrCat(record.job, " paused");
+    case Record::Kind::kJobResumed:
+      return absl::StrCat(record.job, " resumed");
+    case Record::Kind::kJobPriority:
+      return absl::StrCat(record.job, " priority ", record.number);
+    case Record::Kind::kTileFailed:
+      return absl::StrCat(record.job, " tile ", record.number, " failed");
+    case Record::Kind::kTileRetried:
+      return absl::StrCat(record.job, " tile ", record.number, " retried");
+    case Record::Kind::kTileHole:
+      return absl::StrCat(record.job, " tile ", record.number, " is a hole");
+    case Record::Kind::kJobEnded:
+      return absl::StrCat(record.job, " ended: ", record.value);
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string Describe(const Decisions& decisions) {
   std::string out;
   for (const Record& record : decisions.records) {
-    // Accepted tiles are told by the verdict.
-    if (record.kind == Record::Kind::kTileAccepted) continue;
-    absl::StrAppend(&out, "  record ", record.job,
-                    record.kind == Record::Kind::kJobClass ? " class: " : " ended: ", record.value,
-                    "\n");
+    const std::string text = RecordText(record);
+    if (!text.empty()) absl::StrAppend(&out, "  record ", text, "\n");
   }
   if (decisions.verdict.has_value())
     absl::StrAppend(&out, "  ", VerdictText(*decisions.verdict), "\n");
