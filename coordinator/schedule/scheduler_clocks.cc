@@ -4,11 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/clocks.h"
+#include "coordinator/schedule/planted.h"
 #include "coordinator/schedule/scheduler_impl.h"
 #include "coordinator/schedule/sentences.h"
 
 namespace tilewright {
 
+using schedule::Planted;
+using schedule::PlantedBug;
 using schedule::SecondsText;
 using schedule::TileList;
 using schedule::Timer;
@@ -182,6 +185,10 @@ void Scheduler::Impl::Lapse(Lease& lease) {
     WaitForReturn(lease);
   }
   Touch(worker);
+  if (Planted(PlantedBug::kLapseIsFailure) && told) {
+    ChargeWorker(lease.job, worker);
+    ChargeTile(*lease.job, worker, wanted.front(), "a lapse");
+  }
 }
 
 void Scheduler::Impl::PreparationStalled(Lease& lease) {

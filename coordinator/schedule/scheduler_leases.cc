@@ -7,10 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/clocks.h"
 #include "coordinator/schedule/eligibility.h"
+#include "coordinator/schedule/planted.h"
 #include "coordinator/schedule/scheduler_impl.h"
 
 namespace tilewright {
 
+using schedule::Planted;
+using schedule::PlantedBug;
 using schedule::TileMark;
 using schedule::TileState;
 using schedule::TimerKind;
@@ -139,7 +142,8 @@ void Scheduler::Impl::SettleTile(Lease& lease, int64_t position) {
     lease.wanted--;
     schedule::TileTable& tiles = lease.job->tiles;
     tiles.RemoveAttempt(tile, lease.sequence);
-    if (tiles.state(tile) == TileState::kLeased && !HasLiveAttempt(*lease.job, tile)) {
+    if (tiles.state(tile) == TileState::kLeased && !HasLiveAttempt(*lease.job, tile) &&
+        !Planted(PlantedBug::kForgottenLease)) {
       tiles.MarkReturned(tile);
       wake_idle_ = true;
     }
@@ -168,7 +172,7 @@ void Scheduler::Impl::EndLease(Lease& lease) {
   // A state that is not live, so that its own attempts do not count.
   lease.state = LeaseState::kReturning;
   if (lease.wanted > 0) {
-    OfferTiles(lease);
+    if (!Planted(PlantedBug::kForgottenLease)) OfferTiles(lease);
     for (int64_t tile : lease.WantedTiles()) lease.job->tiles.RemoveAttempt(tile, lease.sequence);
   }
   Worker& worker = *lease.worker;

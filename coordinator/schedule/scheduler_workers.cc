@@ -5,11 +5,14 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/schedule/planted.h"
 #include "coordinator/schedule/scheduler_impl.h"
 #include "coordinator/schedule/sentences.h"
 
 namespace tilewright {
 
+using schedule::Planted;
+using schedule::PlantedBug;
 using schedule::SecondsText;
 using schedule::TileList;
 using schedule::TileMark;
@@ -121,7 +124,8 @@ void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
       // An attempt that ran may have finished: its result stays welcome, and a sync may bring the
       // lease back.
       lease->state = was == LeaseState::kQueued ? LeaseState::kReturning : LeaseState::kOrphaned;
-      const std::vector<int64_t> tiles = OfferTiles(*lease);
+      const bool forgotten = was == LeaseState::kQueued && Planted(PlantedBug::kForgottenLease);
+      const std::vector<int64_t> tiles = forgotten ? std::vector<int64_t>() : OfferTiles(*lease);
       if (lease->job != nullptr) {
         std::vector<int64_t>& all = offered[lease->job->id];
         all.insert(all.end(), tiles.begin(), tiles.end());
@@ -209,7 +213,9 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
   worker->state = WorkerState::kConnected;
   const bool changed = worker->offer.credit_bytes != event.credit_bytes ||
                        (worker->offer.credit_tiles < 1) != (event.credit_tiles < 1);
-  worker->offer.credit_tiles = event.credit_tiles;
+  worker->offer.credit_tiles =
+      event.credit_tiles +
+      (Planted(PlantedBug::kCreditsAreIncrements) ? worker->offer.credit_tiles : 0);
   worker->offer.credit_bytes = event.credit_bytes;
   ApplyCredits(*worker);
   ArmHead(*worker);
