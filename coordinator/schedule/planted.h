@@ -1,6 +1,6 @@
 // Bugs planted on purpose: the simulator must catch each (tests/simulation). Only its library is
-// compiled with TILEWRIGHT_PLANTED_BUGS; everywhere else Planted is false and costs nothing. Pure;
-// the planted bug is one per thread.
+// compiled with TILEWRIGHT_PLANTED_BUGS; everywhere else Planted is false and costs nothing. There
+// the planted bug is a variable of the process, set before a simulation begins; not thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_PLANTED_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_PLANTED_H_
@@ -20,7 +20,7 @@ enum class PlantedBug {
 };
 
 #ifdef TILEWRIGHT_PLANTED_BUGS
-inline thread_local PlantedBug planted_bug = PlantedBug::kNone;
+inline PlantedBug planted_bug = PlantedBug::kNone;
 inline bool Planted(PlantedBug bug) { return planted_bug == bug; }
 #else
 constexpr bool Planted(PlantedBug /*bug*/) { return false; }
