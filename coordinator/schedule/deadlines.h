@@ -18,13 +18,15 @@
 namespace tilewright::schedule {
 
 enum class TimerKind : uint8_t {
-  kLiveness,     // of a worker: silence
-  kForget,       // of a worker that left
-  kCanary,       // of a worker: its canary is unanswered
-  kLease,        // of a lease: the clock of its state
-  kWorkerGrace,  // of a job without an eligible worker
-  kClassGrace,   // of a job whose presumed class has no holder
-  kProof,        // of a job that waits for canaries
+  kLiveness,      // of a worker: silence
+  kForget,        // of a worker that left
+  kCanary,        // of a worker: its canary is unanswered
+  kLease,         // of a lease: the clock of its state
+  kWorkerGrace,   // of a job without an eligible worker
+  kClassGrace,    // of a job whose presumed class has no holder
+  kProof,         // of a job that waits for canaries
+  kRestored,      // of a restarted coordinator: what it took over is to be told
+  kRestartGrace,  // of a restarted coordinator: it has waited long enough for its workers
 };
 
 struct Timer {

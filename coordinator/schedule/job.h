@@ -49,6 +49,7 @@ struct Job {
   // never changes.
   std::string numeric_class;
   bool proof_over = false;  // the time for canaries has passed
+  bool restored = false;    // submitted to an earlier coordinator
 
   int64_t attempts = 0;
   absl::flat_hash_map<std::string, int64_t> tiles_by_worker;

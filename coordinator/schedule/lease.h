@@ -48,6 +48,8 @@ enum class TileMark : uint8_t {
 
 struct Lease {
   uint64_t sequence = 0;
+  // As its worker knows it, if an earlier coordinator granted it; then its times are not known.
+  std::optional<LeaseKey> earlier;
   Worker* worker = nullptr;
   Job* job = nullptr;  // null once the job has ended. Invariant: then wanted == 0.
   LeaseState state = LeaseState::kQueued;

@@ -75,6 +75,12 @@ void Scheduler::Impl::Fire(Timer timer) {
       MaybeChooseClass(job);
       return;
     }
+    case TimerKind::kRestored:
+      TellRestored();
+      return;
+    case TimerKind::kRestartGrace:
+      EndWait();
+      return;
   }
 }
 
@@ -100,8 +106,13 @@ Scheduler::Impl::Lease* Scheduler::Impl::FindLease(uint64_t sequence) const {
 
 Scheduler::Impl::Lease* Scheduler::Impl::FindLease(const LeaseKey& key,
                                                    const std::string& worker) const {
-  if (key.epoch != epoch_) return nullptr;
-  Lease* lease = FindLease(key.sequence);
+  Lease* lease = nullptr;
+  if (key.epoch == epoch_) {
+    lease = FindLease(key.sequence);
+    if (lease != nullptr && lease->earlier.has_value()) return nullptr;
+  } else if (auto it = adopted_.find(key); it != adopted_.end()) {
+    lease = it->second;
+  }
   return lease != nullptr && lease->worker->name == worker ? lease : nullptr;
 }
 

@@ -241,6 +241,10 @@ std::string Scheduler::Impl::ClassMismatch(const Job& job, const ResultArrived& 
   if (measured.empty() && known && event.incarnation == worker->incarnation) {
     measured = ClassOf(*job.stage, *worker);
   }
+  if (measured.empty() && job.restored && job.spec.prove_class && event.lease.epoch < epoch_) {
+    // The earlier coordinator granted only to workers that had proven the class.
+    measured = job.numeric_class;
+  }
   *numeric_class = measured.empty() ? key : measured;
   if (job.promise != Promise::kStrict) return "";
   if (job.spec.prove_class) {

@@ -164,7 +164,7 @@ void Scheduler::Impl::Lapse(Lease& lease) {
   lease.overdue = true;
   worker.lapses_in_row++;
   worker.next_single = true;
-  if (lease.started.has_value() && lease.job != nullptr) {
+  if (lease.started.has_value() && lease.job != nullptr && !lease.earlier.has_value()) {
     auto at = lease.job->stage->workers.find(worker.id);
     if (at != lease.job->stage->workers.end()) at->second.seconds.AddCensored(elapsed);
   }

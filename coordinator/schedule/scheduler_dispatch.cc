@@ -47,6 +47,12 @@ void Scheduler::Impl::UpdateIdle(Worker& worker) {
 
 void Scheduler::Impl::Dispatch() {
   for (Worker* worker : awake_) UpdateIdle(*worker);
+  if (WaitsForWorkers()) {  // its end looks at all of them
+    for (Worker* worker : awake_) worker->awake = false;
+    awake_.clear();
+    wake_idle_ = yield_ = false;
+    return;
+  }
   if (wake_idle_) {
     for (const auto& [id, worker] : idle_) Touch(*worker);
     wake_idle_ = false;

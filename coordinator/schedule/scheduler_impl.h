@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,13 +59,28 @@ class Scheduler::Impl {
   Job* FindJob(const std::string& name) const;
   Job* FindJob(uint64_t id) const;
   Worker* FindWorker(const std::string& name) const;
-  // A lease of this epoch that `worker` has not ended; null otherwise.
+  // A lease, granted or adopted, that `worker` has not ended; null otherwise.
   Lease* FindLease(const LeaseKey& key, const std::string& worker) const;
   Lease* FindLease(uint64_t sequence) const;
-  LeaseKey KeyOf(const Lease& lease) const { return {epoch_, lease.sequence}; }
+  LeaseKey KeyOf(const Lease& lease) const {
+    return lease.earlier.value_or(LeaseKey{epoch_, lease.sequence});
+  }
   // Adds a notice within the job's limit per kind; a null job is none.
   void Tell(Job* job, std::string kind, std::optional<int64_t> tile, const std::string& worker,
             std::string text);
+
+  // ---- scheduler_restore.cc: what an earlier coordinator left
+  void RestoreJob(const RestoredJob& from);
+  // Says what was taken over, and ends what only lacked the record of its end.
+  void TellRestored();
+  // While true nothing is granted: the workers of the earlier coordinator first say what they hold.
+  bool WaitsForWorkers() const { return !awaited_.empty(); }
+  void EndWait();
+  // Goes on with a lease of an earlier coordinator if its job and one of its tiles are still to be
+  // had. False: the worker had better drop it.
+  bool Adopt(Worker& worker, const HeldLease& held);
+  void RecordJoined(Worker& worker);
+  void RecordGone(Worker& worker);
 
   // ---- scheduler_jobs.cc: the life of jobs
   void On(const JobSubmitted& event);
@@ -244,12 +260,17 @@ class Scheduler::Impl {
   absl::btree_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
   absl::btree_map<uint64_t, Worker*> idle_;          // Invariant: workers with `idle` set.
   absl::btree_map<uint64_t, std::unique_ptr<Lease>>
-      leases_;  // by sequence; all that have not ended
+      leases_;                                 // by sequence; all that have not ended
+  absl::btree_map<LeaseKey, Lease*> adopted_;  // Invariant: those of `leases_` with `earlier` set
   std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
   std::vector<Worker*> awake_;  // to be looked at before the event ends
   bool yield_ = false;      // a worker left: what was granted in advance makes room for its tiles
   bool wake_idle_ = false;  // tiles became ready: idle workers are to be looked at
   schedule::Deadlines deadlines_;
+  bool restarted_ = false;  // workers may hold leases of an earlier coordinator
+  // Recorded as connected by an earlier coordinator, and have not said yet what they hold.
+  // Invariant: empty if and only if kRestartGrace is not armed.
+  std::set<std::string> awaited_;
 };
 
 }  // namespace tilewright

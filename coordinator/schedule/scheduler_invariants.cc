@@ -27,11 +27,18 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
   if (!awake_.empty()) return Broken("workers are still to be looked at");
   if (worker_by_id_.size() != workers_.size()) return Broken("the worker indices differ");
 
-  size_t leases_of_workers = 0, idle = 0;
+  const bool waits = deadlines_.At({TimerKind::kRestartGrace, 0}) != Instant::Never();
+  if (waits != WaitsForWorkers()) return Broken("it waits for workers if and only if it has to");
+  for (const auto& [key, lease] : adopted_) {
+    if (key.epoch >= epoch_ || FindLease(lease->sequence) != lease || lease->earlier != key)
+      return Broken("the index of adopted leases is wrong");
+  }
+
+  size_t leases_of_workers = 0, adopted_leases = 0, idle = 0;
   for (const auto& [name, owned] : workers_) {
     const Worker& worker = *owned;
     int64_t tiles = 0, bytes = 0;
-    int live = 0;
+    int live = 0, adopted = 0;
     bool overdue = false;
     uint64_t before = 0;
     for (const Lease* lease : worker.leases) {
@@ -41,6 +48,7 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
       tiles += lease->open;
       bytes += lease->open * lease->credit_bytes_per_tile;
       live += lease->live();
+      adopted += lease->earlier.has_value();
       overdue = overdue || lease->overdue;
       if (!worker.connected() && lease->live())
         return Broken(name, ": is gone and has live lease ", lease->sequence);
@@ -49,10 +57,13 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
       }
     }
     leases_of_workers += worker.leases.size();
+    adopted_leases += static_cast<size_t>(adopted);
+    if (worker.recorded != (worker.connected() || awaited_.contains(name)))
+      return Broken(name, ": the records do not say whether it is connected");
     if (tiles != worker.held_tiles || bytes != worker.held_bytes) {
       return Broken(name, ": holds ", tiles, " tiles, counted ", worker.held_tiles);
     }
-    if (live > 2) return Broken(name, ": has ", live, " live leases");
+    if (live - adopted > 2) return Broken(name, ": has ", live, " live leases");
     if (overdue) {
       for (const Lease* lease : worker.leases) {
         if (lease->state == LeaseState::kQueued)
@@ -69,7 +80,8 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
       return Broken(name, ": liveness is watched if and only if it is connected");
     }
   }
-  if (leases_of_workers != leases_.size() || idle != idle_.size())
+  if (leases_of_workers != leases_.size() || adopted_leases != adopted_.size() ||
+      idle != idle_.size())
     return Broken("a lease or idle worker is lost");
 
   for (const auto& [sequence, owned] : leases_) {

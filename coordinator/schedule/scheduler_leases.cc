@@ -19,6 +19,7 @@ using schedule::TileState;
 using schedule::TimerKind;
 
 void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles) {
+  assert(!WaitsForWorkers());
   auto owned = std::make_unique<Lease>();
   Lease& lease = *owned;
   lease.sequence = ++last_sequence_;
@@ -180,6 +181,7 @@ void Scheduler::Impl::EndLease(Lease& lease) {
   worker.held_bytes -= lease.open * lease.credit_bytes_per_tile;
   std::erase(worker.leases, &lease);
   deadlines_.Clear({TimerKind::kLease, lease.sequence});
+  if (lease.earlier.has_value()) adopted_.erase(*lease.earlier);
   leases_.erase(lease.sequence);
   Touch(worker);
   ArmHead(worker);

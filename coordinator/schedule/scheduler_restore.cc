@@ -1,9 +1,194 @@
 // The start of a coordinator after another one: its jobs, and the leases its workers still hold.
 
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/clocks.h"
+#include "coordinator/schedule/eligibility.h"
 #include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
 
 namespace tilewright {
 
-void Scheduler::Impl::Restore(const Snapshot& /*snapshot*/, Instant /*now*/) {}
+using schedule::TileMark;
+using schedule::TileState;
+using schedule::Timer;
+using schedule::TimerKind;
+
+namespace {
+
+constexpr Timer kRestored{TimerKind::kRestored, 0};
+constexpr Timer kRestartGrace{TimerKind::kRestartGrace, 0};
+constexpr size_t kWorkersNamed = 8;
+
+}  // namespace
+
+void Scheduler::Impl::Restore(const Snapshot& snapshot, Instant now) {
+  if (snapshot.jobs.empty() && snapshot.workers.empty()) return;
+  now_ = now;
+  restarted_ = true;
+  awaited_ = snapshot.workers;
+  for (const RestoredJob& job : snapshot.jobs) RestoreJob(job);
+  deadlines_.Set(kRestored, now_);
+  if (WaitsForWorkers()) deadlines_.Set(kRestartGrace, now_ + options_.restart_grace);
+  next_deadline_ = deadlines_.Next();
+}
+
+void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
+  Job& job = *(jobs_[from.spec.name] = std::make_unique<Job>(from.spec));
+  job.id = ++last_job_;
+  job.stage = &StageFor(from.spec);
+  job.stage->active_jobs++;
+  job.stage->last_used = job.id;
+  job.restored = true;
+  job.promise = from.promise;
+  job.numeric_class = from.numeric_class;
+  // Without a promise there was no grant.
+  if (job.promise != Promise::kUndecided) job.state = schedule::JobState::kRunning;
+  job.tiles_by_worker.insert(from.tiles_by_worker.begin(), from.tiles_by_worker.end());
+  job.classes = from.classes;
+  for (int64_t tile : from.accepted) job.tiles.MarkAccepted(tile);
+  active_jobs_[job.id] = &job;
+  UpdateReady(job);
+}
+
+void Scheduler::Impl::TellRestored() {
+  std::string wait;
+  if (WaitsForWorkers()) {
+    const std::vector<std::string> names(awaited_.begin(), awaited_.end());
+    wait = absl::StrCat("; nothing is granted before ",
+                        names.size() > kWorkersNamed ? absl::StrCat(names.size(), " workers")
+                                                     : schedule::JoinAnd(names),
+                        names.size() == 1 ? " has" : " have", " said what ",
+                        names.size() == 1 ? "it holds" : "they hold", ", or for ",
+                        schedule::SecondsText(options_.restart_grace));
+  }
+  std::vector<Job*> jobs;
+  for (const auto& [id, job] : active_jobs_) jobs.push_back(job);
+  for (Job* job : jobs) {
+    Tell(job, "restored", std::nullopt, "",
+         absl::StrCat(job->spec.name,
+                      " goes on after a restart of the coordinator: ", job->tiles.accepted(),
+                      " of ", job->spec.tile_count, " tiles are done", wait, "."));
+    if (job->tiles.accepted() == job->spec.tile_count) EndJob(*job, absl::OkStatus());
+  }
+  if (!WaitsForWorkers()) EndWait();
+}
+
+void Scheduler::Impl::EndWait() {
+  deadlines_.Clear(kRestartGrace);
+  for (const std::string& name : awaited_) {
+    Worker* worker = FindWorker(name);
+    if (worker != nullptr && worker->connected()) continue;
+    if (worker != nullptr) worker->recorded = false;
+    out_.records.push_back({.kind = Record::Kind::kWorkerGone, .worker = name});
+  }
+  awaited_.clear();
+  for (const auto& [id, job] : active_jobs_) {
+    if (job->restored) CandidatesChanged(*job);
+  }
+  for (const auto& [id, worker] : worker_by_id_) {
+    if (worker->connected()) Touch(*worker);
+  }
+  wake_idle_ = true;
+}
+
+void Scheduler::Impl::RecordJoined(Worker& worker) {
+  if (worker.recorded) return;
+  worker.recorded = true;
+  if (awaited_.contains(worker.name)) return;  // the records say so already
+  out_.records.push_back({.kind = Record::Kind::kWorkerJoined, .worker = worker.name});
+}
+
+void Scheduler::Impl::RecordGone(Worker& worker) {
+  // One that is awaited may come back: should this coordinator fall too, the next one waits for it
+  // as well.
+  if (!worker.recorded || awaited_.contains(worker.name)) return;
+  worker.recorded = false;
+  out_.records.push_back({.kind = Record::Kind::kWorkerGone, .worker = worker.name});
+}
+
+bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
+  Job* job = FindJob(held.job);
+  if (held.lease.epoch >= epoch_ || adopted_.contains(held.lease) || job == nullptr ||
+      !job->active() || !job->restored || held.generation != job->spec.generation ||
+      job->promise == Promise::kUndecided) {
+    return false;
+  }
+  if (job->promise == Promise::kStrict && !job->spec.prove_class &&
+      worker.offer.environment_key != job->numeric_class) {
+    return false;
+  }
+  const bool finished = held.state == HeldState::kFinished;
+  auto owned = std::make_unique<Lease>();
+  Lease& lease = *owned;
+  lease.tiles = held.open_tiles;
+  std::sort(lease.tiles.begin(), lease.tiles.end());
+  lease.tiles.erase(std::unique(lease.tiles.begin(), lease.tiles.end()), lease.tiles.end());
+  std::erase_if(lease.tiles,
+                [&](int64_t tile) { return tile < 0 || tile >= job->spec.tile_count; });
+  std::vector<int64_t> taken_back;
+  for (int64_t tile : lease.tiles) {
+    const TileState state = job->tiles.state(tile);
+    const bool free = state == TileState::kFresh || state == TileState::kReturned;
+    lease.marks.push_back(free ? TileMark::kWanted : TileMark::kUnwanted);
+    lease.wanted += free;
+    if (!free) taken_back.push_back(tile);
+  }
+  if (lease.wanted == 0) return false;
+
+  lease.sequence = ++last_sequence_;
+  lease.earlier = held.lease;
+  lease.worker = &worker;
+  lease.job = job;
+  lease.open = static_cast<int64_t>(lease.tiles.size());
+  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job->spec);
+  lease.input_bytes_per_tile = job->spec.input_bytes;
+  lease.granted = now_;
+  lease.patience = schedule::Patience(worker.lapses_in_row);
+  for (int64_t tile : lease.WantedTiles()) {
+    job->tiles.MarkLeased(tile);
+    job->tiles.AddAttempt(tile, lease.sequence);
+  }
+  UpdateReady(*job);
+  job->attempts += lease.wanted;
+  worker.held_tiles += lease.open;
+  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
+  worker.leases.push_back(&lease);
+  leases_[lease.sequence] = std::move(owned);
+  adopted_[held.lease] = &lease;
+  if (!taken_back.empty() && !finished) {
+    // A result of them that was computed already gets its verdict.
+    out_.take_backs.push_back(
+        {worker.name, held.lease, std::move(taken_back), "They are done or run elsewhere."});
+    lease.take_backs_open++;
+  }
+  Tell(job, "restored", lease.tiles.front(), worker.name,
+       absl::StrCat("Worker ", worker.name, finished ? " holds results of " : " goes on with ",
+                    schedule::TileList(lease.WantedTiles()), ", granted before the restart."));
+
+  const Timer clock{TimerKind::kLease, lease.sequence};
+  switch (held.state) {
+    case HeldState::kQueued:
+      break;
+    case HeldState::kPreparing:
+      lease.head_since = now_;
+      lease.state = LeaseState::kPreparing;
+      deadlines_.Set(clock, now_ + options_.prepare_stall);
+      break;
+    case HeldState::kRunning:
+      Start(lease, now_);
+      break;
+    case HeldState::kFinished:
+      Start(lease, now_);
+      deadlines_.Set(clock, now_ + schedule::StartBudget(lease.open * job->spec.output_bytes,
+                                                         worker.link_rate, options_));
+      break;
+  }
+  ArmHead(worker);
+  Touch(worker);
+  return true;
+}
 
 }  // namespace tilewright

@@ -28,11 +28,11 @@ void Scheduler::Impl::On(const ResultArrived& event) {
   VerdictOn verdict = Judge(event, job, worker, &numeric_class);
   switch (verdict.verdict) {
     case Verdict::kAccepted:
-      if (open) Measure(*lease);
+      if (open && !lease->earlier.has_value()) Measure(*lease);
       Accept(*job, event, worker, open ? lease : nullptr, numeric_class);
       break;
     case Verdict::kDuplicate:
-      if (open) Measure(*lease);
+      if (open && !lease->earlier.has_value()) Measure(*lease);
       if (job->active()) {
         Tell(job, "duplicate_ignored", event.tile, event.worker,
              absl::StrCat("Another result of tile ", event.tile, ", from worker ", event.worker,

@@ -40,8 +40,11 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     worker.link_rate.reset();
   }
   worker.offer = event.offer;
-  worker.state = came_back ? WorkerState::kResyncing : WorkerState::kConnected;
-  if (came_back) out_.sync_requests.push_back(worker.name);
+  // It may hold leases; after a restart, also those of the earlier coordinator.
+  const bool may_hold = came_back || restarted_;
+  worker.state = may_hold ? WorkerState::kResyncing : WorkerState::kConnected;
+  if (may_hold) out_.sync_requests.push_back(worker.name);
+  RecordJoined(worker);
   deadlines_.Clear({TimerKind::kForget, worker.id});
   Heard(worker);
   for (Stage* stage : worker.stages) {
@@ -102,6 +105,7 @@ void Scheduler::Impl::OnForget(Worker& worker) {
 
 void Scheduler::Impl::Disconnect(Worker& worker, const std::string& why) {
   CloseStream(worker, why);
+  RecordGone(worker);
   for (const auto& [id, job] : active_jobs_) RefreshCandidate(*job, worker);
 }
 
@@ -187,12 +191,12 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
   if (worker == nullptr || !worker->connected()) return;
   Heard(*worker);
   std::map<uint64_t, const HeldLease*> held;
+  std::map<LeaseKey, const HeldLease*> strange;  // in the order of their grants
   for (const HeldLease& lease : event.held) {
-    if (FindLease(lease.lease, worker->name) != nullptr) {
-      held[lease.lease.sequence] = &lease;
-    } else if (lease.state != HeldState::kFinished) {
-      // What is finished gets its verdict when it arrives; the rest is not worth computing.
-      out_.take_backs.push_back({worker->name, lease.lease, {}, "The lease has ended."});
+    if (const Lease* known = FindLease(lease.lease, worker->name); known != nullptr) {
+      held[known->sequence] = &lease;
+    } else {
+      strange[lease.lease] = &lease;
     }
   }
   const std::vector<Lease*> leases = worker->leases;
@@ -200,7 +204,7 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
     auto it = held.find(lease->sequence);
     if (it != held.end()) {
       SyncLease(*lease, *it->second);
-    } else if (lease->sequence <= event.seen_grant_sequence) {
+    } else if (lease->earlier.has_value() || lease->sequence <= event.seen_grant_sequence) {
       const std::vector<int64_t> lost = lease->WantedTiles();
       if (!lost.empty() && lease->job != nullptr) {
         Tell(lease->job, "tile_requeued", lost.front(), worker->name,
@@ -211,6 +215,11 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
     }
   }
   worker->state = WorkerState::kConnected;
+  for (const auto& [key, lease] : strange) {
+    if (Adopt(*worker, *lease) || lease->state == HeldState::kFinished) continue;
+    // What is finished gets its verdict when it arrives; the rest is not worth computing.
+    out_.take_backs.push_back({worker->name, key, {}, "The lease has ended."});
+  }
   const bool changed = worker->offer.credit_bytes != event.credit_bytes ||
                        (worker->offer.credit_tiles < 1) != (event.credit_tiles < 1);
   worker->offer.credit_tiles =
@@ -223,6 +232,7 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
   if (changed) {
     for (const auto& [id, job] : active_jobs_) RefreshCandidate(*job, *worker);
   }
+  if (awaited_.erase(worker->name) > 0 && awaited_.empty()) EndWait();
 }
 
 void Scheduler::Impl::SyncLease(Lease& lease, const HeldLease& held) {

@@ -64,6 +64,8 @@ struct Worker {
   bool next_single = false;  // its next lease is one tile
   int charges = 0;           // failures
 
+  bool recorded = false;  // Invariant: the records say that it is connected.
+
   bool idle = false;  // Invariant: connected, nothing live, nothing overdue, no canary; then listed
                       // in the idle index.
   bool awake = false;  // Invariant: listed to be looked at before the event ends.
