@@ -10,12 +10,18 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "coordinator/schedule/scheduler.h"
+#include "coordinator/schedule/snapshot.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
 namespace {
 
-constexpr uint64_t kEpoch = 1;
+// Leases of the first coordinator go by their number alone; after a restart "2/1" is the first one
+// of the second coordinator.
+std::string LeaseText(const LeaseKey& lease) {
+  return lease.epoch == 1 ? absl::StrCat(lease.sequence)
+                          : absl::StrCat(lease.epoch, "/", lease.sequence);
+}
 
 // "name value key=value key=a key=b flag": positional words and named ones.
 class Command {
@@ -96,6 +102,8 @@ class Story {
       options_.lease_tiles_max = static_cast<int>(command.Number("lease_tiles_max", 1024));
     } else if (verb == "at" || verb == "after") {
       out = Advance(command);
+    } else if (verb == "restart") {
+      Restart();
     } else if (verb == "deadline") {
       const Instant next = scheduler().next_deadline();
       out = next == Instant::Never()
@@ -109,20 +117,32 @@ class Story {
                         match.eligible ? " may" : absl::StrCat(": ", match.reason), "\n");
       }
     } else if (std::optional<Event> event = Parse(command); event.has_value()) {
-      out = Describe(scheduler().Handle(*event, now_));
+      out = Describe(Handle(*event));
     }
     if (!command.error().empty()) {
       return absl::InvalidArgumentError(absl::StrCat("'", line, "': ", command.error()));
     }
     TW_RETURN_IF_ERROR(Annotate(scheduler().CheckInvariants(), line));
+    TW_RETURN_IF_ERROR(Annotate(recorded_, line));
     return out;
   }
 
  private:
   Scheduler& scheduler() {
-    if (scheduler_ == nullptr) scheduler_ = std::make_unique<Scheduler>(options_, kEpoch);
+    if (scheduler_ == nullptr) scheduler_ = std::make_unique<Scheduler>(options_, epoch_);
     return *scheduler_;
   }
+
+  Decisions Handle(const Event& event) {
+    Decisions decisions = scheduler().Handle(event, now_);
+    for (const Record& record : decisions.records) {
+      if (recorded_.ok()) recorded_ = Apply(record, snapshot_);
+    }
+    return decisions;
+  }
+
+  // The next coordinator knows nothing but the records.
+  void Restart() { scheduler_ = std::make_unique<Scheduler>(options_, ++epoch_, snapshot_, now_); }
 
   // Goes to the time in steps of at most 2 s; the workers named after it are heard at each.
   std::string Advance(Command& command) {
@@ -133,9 +153,9 @@ class Story {
     while (now_ < end) {
       now_ = std::min(now_ + absl::Seconds(2), end);
       for (size_t i = 2; i < command.words(); ++i) {
-        Show(scheduler().Handle(WorkerHeard{command.Word(i)}, now_), &out);
+        Show(Handle(WorkerHeard{command.Word(i)}), &out);
       }
-      Show(scheduler().Handle(Tick{}, now_), &out);
+      Show(Handle(Tick{}), &out);
     }
     return out;
   }
@@ -235,12 +255,16 @@ class Story {
     return std::nullopt;
   }
 
-  // lease=3, of this epoch
-  LeaseKey Lease(Command& command) {
-    return {kEpoch, static_cast<uint64_t>(command.Number("lease", 0))};
+  // 3 or 2/3: EPOCH/NUMBER
+  LeaseKey Lease(Command& command, const std::string& text) {
+    const std::vector<std::string> parts = absl::StrSplit(text, '/');
+    if (parts.size() == 1) return {1, command.Integer(parts[0])};
+    return {command.Integer(parts[0]), command.Integer(parts[1])};
   }
+  // lease=3
+  LeaseKey Lease(Command& command) { return Lease(command, command.Text("lease", "0")); }
 
-  // sync w1 seen=4 credit=8 held=3:running:7,8 held=4:queued:9
+  // sync w1 seen=4 credit=8 held=3:running:7,8 held=4:queued:9 held=5:finished:1:jobs/2:1
   Event Sync(Command& command) {
     static const auto* const kStates = new std::map<std::string, HeldState>{
         {"queued", HeldState::kQueued},
@@ -255,11 +279,15 @@ class Story {
     sync.credit_bytes = static_cast<int64_t>(command.Number("bytes", 0));
     for (const std::string& text : command.All("held")) {
       const std::vector<std::string> parts = absl::StrSplit(text, ':');
-      if (parts.size() != 3 || !kStates->contains(parts[1])) {
-        command.Fail(absl::StrCat("'", text, "' is not LEASE:STATE:TILES"));
+      if (parts.size() < 3 || parts.size() > 5 || !kStates->contains(parts[1])) {
+        command.Fail(absl::StrCat("'", text, "' is not LEASE:STATE:TILES[:JOB[:GENERATION]]"));
         break;
       }
-      HeldLease held{{kEpoch, command.Integer(parts[0])}, kStates->at(parts[1]), {}};
+      HeldLease held;
+      held.lease = Lease(command, parts[0]);
+      held.state = kStates->at(parts[1]);
+      held.job = parts.size() > 3 ? parts[3] : "jobs/1";
+      held.generation = parts.size() > 4 ? command.Integer(parts[4]) : 1;
       for (const auto& tile : absl::StrSplit(parts[2], ',', absl::SkipEmpty())) {
         held.open_tiles.push_back(static_cast<int64_t>(command.Integer(std::string(tile))));
       }
@@ -295,7 +323,10 @@ class Story {
   }
 
   SchedulerOptions options_;
+  uint64_t epoch_ = 1;
   std::unique_ptr<Scheduler> scheduler_;
+  Snapshot snapshot_;
+  absl::Status recorded_;  // of the first record that does not follow
   Instant now_;
   std::map<std::string, std::string> incarnations_;
 };
@@ -354,7 +385,7 @@ std::string Describe(const Decisions& decisions) {
     absl::StrAppend(&out, "  ", VerdictText(*decisions.verdict), "\n");
   for (const TakeBack& back : decisions.take_backs) {
     absl::StrAppend(
-        &out, "  take back from ", back.worker, " lease ", back.lease.sequence,
+        &out, "  take back from ", back.worker, " lease ", LeaseText(back.lease),
         back.tiles.empty() ? "" : absl::StrCat(" tile ", absl::StrJoin(back.tiles, " ")), ": ",
         back.reason, "\n");
   }
@@ -363,7 +394,7 @@ std::string Describe(const Decisions& decisions) {
                     "\n");
   }
   for (const Grant& grant : decisions.grants) {
-    absl::StrAppend(&out, "  grant ", grant.worker, " lease ", grant.lease.sequence, " of ",
+    absl::StrAppend(&out, "  grant ", grant.worker, " lease ", LeaseText(grant.lease), " of ",
                     grant.job, ": ", grant.tiles.size() == 1 ? "tile " : "tiles ",
                     absl::StrJoin(grant.tiles, " "), "\n");
   }
