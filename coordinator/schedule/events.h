@@ -48,6 +48,18 @@ struct HolesAccepted {
   std::string job;
 };
 
+// Another wavefront (JobSpec::tiles_ahead): memory ran short, or there is room again.
+struct JobBudget {
+  std::string job;
+  int64_t tiles_ahead = 0;
+};
+
+// Back-pressure: merging is behind, results are not taken in (or are again). Meanwhile nothing is
+// granted, and no running lease lapses: it is us it waits for.
+struct ResultsHeld {
+  bool held = true;
+};
+
 // A worker gets nothing more until it is resumed. What it has not begun is taken back; `at_once`:
 // what it runs as well (a late result stays welcome).
 struct WorkerDrained {
@@ -157,9 +169,9 @@ struct Tick {};
 
 using Event =
     std::variant<JobSubmitted, JobStopped, JobPaused, JobResumed, JobPriority, FailedTilesRetried,
-                 HolesAccepted, WorkerDrained, WorkerResumed, BlocklistCleared, WorkerJoined,
-                 WorkerHeard, WorkerSynced, LeaseStarted, LeasePreparing, LeaseDropped,
-                 ResultArrived, TileFailed, CanaryMeasured, StreamClosed, Tick>;
+                 HolesAccepted, WorkerDrained, WorkerResumed, BlocklistCleared, JobBudget,
+                 ResultsHeld, WorkerJoined, WorkerHeard, WorkerSynced, LeaseStarted, LeasePreparing,
+                 LeaseDropped, ResultArrived, TileFailed, CanaryMeasured, StreamClosed, Tick>;
 
 }  // namespace tilewright
 

@@ -37,6 +37,7 @@ struct Job {
   uint64_t id = 0;  // number of the submission
   JobState state = JobState::kWaiting;
   TileTable tiles;
+  int64_t tiles_ahead = 0;  // the wavefront in force; 0: unbounded
   Stage* stage = nullptr;
 
   // Connected workers that could compute a tile; a proven job's class decides besides. By id.

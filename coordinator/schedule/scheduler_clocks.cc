@@ -128,6 +128,11 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
       PreparationStalled(lease);
       return;
     case LeaseState::kRunning:
+      if (WasHeld(lease)) {
+        lease.clock = now_;
+        RestartClock(lease);
+        return;
+      }
       Lapse(lease);
       return;
     case LeaseState::kOrphaned:

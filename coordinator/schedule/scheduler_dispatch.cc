@@ -47,6 +47,11 @@ void Scheduler::Impl::UpdateIdle(Worker& worker) {
 
 void Scheduler::Impl::Dispatch() {
   for (Worker* worker : awake_) UpdateIdle(*worker);
+  if (results_held_) {
+    for (Worker* worker : awake_) worker->awake = false;
+    awake_.clear();
+    return;
+  }
   if (WaitsForWorkers()) {  // its end looks at all of them
     for (Worker* worker : awake_) worker->awake = false;
     awake_.clear();
@@ -162,9 +167,10 @@ std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, 
     }
     taken.push_back(tile);
   }
+  const int64_t end = WavefrontEnd(job);
   // NextFresh() moves only when tiles are marked, so walk on from it.
   for (int64_t tile = job.tiles.NextFresh();
-       static_cast<int64_t>(taken.size()) < count && tile < job.tiles.count(); ++tile) {
+       static_cast<int64_t>(taken.size()) < count && tile < end; ++tile) {
     if (job.tiles.state(tile) == TileState::kFresh) taken.push_back(tile);
   }
   return taken;

@@ -116,6 +116,14 @@ class Scheduler::Impl {
   // follows its name ("is drained"). Empty if it is one.
   std::string WhyNotCandidate(const Job& job, const Worker& worker) const;
 
+  // ---- scheduler_pressure.cc: what the memory of the coordinator allows
+  void On(const JobBudget& event);
+  void On(const ResultsHeld& event);
+  // One past the last tile that the job's wavefront lets begin.
+  int64_t WavefrontEnd(Job& job) const;
+  // Whether a running lease waited for results to be taken in, so that its silence says nothing.
+  bool WasHeld(const Lease& lease) const { return results_held_ || lease.clock < results_freed_; }
+
   // ---- scheduler_classes.cc: numeric classes
   void On(const CanaryMeasured& event);
   // By its own canary or that of another worker with its environment key; empty: unknown.
@@ -264,8 +272,10 @@ class Scheduler::Impl {
   absl::btree_map<LeaseKey, Lease*> adopted_;  // Invariant: those of `leases_` with `earlier` set
   std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
   std::vector<Worker*> awake_;  // to be looked at before the event ends
-  bool yield_ = false;      // a worker left: what was granted in advance makes room for its tiles
-  bool wake_idle_ = false;  // tiles became ready: idle workers are to be looked at
+  bool yield_ = false;  // a worker left: what was granted in advance makes room for its tiles
+  bool results_held_ = false;  // back-pressure
+  Instant results_freed_;      // when it ended last
+  bool wake_idle_ = false;     // tiles became ready: idle workers are to be looked at
   schedule::Deadlines deadlines_;
   bool restarted_ = false;  // workers may hold leases of an earlier coordinator
   // Recorded as connected by an earlier coordinator, and have not said yet what they hold.

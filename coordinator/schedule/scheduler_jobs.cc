@@ -28,6 +28,7 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
   if (jobs_.contains(spec.name)) return;
   Job& job = *(jobs_[spec.name] = std::make_unique<Job>(spec));
   job.id = ++last_job_;
+  job.tiles_ahead = spec.tiles_ahead;
   job.stage = &StageFor(spec);
   job.stage->active_jobs++;
   job.stage->last_used = job.id;

@@ -105,6 +105,7 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   } else {
     worker->lapses_in_row = 0;
   }
+  if (job.tiles_ahead > 0 && event.tile == job.tiles.LowestOpen()) wake_idle_ = true;
   job.tiles.MarkAccepted(event.tile);
   UpdateReady(job);
   job.tiles_by_worker[event.worker]++;
@@ -131,6 +132,7 @@ void Scheduler::Impl::Measure(Lease& lease) {
     if (!lease.head_since.has_value()) return;
     Start(lease, *lease.head_since);
   }
+  if (WasHeld(lease)) return;  // it waited for us
   auto [at, inserted] = lease.job->stage->workers.try_emplace(lease.worker->id);
   if (inserted) lease.worker->stages.push_back(lease.job->stage);
   at->second.seconds.Add(now_ - lease.clock);

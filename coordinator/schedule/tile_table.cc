@@ -49,6 +49,12 @@ int64_t TileTable::NextFresh() {
   return cursor_;
 }
 
+int64_t TileTable::LowestOpen() {
+  while (lowest_open_ < count() && tiles_[lowest_open_].state == TileState::kAccepted)
+    ++lowest_open_;
+  return lowest_open_;
+}
+
 void TileTable::MarkLeased(int64_t tile) {
   TileState& state = tiles_[tile].state;
   assert(state == TileState::kFresh || state == TileState::kReturned);
@@ -87,6 +93,7 @@ void TileTable::Release() {
   troubles_.clear();
   leased_ = 0;
   cursor_ = 0;
+  lowest_open_ = 0;
 }
 
 absl::Status TileTable::Check() const {

@@ -72,6 +72,8 @@ class TileTable {
   const absl::btree_set<int64_t>& returned() const { return returned_; }
   // The lowest fresh tile; count() if there is none.
   int64_t NextFresh();
+  // The lowest tile that is still to be done; count() if there is none.
+  int64_t LowestOpen();
 
   void MarkLeased(int64_t tile);    // Requires a ready tile.
   void MarkReturned(int64_t tile);  // Requires kLeased.
@@ -95,6 +97,7 @@ class TileTable {
   std::vector<Tile> tiles_;
   absl::btree_set<int64_t> returned_;  // Invariant: exactly the tiles in kReturned.
   int64_t cursor_ = 0;                 // Invariant: no tile below it is fresh.
+  int64_t lowest_open_ = 0;            // Invariant: every tile below it is done.
   int64_t leased_ = 0;                 // Invariant: tiles in kLeased.
   int64_t accepted_ = 0;               // Invariant: tiles in kAccepted.
   absl::flat_hash_map<int64_t, TileTrouble> troubles_;

@@ -78,6 +78,9 @@ struct JobSpec {
   int64_t input_bytes = 0;                       // of one tile as sent
   int64_t output_bytes = 0;                      // of one tile's largest contribution
   absl::Duration tile_timeout = absl::Hours(1);  // job limit on one tile
+  // Wavefront: no tile so far beyond the lowest open one is begun, since what lies between waits in
+  // memory for its neighbours; 0: as far as there are tiles.
+  int64_t tiles_ahead = 0;
 };
 
 // What a worker offers.

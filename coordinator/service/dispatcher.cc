@@ -30,11 +30,11 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock)
       scheduler_(options.schedule, options.epoch),
       pump_(options.inputs,
             [this](const std::string& job, const absl::Status& status) { Stop(job, status); }),
-      merges_(options.merges,
-              {[this](const std::string& job, const absl::Status& status) { Stop(job, status); },
-               [this](const std::string& job, const absl::Status& status) {
-                 StrandEnded(job, status);
-               }}) {
+      merges_(
+          options.merges,
+          {[this](const std::string& job, const absl::Status& status) { Stop(job, status); },
+           [this](const std::string& job, const absl::Status& status) { StrandEnded(job, status); },
+           [this] { RoomChanged(); }}) {
   if (options_.keep_time) time_keeper_ = std::thread([this] { KeepTime(); });
 }
 
@@ -91,6 +91,12 @@ void Dispatcher::Stop(const std::string& job, const absl::Status& why) {
   if (found->second.why_stop.ok()) found->second.why_stop = why;
   Handle(JobStopped{job, std::string(why.message())}, clock_.Now());
   EndJob(job, why);
+}
+
+void Dispatcher::RoomChanged() {
+  absl::MutexLock lock(&mu_);
+  // Asked here, under the lock: of two changes close together the later one is told last.
+  Handle(ResultsHeld{merges_.Holding()}, clock_.Now());
 }
 
 std::optional<JobView> Dispatcher::ViewJob(const std::string& job) const {

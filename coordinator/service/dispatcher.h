@@ -153,6 +153,8 @@ class Dispatcher {
   ControlSink* ControlOf(const std::string& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A job's strand ended.
   void StrandEnded(const std::string& job, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  // Results wait for merging, or do so no longer.
+  void RoomChanged() ABSL_LOCKS_EXCLUDED(mu_);
   void KeepTime() ABSL_LOCKS_EXCLUDED(mu_);
   bool NoJobs() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return jobs_.empty(); }
 

@@ -74,10 +74,19 @@ void MergePool::End(const std::shared_ptr<Strand>& strand, const absl::Status& s
 }
 
 bool MergePool::HasRoom(const std::shared_ptr<ResultSource>& source) {
-  absl::MutexLock lock(&mu_);
-  if (queued_bytes_ <= options_.queued_bytes_max) return true;
-  waiting_.push_back(source);
+  {
+    absl::MutexLock lock(&mu_);
+    if (queued_bytes_ <= options_.queued_bytes_max) return true;
+    waiting_.push_back(source);
+    if (waiting_.size() > 1) return false;
+  }
+  callbacks_.on_room_changed();
   return false;
+}
+
+bool MergePool::Holding() const {
+  absl::MutexLock lock(&mu_);
+  return !waiting_.empty();
 }
 
 void MergePool::Release(int64_t bytes, std::vector<std::shared_ptr<ResultSource>>* resumed) {
@@ -117,6 +126,7 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
       Release(bytes, &resumed);
     }
     if (!status.ok()) callbacks_.on_error(strand->host->stage().job(), status);
+    if (!resumed.empty()) callbacks_.on_room_changed();
     for (const auto& source : resumed) source->Resume();
     resumed.clear();
   }

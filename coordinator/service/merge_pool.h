@@ -36,6 +36,8 @@ class MergePool {
     // The strand ended: after JobHost::Finish (with its status) or Abandon (with End's status). The
     // last call.
     std::function<void(const std::string& job, const absl::Status&)> on_ended;
+    // Holding() has changed. No lock is held.
+    std::function<void()> on_room_changed;
   };
   // The queue of one job.
   class Strand;
@@ -52,6 +54,8 @@ class MergePool {
 
   // True: go on reading. False: `source` is resumed when there is room.
   bool HasRoom(const std::shared_ptr<ResultSource>& source);
+  // Whether sources of results wait for room.
+  bool Holding() const;
   // Ends the threads after the strands that were told to end. Call it from none of them.
   void Stop();
 
@@ -76,7 +80,7 @@ class MergePool {
 
   const MergePoolOptions options_;
   const Callbacks callbacks_;
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   int merging_ ABSL_GUARDED_BY(mu_) = 0;           // merge threads that still run
   int64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of all strands, tiles being merged included

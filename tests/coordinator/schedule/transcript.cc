@@ -195,6 +195,7 @@ class Story {
     spec.flops_per_tile = command.Number("flops", 0);
     spec.input_bytes = static_cast<int64_t>(command.Number("input", 0));
     spec.output_bytes = static_cast<int64_t>(command.Number("output", 0));
+    spec.tiles_ahead = static_cast<int64_t>(command.Number("ahead", 0));
     spec.tile_timeout = command.Time(command.Text("timeout", "1h"));
     return spec;
   }
@@ -251,6 +252,10 @@ class Story {
       canary.text = command.Text("text", "");
       return canary;
     }
+    if (verb == "budget")
+      return JobBudget{command.Word(1), static_cast<int64_t>(command.Number("ahead", 0))};
+    if (verb == "hold") return ResultsHeld{true};
+    if (verb == "free") return ResultsHeld{false};
     command.Fail("there is no such command");
     return std::nullopt;
   }

@@ -284,7 +284,7 @@ TEST_F(DispatcherTest, ResultsWaitWhileMergingIsBehind) {
   options.merges.queued_bytes_max = 50;  // half a tile
   Make(options);
   const auto control = Join(HelloOf("w"));
-  const auto job = Submit(2);
+  const auto job = Submit(100);
   job->HoldMerging(true);
   const auto source = std::make_shared<FakeSource>();
   EXPECT_TRUE(dispatcher_->HasRoom(source));
@@ -292,9 +292,14 @@ TEST_F(DispatcherTest, ResultsWaitWhileMergingIsBehind) {
   Result(ResultOf(lease, lease.tiles(0), "w"));
   EXPECT_FALSE(dispatcher_->HasRoom(source));
   EXPECT_FALSE(source->resumed());
+  // Nobody gets work meanwhile: a newcomer waits until merging has caught up.
+  clock_.Advance(absl::Milliseconds(10));
+  const auto idle = Join(HelloOf("newcomer"));
+  EXPECT_TRUE(idle->grants().empty());
   job->HoldMerging(false);
   EXPECT_TRUE(source->AwaitResumed());
   EXPECT_TRUE(dispatcher_->HasRoom(source));
+  EXPECT_EQ(idle->grants().size(), 1u);
 }
 
 TEST_F(DispatcherTest, ShutdownEndsJobsAndStreams) {
