@@ -1,9 +1,8 @@
-// The data structures of the scheduling core: deadlines, tile times, tile tables.
+// The data structures of the scheduling core: deadlines, tile tables.
 
 #include <map>
 
 #include "coordinator/schedule/deadlines.h"
-#include "coordinator/schedule/tile_seconds.h"
 #include "coordinator/schedule/tile_table.h"
 #include "gtest/gtest.h"
 
@@ -72,40 +71,6 @@ TEST(Deadlines, AgreeWithAMapOverManyRandomSteps) {
     ASSERT_EQ(deadlines.Next(), earliest) << step;
     ASSERT_EQ(deadlines.armed(), model.size()) << step;
   }
-}
-
-TEST(TileSeconds, EvenOutResultsThatArriveInBursts) {
-  TileSeconds seconds;
-  EXPECT_FALSE(seconds.measured());
-  for (int burst = 0; burst < 50; ++burst) {
-    seconds.Add(absl::Seconds(4));
-    for (int i = 0; i < 3; ++i) seconds.Add(absl::ZeroDuration());
-  }
-  EXPECT_NEAR(absl::ToDoubleSeconds(seconds.Mean()), 1.0, 0.05);
-  EXPECT_EQ(seconds.Percentile95(), absl::Seconds(4)) << "a deadline must allow a whole burst";
-}
-
-TEST(TileSeconds, Forget) {
-  TileSeconds seconds;
-  for (int i = 0; i < 500; ++i) seconds.Add(absl::Seconds(10));
-  for (int i = 0; i < 2000; ++i) seconds.Add(absl::Seconds(1));
-  EXPECT_NEAR(absl::ToDoubleSeconds(seconds.Mean()), 1.0, 0.2);
-  EXPECT_NEAR(absl::ToDoubleSeconds(seconds.Percentile95()), 1.0, 0.2);
-}
-
-TEST(TileSeconds, ACensoredSampleMovesThePercentileOnly) {
-  TileSeconds seconds;
-  seconds.AddCensored(absl::Seconds(30));
-  EXPECT_FALSE(seconds.measured());
-  seconds.Add(absl::Seconds(1));
-  EXPECT_EQ(seconds.Mean(), absl::Seconds(1));
-  EXPECT_EQ(seconds.Percentile95(), absl::Seconds(30));
-}
-
-TEST(TileSeconds, AreNeverZero) {
-  TileSeconds seconds;
-  seconds.Add(absl::ZeroDuration());
-  EXPECT_EQ(seconds.Mean(), absl::Microseconds(1));
 }
 
 TEST(TileTable, TakesReturnedTilesBeforeFreshOnes) {
