@@ -11,6 +11,8 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "coordinator/schedule/ready_index.h"
+#include "coordinator/schedule/tenant.h"
 #include "coordinator/schedule/tile_table.h"
 #include "coordinator/schedule/types.h"
 #include "coordinator/schedule/worker.h"
@@ -39,6 +41,10 @@ struct Job {
   TileTable tiles;
   int64_t tiles_ahead = 0;  // the wavefront in force; 0: unbounded
   Stage* stage = nullptr;
+  Tenant* tenant = nullptr;  // null once it has ended
+  int priority = 0;
+  bool paused = false;  // nothing is granted
+  JobAccount account;   // Invariant: ready if and only if servable().
 
   // Connected workers that could compute a tile; a proven job's class decides besides. By id.
   absl::btree_map<uint64_t, Worker*> candidates;
@@ -62,6 +68,9 @@ struct Job {
   std::map<std::string, int> notices;  // by kind
 
   bool active() const { return state != JobState::kEnded; }
+  // Whether it has a tile that may be granted. What was granted may be copied while it is active
+  // and not paused.
+  bool servable() const { return active() && !paused && tiles.ready() > 0; }
 };
 
 }  // namespace tilewright::schedule

@@ -1,23 +1,34 @@
-// Policy: which job is served first. Now: the one submitted first. A stateless function;
+// Policy: what a tile costs, and what weighs how much when jobs compete. Stateless functions;
 // thread-safe; pure.
+//
+// Work is counted in reference seconds: device-seconds × the device's speed relative to the
+// reference device. Every tile of a stage costs the same, whoever computes it: the summed relative
+// speed of the workers measured at the stage, divided by the tiles per second they do together. A
+// fast worker's second is worth more, and exactly as much more as it does more tiles.
 
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_JOB_ORDER_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_JOB_ORDER_H_
 
-#include <compare>
-#include <cstdint>
+#include <optional>
+
+#include "absl/time/time.h"
 
 namespace tilewright::schedule {
 
-// Place of a job with ready tiles in the order of service; the lowest is served first.
-struct JobRank {
-  double weight =
-      0;  // work received by its tenant and job, relative to their shares; 0 for all as yet
-  uint64_t submitted = 0;  // number of the submission
-  friend auto operator<=>(const JobRank&, const JobRank&) = default;
-};
+// Relative to a device of 1 GFLOP/s; the unit cancels out. 1 for a device that was not probed.
+double RelativeSpeed(double probe_flops);
 
-inline JobRank RankOf(uint64_t submitted) { return JobRank{0, submitted}; }
+struct TileWorkQuery {
+  std::optional<absl::Duration> measured;  // reference seconds, of the stage
+  double flops_per_tile = 0;               // 0: unknown
+  double relative_speed = 1;               // of the worker that gets the tile
+};
+// Reference seconds of one tile: as measured; else by its FLOPs; else a second of this worker.
+// More than zero.
+absl::Duration TileWork(const TileWorkQuery& query);
+
+// Each step of priority doubles a job's weight among the jobs of its tenant.
+double WeightOf(int priority);
 
 }  // namespace tilewright::schedule
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "coordinator/schedule/ready_index.h"
 #include "coordinator/schedule/types.h"
 #include "proto/base/instant.h"
 
@@ -60,6 +61,7 @@ struct Lease {
   int64_t open = 0;             // Invariant: marks not in kSettled; > 0.
   int64_t credit_bytes_per_tile = 0;
   int64_t input_bytes_per_tile = 0;
+  TileCharge charge;  // to the job, for each tile that is still wanted or was settled
 
   Instant granted;
   std::optional<Instant> head_since;  // when every lease before it had ended, not before `granted`

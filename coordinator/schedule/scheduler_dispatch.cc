@@ -81,7 +81,12 @@ void Scheduler::Impl::Dispatch() {
 }
 
 void Scheduler::Impl::YieldToReturned() {
-  for (const auto& [rank, job] : ready_jobs_) {
+  std::vector<Job*> jobs;  // taking back gives back, and so changes the order
+  ready_.Walk([&](const schedule::JobAccount& account) {
+    if (!account.job->tiles.returned().empty()) jobs.push_back(account.job);
+    return false;
+  });
+  for (Job* job : jobs) {
     int64_t returned = static_cast<int64_t>(job->tiles.returned().size());
     for (const auto& [id, worker] : job->candidates) {
       if (returned <= 0) break;
@@ -99,11 +104,12 @@ bool Scheduler::Impl::GiveLease(Worker& worker, bool prefetch) {
   const bool overdue = std::any_of(worker.leases.begin(), worker.leases.end(),
                                    [](const Lease* lease) { return lease->overdue; });
   if (overdue) return false;
-  for (const auto& [rank, job] : ready_jobs_) {
-    const Given given = GiveLeaseOf(*job, worker, prefetch);
-    if (given != Given::kNothing) return given == Given::kLease;
-  }
-  return false;
+  Given given = Given::kNothing;
+  ready_.Walk([&](const schedule::JobAccount& account) {
+    given = GiveLeaseOf(*account.job, worker, prefetch);
+    return given != Given::kNothing;
+  });
+  return given == Given::kLease;
 }
 
 Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bool prefetch) {

@@ -19,8 +19,10 @@
 #include "coordinator/schedule/job.h"
 #include "coordinator/schedule/job_order.h"
 #include "coordinator/schedule/lease.h"
+#include "coordinator/schedule/ready_index.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/schedule/stage.h"
+#include "coordinator/schedule/tenant.h"
 #include "coordinator/schedule/worker.h"
 
 namespace tilewright {
@@ -32,6 +34,7 @@ class Scheduler::Impl {
   using LeaseState = schedule::LeaseState;
   using Stage = schedule::Stage;
   using StageWorker = schedule::StageWorker;
+  using Tenant = schedule::Tenant;
   using Worker = schedule::Worker;
   using WorkerState = schedule::WorkerState;
 
@@ -85,10 +88,15 @@ class Scheduler::Impl {
   // ---- scheduler_jobs.cc: the life of jobs
   void On(const JobSubmitted& event);
   void On(const JobStopped& event);
+  // Enters the job among the active ones; nothing is ready yet.
+  Job& OpenJob(const JobSpec& spec);
   void EndJob(Job& job, absl::Status status);
   // Keeps the index of jobs with ready tiles; after every change of a tile's state.
   void UpdateReady(Job& job);
   Stage& StageFor(const JobSpec& spec);
+  Tenant& TenantFor(const std::string& name);
+  // Forgets tenants without a job that would be no worse off as new ones.
+  void ForgetTenants();
   void ForgetStages();
   // Puts the worker in or out of the job's candidates, and draws the consequences.
   void RefreshCandidate(Job& job, Worker& worker);
@@ -173,6 +181,10 @@ class Scheduler::Impl {
   // ---- scheduler_leases.cc: the life of leases
   void On(const LeaseDropped& event);
   void Grant(Worker& worker, Job& job, std::vector<int64_t> tiles);
+  // What one more tile of the job costs.
+  schedule::TileCharge ChargeOf(const Job& job, const Worker& worker) const;
+  // The job did not get these tiles of the lease.
+  void GiveBack(const Lease& lease, int64_t tiles);
   // Takes the whole lease back: its tiles are ready again, the worker is told. `text` is what the
   // worker reads.
   void TakeBackLease(Lease& lease, const std::string& text);
@@ -257,13 +269,14 @@ class Scheduler::Impl {
   uint64_t last_canary_ = 0;
   uint64_t last_job_ = 0;
   uint64_t last_worker_ = 0;
+  uint64_t last_tenant_ = 0;
 
   // What is walked through is ordered, so that the same events give the same decisions in every
   // process.
   absl::flat_hash_map<std::string, std::unique_ptr<Job>> jobs_;
   absl::btree_map<uint64_t, Job*> active_jobs_;  // Invariant: the jobs not in kEnded, by id.
-  absl::btree_map<schedule::JobRank, Job*>
-      ready_jobs_;  // Invariant: active jobs with a ready tile.
+  schedule::ReadyIndex ready_;                   // Invariant: the servable jobs.
+  std::map<std::string, std::unique_ptr<Tenant>> tenants_;
   absl::flat_hash_map<std::string, std::unique_ptr<Worker>> workers_;
   absl::btree_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
   absl::btree_map<uint64_t, Worker*> idle_;          // Invariant: workers with `idle` set.

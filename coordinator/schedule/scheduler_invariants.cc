@@ -1,6 +1,8 @@
 // What must hold after every event; for tests.
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/eligibility.h"
@@ -118,14 +120,23 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
     }
   }
 
+  TW_RETURN_IF_ERROR(ready_.Check());
+  std::map<const Tenant*, std::pair<int, int64_t>> of_tenants;  // open jobs and bytes
+  std::map<const Job*, absl::Duration> charged;
+  for (const auto& [sequence, lease] : leases_) {
+    if (lease->job != nullptr) charged[lease->job] += lease->charge.work * lease->wanted;
+  }
   for (const auto& [name, owned] : jobs_) {
     const Job& job = *owned;
     if (job.active() != active_jobs_.contains(job.id))
       return Broken(name, ": active index is wrong");
-    const bool ready = ready_jobs_.contains(schedule::RankOf(job.id));
-    if (ready != (job.active() && job.tiles.ready() > 0))
-      return Broken(name, ": ready index is wrong");
+    if (job.account.ready != job.servable()) return Broken(name, ": ready index is wrong");
+    if (job.active() != (job.tenant != nullptr)) return Broken(name, ": its tenant is wrong");
     if (!job.active()) continue;
+    if (job.account.work < charged[&job])
+      return Broken(name, ": was charged less than its open tiles");
+    of_tenants[job.tenant].first++;
+    of_tenants[job.tenant].second += job.spec.output_bytes * job.tiles.open();
     TW_RETURN_IF_ERROR(Annotate(job.tiles.Check(), name));
     for (int64_t tile = 0; tile < job.tiles.count(); ++tile) {
       for (uint64_t sequence : job.tiles.attempts(tile)) {
@@ -148,6 +159,10 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
     }
     if (job.first_grant.has_value() && job.promise == Promise::kUndecided)
       return Broken(name, ": granted undecided");
+  }
+  for (const auto& [name, tenant] : tenants_) {
+    if (std::make_pair(tenant->open_jobs, tenant->open_bytes) != of_tenants[tenant.get()])
+      return Broken("tenant ", name, ": open jobs or bytes are miscounted");
   }
   return absl::OkStatus();
 }

@@ -19,6 +19,8 @@ using schedule::TimerKind;
 namespace {
 
 constexpr size_t kStagesMax = 1024;
+// Tenants beyond which those without a job and without a lead are forgotten.
+constexpr size_t kTenantsMax = 1024;
 constexpr size_t kWorkersNamed = 8;
 
 }  // namespace
@@ -26,13 +28,7 @@ constexpr size_t kWorkersNamed = 8;
 void Scheduler::Impl::On(const JobSubmitted& event) {
   const JobSpec& spec = event.job;
   if (jobs_.contains(spec.name)) return;
-  Job& job = *(jobs_[spec.name] = std::make_unique<Job>(spec));
-  job.id = ++last_job_;
-  job.tiles_ahead = spec.tiles_ahead;
-  job.stage = &StageFor(spec);
-  job.stage->active_jobs++;
-  job.stage->last_used = job.id;
-  active_jobs_[job.id] = &job;
+  Job& job = OpenJob(spec);
   out_.records.push_back({.kind = Record::Kind::kJobSubmitted,
                           .job = spec.name,
                           .spec = std::make_shared<const JobSpec>(spec)});
@@ -49,6 +45,25 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
   ForgetStages();
 }
 
+Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec) {
+  Job& job = *(jobs_[spec.name] = std::make_unique<Job>(spec));
+  job.id = ++last_job_;
+  job.tiles_ahead = spec.tiles_ahead;
+  job.stage = &StageFor(spec);
+  job.stage->active_jobs++;
+  job.stage->last_used = job.id;
+  job.tenant = &TenantFor(spec.tenant);
+  job.tenant->open_jobs++;
+  job.tenant->open_bytes += spec.output_bytes * spec.tile_count;
+  job.priority = spec.priority;
+  job.account = {.id = job.id,
+                 .tenant = &job.tenant->account,
+                 .job = &job,
+                 .weight = schedule::WeightOf(spec.priority)};
+  active_jobs_[job.id] = &job;
+  return job;
+}
+
 void Scheduler::Impl::On(const JobStopped& event) {
   Job* job = FindJob(event.job);
   if (job == nullptr || !job->active()) return;
@@ -58,7 +73,6 @@ void Scheduler::Impl::On(const JobStopped& event) {
 void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   job.state = JobState::kEnded;
   active_jobs_.erase(job.id);
-  ready_jobs_.erase(schedule::RankOf(job.id));
   job.stage->active_jobs--;
   for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof}) {
     deadlines_.Clear({kind, job.id});
@@ -72,6 +86,10 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   }
   for (const auto& [id, worker] : job.candidates) std::erase(worker->canary_jobs, job.id);
   job.candidates.clear();
+  UpdateReady(job);
+  job.tenant->open_jobs--;
+  job.tenant->open_bytes -= job.spec.output_bytes * job.tiles.open();
+  job.tenant = nullptr;
   job.tiles.Release();
   const std::string value =
       status.ok()
@@ -82,12 +100,28 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   out_.job_ends.push_back({job.spec.name, std::move(status)});
 }
 
-void Scheduler::Impl::UpdateReady(Job& job) {
-  if (job.active() && job.tiles.ready() > 0) {
-    ready_jobs_.try_emplace(schedule::RankOf(job.id), &job);
-  } else {
-    ready_jobs_.erase(schedule::RankOf(job.id));
-  }
+void Scheduler::Impl::UpdateReady(Job& job) { ready_.SetReady(job.account, job.servable()); }
+
+Scheduler::Impl::Tenant& Scheduler::Impl::TenantFor(const std::string& name) {
+  std::unique_ptr<Tenant>& tenant = tenants_[name];
+  if (tenant != nullptr) return *tenant;
+  tenant = std::make_unique<Tenant>();
+  tenant->name = name;
+  auto quota = options_.quotas.find(name);
+  tenant->quota = quota == options_.quotas.end() ? options_.default_quota : quota->second;
+  tenant->account.id = ++last_tenant_;
+  tenant->account.share = tenant->quota.share;
+  Tenant& made = *tenant;
+  if (tenants_.size() > kTenantsMax) ForgetTenants();
+  return made;
+}
+
+void Scheduler::Impl::ForgetTenants() {
+  std::erase_if(tenants_, [&](const auto& entry) {
+    const Tenant& tenant = *entry.second;
+    return tenant.account.id != last_tenant_ && tenant.open_jobs == 0 &&
+           tenant.account.time <= ready_.entry();
+  });
 }
 
 Scheduler::Impl::Stage& Scheduler::Impl::StageFor(const JobSpec& spec) {

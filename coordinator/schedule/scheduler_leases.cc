@@ -29,12 +29,14 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
   lease.marks.assign(tiles.size(), TileMark::kWanted);
   lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job.spec);
   lease.input_bytes_per_tile = job.spec.input_bytes;
+  lease.charge = ChargeOf(job, worker);
   lease.granted = now_;
   lease.patience = schedule::Patience(worker.lapses_in_row);
   for (int64_t tile : tiles) {
     job.tiles.MarkLeased(tile);
     job.tiles.AddAttempt(tile, lease.sequence);
   }
+  ready_.Charge(job.account, lease.charge, lease.open);
   UpdateReady(job);
   job.attempts += lease.open;
   worker.held_tiles += lease.open;
@@ -51,6 +53,18 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
   leases_[lease.sequence] = std::move(owned);
   ArmHead(worker);
   UpdateIdle(worker);
+}
+
+schedule::TileCharge Scheduler::Impl::ChargeOf(const Job& job, const Worker& worker) const {
+  const absl::Duration work =
+      schedule::TileWork({.measured = job.stage->tile_work,
+                          .flops_per_tile = job.spec.flops_per_tile,
+                          .relative_speed = schedule::RelativeSpeed(worker.offer.probe_flops)});
+  return schedule::ReadyIndex::ChargeOf(job.account, work);
+}
+
+void Scheduler::Impl::GiveBack(const Lease& lease, int64_t tiles) {
+  if (lease.job != nullptr && tiles > 0) ready_.GiveBack(lease.job->account, lease.charge, tiles);
 }
 
 void Scheduler::Impl::On(const LeaseDropped& event) {
@@ -75,6 +89,7 @@ void Scheduler::Impl::On(const LeaseDropped& event) {
 void Scheduler::Impl::TakeBackLease(Lease& lease, const std::string& text) {
   Worker& worker = *lease.worker;
   if (lease.live()) lease.state = LeaseState::kReturning;
+  GiveBack(lease, lease.wanted);
   for (size_t i = 0; i < lease.tiles.size(); ++i) {
     if (lease.marks[i] != TileMark::kWanted) continue;
     lease.marks[i] = TileMark::kUnwanted;
@@ -103,6 +118,7 @@ void Scheduler::Impl::TakeBackTile(Lease& lease, int64_t tile, const std::string
     TakeBackLease(lease, text);
     return;
   }
+  GiveBack(lease, 1);
   lease.marks[position] = TileMark::kUnwanted;
   lease.wanted--;
   lease.job->tiles.RemoveAttempt(tile, lease.sequence);
@@ -173,6 +189,7 @@ void Scheduler::Impl::EndLease(Lease& lease) {
   // A state that is not live, so that its own attempts do not count.
   lease.state = LeaseState::kReturning;
   if (lease.wanted > 0) {
+    GiveBack(lease, lease.wanted);
     if (!Planted(PlantedBug::kForgottenLease)) OfferTiles(lease);
     for (int64_t tile : lease.WantedTiles()) lease.job->tiles.RemoveAttempt(tile, lease.sequence);
   }

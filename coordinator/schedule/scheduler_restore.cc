@@ -36,11 +36,7 @@ void Scheduler::Impl::Restore(const Snapshot& snapshot, Instant now) {
 }
 
 void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
-  Job& job = *(jobs_[from.spec.name] = std::make_unique<Job>(from.spec));
-  job.id = ++last_job_;
-  job.stage = &StageFor(from.spec);
-  job.stage->active_jobs++;
-  job.stage->last_used = job.id;
+  Job& job = OpenJob(from.spec);
   job.restored = true;
   job.promise = from.promise;
   job.numeric_class = from.numeric_class;
@@ -49,7 +45,7 @@ void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
   job.tiles_by_worker.insert(from.tiles_by_worker.begin(), from.tiles_by_worker.end());
   job.classes = from.classes;
   for (int64_t tile : from.accepted) job.tiles.MarkAccepted(tile);
-  active_jobs_[job.id] = &job;
+  job.tenant->open_bytes -= from.spec.output_bytes * job.tiles.accepted();
   UpdateReady(job);
 }
 
@@ -145,12 +141,14 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
   lease.open = static_cast<int64_t>(lease.tiles.size());
   lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job->spec);
   lease.input_bytes_per_tile = job->spec.input_bytes;
+  lease.charge = ChargeOf(*job, worker);
   lease.granted = now_;
   lease.patience = schedule::Patience(worker.lapses_in_row);
   for (int64_t tile : lease.WantedTiles()) {
     job->tiles.MarkLeased(tile);
     job->tiles.AddAttempt(tile, lease.sequence);
   }
+  ready_.Charge(job->account, lease.charge, lease.wanted);
   UpdateReady(*job);
   job->attempts += lease.wanted;
   worker.held_tiles += lease.open;

@@ -26,13 +26,16 @@ void Scheduler::Impl::On(const ResultArrived& event) {
 
   std::string numeric_class;
   VerdictOn verdict = Judge(event, job, worker, &numeric_class);
+  if (open && verdict.verdict != Verdict::kRefused) {
+    if (!lease->earlier.has_value()) Measure(*lease);
+    if (lease->marks[position] == TileMark::kWanted)
+      ready_.Correct(job->account, lease->charge, ChargeOf(*job, *worker));
+  }
   switch (verdict.verdict) {
     case Verdict::kAccepted:
-      if (open && !lease->earlier.has_value()) Measure(*lease);
       Accept(*job, event, worker, open ? lease : nullptr, numeric_class);
       break;
     case Verdict::kDuplicate:
-      if (open && !lease->earlier.has_value()) Measure(*lease);
       if (job->active()) {
         Tell(job, "duplicate_ignored", event.tile, event.worker,
              absl::StrCat("Another result of tile ", event.tile, ", from worker ", event.worker,
@@ -52,8 +55,7 @@ void Scheduler::Impl::On(const ResultArrived& event) {
     ChargeWorker(job, *worker);
     ChargeTile(*job, *worker, event.tile, absl::StrCat("a refused result (", verdict.reason, ")"));
   }
-  if (verdict.verdict == Verdict::kAccepted && job->active() &&
-      job->tiles.accepted() == job->spec.tile_count) {
+  if (verdict.verdict == Verdict::kAccepted && job->active() && job->tiles.open() == 0) {
     EndJob(*job, absl::OkStatus());
   }
   out_.verdict = std::move(verdict);
@@ -107,6 +109,7 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   }
   if (job.tiles_ahead > 0 && event.tile == job.tiles.LowestOpen()) wake_idle_ = true;
   job.tiles.MarkAccepted(event.tile);
+  job.tenant->open_bytes -= job.spec.output_bytes;
   UpdateReady(job);
   job.tiles_by_worker[event.worker]++;
   if (job.classes.find(numeric_class) == job.classes.end()) job.classes.insert(numeric_class);

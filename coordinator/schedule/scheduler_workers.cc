@@ -181,9 +181,17 @@ void Scheduler::Impl::SetSpeed(Stage& stage, Worker& worker, StageWorker& at, bo
   const double speed = connected && worker.connected() && at.seconds.measured()
                            ? 1 / absl::ToDoubleSeconds(at.seconds.Mean())
                            : 0;
+  const double relative = speed > 0 ? schedule::RelativeSpeed(worker.offer.probe_flops) : 0;
+  stage.measured_workers += (speed > 0) - (at.tiles_per_second > 0);
   stage.speed_sum += speed - at.tiles_per_second;
+  stage.relative_speed_sum += relative - at.relative_speed;
   at.tiles_per_second = speed;
-  if (stage.speed_sum < 0) stage.speed_sum = 0;  // rounding
+  at.relative_speed = relative;
+  if (stage.measured_workers == 0) {
+    stage.speed_sum = stage.relative_speed_sum = 0;  // what is left is rounding
+  } else if (stage.speed_sum > 0) {
+    stage.tile_work = absl::Seconds(stage.relative_speed_sum / stage.speed_sum);
+  }
 }
 
 void Scheduler::Impl::On(const WorkerSynced& event) {
@@ -245,6 +253,7 @@ void Scheduler::Impl::SyncLease(Lease& lease, const HeldLease& held) {
       continue;
     }
     const bool last = lease.open == 1;
+    if (lease.marks[i] == TileMark::kWanted) GiveBack(lease, 1);
     SettleTile(lease, i);
     if (last) return;
   }

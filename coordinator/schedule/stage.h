@@ -6,11 +6,13 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
+#include "absl/time/time.h"
 #include "coordinator/schedule/tile_seconds.h"
 #include "coordinator/schedule/types.h"
 
@@ -35,6 +37,7 @@ inline StageKey StageKeyOf(const JobSpec& job) {
 struct StageWorker {
   TileSeconds seconds;
   double tiles_per_second = 0;  // its part of Stage::speed_sum; 0 while it is not connected
+  double relative_speed = 0;    // its part of Stage::relative_speed_sum
   std::string numeric_class;    // of this incarnation, by its own canary; empty: not measured
   std::string canary_failure;   // why its canary failed; empty: it did not
   double canary_seconds = 0;
@@ -49,6 +52,9 @@ struct Stage {
       conflicting_keys;  // two workers with the key gave different bits
   double speed_sum = 0;  // tiles per second of connected measured workers. Invariant: sum over
                          // `workers`, but for rounding.
+  double relative_speed_sum = 0;            // of the same workers, as devices
+  int measured_workers = 0;                 // Invariant: those with tiles_per_second > 0.
+  std::optional<absl::Duration> tile_work;  // reference seconds of a tile, by the last such workers
   int active_jobs =
       0;  // Invariant: active jobs that point here; only stages with none are forgotten.
   uint64_t last_used = 0;  // number of the last job

@@ -61,6 +61,8 @@ class TileTable {
   int64_t ready() const { return count() - leased_ - accepted_; }
   int64_t leased() const { return leased_; }
   int64_t accepted() const { return accepted_; }
+  // Neither accepted nor left out.
+  int64_t open() const { return count() - accepted_; }
   TileState state(int64_t tile) const { return tiles_[tile].state; }
 
   // Open attempts, live or not.

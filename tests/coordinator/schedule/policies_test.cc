@@ -5,7 +5,6 @@
 #include "coordinator/schedule/batch_size.h"
 #include "coordinator/schedule/clocks.h"
 #include "coordinator/schedule/eligibility.h"
-#include "coordinator/schedule/job_order.h"
 #include "coordinator/schedule/poison.h"
 #include "coordinator/schedule/promise.h"
 #include "coordinator/schedule/sentences.h"
@@ -272,8 +271,6 @@ TEST(Promise, SeedsEqualStagesAlike) {
   EXPECT_NE(CanarySeed("m", "fp32", 1), CanarySeed("m", "fp32", 2));
   EXPECT_NE(CanarySeed("m", "fp32", 1), CanarySeed("n", "fp32", 1));
 }
-
-TEST(JobOrder, IsFirstComeFirstServed) { EXPECT_LT(RankOf(1), RankOf(2)); }
 
 TEST(Sentences, ListTilesShortly) {
   EXPECT_EQ(TileList({7}), "tile 7");
