@@ -37,7 +37,9 @@ class JobHost {
   // Takes an accepted tile. Called from one thread at a time, never after Finish or Abandon. An
   // error fails the job.
   virtual absl::Status Merge(int64_t tile, std::vector<std::byte> samples) = 0;
-  // After the last Merge: publishes the output; may take as long as an export.
+  // Leaves a tile out for good; as Merge, and in order with it.
+  virtual absl::Status MergeHole(int64_t tile) = 0;
+  // After the last tile: publishes the output; may take as long as an export.
   virtual absl::Status Finish() = 0;
   // Instead of Finish: removes what was created.
   virtual void Abandon() = 0;
@@ -46,6 +48,8 @@ class JobHost {
   virtual void OnStarted() = 0;
   virtual void OnMerging() = 0;
   virtual void OnNotice(const Notice& notice) = 0;
+  // The tile is left out; MergeHole follows.
+  virtual void OnHole(int64_t tile) = 0;
   // The last call, after Finish or Abandon. `last` is how the job stood at the end.
   virtual void OnEnded(const absl::Status& status, const JobView& last) = 0;
 };

@@ -2,10 +2,14 @@
 
 #include <utility>
 
+#include "coordinator/jobs/wire_types.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
 namespace {
+
+// Most failed tiles and holes that a Job names.
+constexpr int kTilesNamedMax = 1000;
 
 bool IsEnd(v1::Job::State state) {
   return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
@@ -15,6 +19,14 @@ bool IsEnd(v1::Job::State state) {
 void FillFromView(const JobView& view, v1::Job* job) {
   job->set_tiles_done(static_cast<uint64_t>(view.tiles_done));
   job->set_attempts(static_cast<uint64_t>(view.attempts));
+  job->set_copies(static_cast<uint64_t>(view.copies));
+  job->set_paused(view.paused);
+  job->set_priority(view.priority);
+  job->set_failed_tile_count(view.failed_tiles.size());
+  for (const int64_t tile : view.failed_tiles) {
+    if (job->failed_tiles_size() == kTilesNamedMax) break;
+    job->add_failed_tiles(static_cast<uint64_t>(tile));
+  }
   for (const auto& [name, tiles] : view.tiles_by_worker) {
     v1::WorkerShare* share = job->add_workers();
     share->set_name(name);
@@ -81,6 +93,12 @@ void JobRecord::AddEvent(const Notice& notice, Instant now) {
   ++version_;
 }
 
+void JobRecord::AddHole(int64_t tile, const Rect& rect) {
+  absl::MutexLock lock(&mu_);
+  holes_[tile] = rect;
+  ++version_;
+}
+
 bool JobRecord::ended() const { return IsEnd(state()); }
 
 v1::Job::State JobRecord::state() const {
@@ -100,6 +118,8 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
   *job.mutable_plan() = plan_;
   job.set_exactness(exactness_);
   job.set_created(identity_.created);
+  job.set_tenant(identity_.tenant);
+  job.set_priority(request_.priority());
   absl::MutexLock lock(&mu_);
   job.set_state(state_);
   if (!error_.ok()) *job.mutable_error() = ToProto(error_);
@@ -110,6 +130,15 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
     if (view->remaining.has_value()) {
       job.set_eta_seconds(absl::ToDoubleSeconds(*view->remaining));
     }
+  }
+  job.set_waits_for_decision(!IsEnd(state_) && job.failed_tile_count() > 0);
+  if (IsEnd(state_)) job.set_paused(false);
+  job.set_hole_count(holes_.size());
+  for (const auto& [tile, rect] : holes_) {
+    if (job.holes_size() == kTilesNamedMax) break;
+    v1::Hole* hole = job.add_holes();
+    hole->set_tile(static_cast<uint64_t>(tile));
+    SetWire(rect, hole->mutable_rect());
   }
   job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
   job.set_pixel_hash(pixel_hash_);

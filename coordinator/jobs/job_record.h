@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/scheduler.h"
 #include "proto/base/instant.h"
+#include "proto/geometry/rect.h"
 #include "tilewright/v1/render_service.pb.h"
 
 namespace tilewright {
@@ -27,6 +29,7 @@ class JobRecord {
     Instant submitted;
     std::string output_path;   // absolute
     bool owns_output = false;  // kept for Download, removed when the job is forgotten
+    std::string tenant = "default";
   };
 
   JobRecord(Identity identity, v1::RenderRequest request, v1::PlanSummary plan,
@@ -42,6 +45,8 @@ class JobRecord {
   void SetEnded(const absl::Status& status, const JobView& last, const std::string& pixel_hash,
                 Instant now);
   void AddEvent(const Notice& notice, Instant now);
+  // A tile is left out; `rect` is what it would have contributed to.
+  void AddHole(int64_t tile, const Rect& rect);
 
   bool ended() const;
   v1::Job::State state() const;
@@ -66,6 +71,7 @@ class JobRecord {
   v1::Job::State state_ ABSL_GUARDED_BY(mu_) = v1::Job::STATE_QUEUED;
   int64_t version_ ABSL_GUARDED_BY(mu_) = 0;
   EventLog events_ ABSL_GUARDED_BY(mu_);
+  std::map<int64_t, Rect> holes_ ABSL_GUARDED_BY(mu_);  // by tile
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   std::string pixel_hash_ ABSL_GUARDED_BY(mu_);
   std::optional<JobView> last_ ABSL_GUARDED_BY(mu_);

@@ -135,6 +135,16 @@ absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
   return OutputError(Annotate(status, absl::StrCat("writing the output after tile ", tile)));
 }
 
+absl::Status JobRun::MergeHole(int64_t tile) {
+  const absl::Status status = merger_->AddHole(TileIndex{tile});
+  if (status.ok()) return status;
+  return OutputError(Annotate(status, absl::StrCat("writing the output without tile ", tile)));
+}
+
+void JobRun::OnHole(int64_t tile) {
+  record_->AddHole(tile, job_.plan->Contribution(TileIndex{tile}));
+}
+
 absl::Status JobRun::Finish() {
   if (!merger_->done()) {
     return absl::InternalError(absl::StrCat("the output is not complete: ", merger_->tiles_added(),

@@ -42,11 +42,13 @@ class JobRun : public JobHost {
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override;
   absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const override;
   absl::Status Merge(int64_t tile, std::vector<std::byte> samples) override;
+  absl::Status MergeHole(int64_t tile) override;
   absl::Status Finish() override;
   void Abandon() override;
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override { record_->SetMerging(); }
   void OnNotice(const Notice& notice) override { record_->AddEvent(notice, options_.now()); }
+  void OnHole(int64_t tile) override;
   void OnEnded(const absl::Status& status, const JobView& last) override;
 
  private:

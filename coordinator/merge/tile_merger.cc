@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -49,21 +50,14 @@ class TileMerger::Impl {
         x_(plan.x(), format.size.width, merge, plan.window()),
         y_(plan.y(), format.size.height, merge, plan.window()),
         pool_(format.BlockRect(0, 0).area() * format.pixel_bytes(), kFreeBlocksMax),
-        added_(static_cast<size_t>(plan.tile_count()), false),
+        settled_(static_cast<size_t>(plan.tile_count()), false),
+        tiles_left_(plan.tile_count()),
         blocks_left_(format.block_columns() * format.block_rows()) {
     assert(format.size == plan.output());
   }
 
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples) {
-    TW_RETURN_IF_ERROR(broken_);
-    if (tile.value < 0 || tile.value >= plan_.tile_count()) {
-      return absl::InvalidArgumentError(absl::StrCat("merging: there is no tile ", tile.value,
-                                                     ": the plan has ", plan_.tile_count()));
-    }
-    if (added_[static_cast<size_t>(tile.value)]) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("merging: tile ", tile.value, " was merged before"));
-    }
+    TW_RETURN_IF_ERROR(CheckOpen(tile));
     const Rect rect = plan_.Contribution(tile);
     const int64_t expected = rect.area() * format_.pixel_bytes();
     if (static_cast<int64_t>(samples.size()) != expected) {
@@ -71,12 +65,47 @@ class TileMerger::Impl {
                                                      samples.size(), " bytes where its ",
                                                      ToString(rect), " pixels need ", expected));
     }
-    const Interval columns = x_.CellsOfTile(tile.value % plan_.x().tile_count());
-    const Interval rows = y_.CellsOfTile(tile.value / plan_.x().tile_count());
-    added_[static_cast<size_t>(tile.value)] = true;
     ++tiles_added_;
     held_bytes_ += expected;
-    held_[tile.value] = {rect, std::move(samples), columns.length() * rows.length()};
+    held_[tile.value] = {rect, std::move(samples), CellsOf(tile)};
+    return Settle(tile);
+  }
+
+  absl::Status AddHole(TileIndex tile) {
+    TW_RETURN_IF_ERROR(CheckOpen(tile));
+    return Settle(tile);
+  }
+
+  bool done() const { return tiles_left_ == 0 && blocks_left_ == 0; }
+  int64_t tiles_added() const { return tiles_added_; }
+  int64_t bytes_held() const { return held_bytes_ + open_bytes_; }
+
+ private:
+  // OK if the tile was neither added nor left out yet.
+  absl::Status CheckOpen(TileIndex tile) const {
+    TW_RETURN_IF_ERROR(broken_);
+    if (tile.value < 0 || tile.value >= plan_.tile_count()) {
+      return absl::InvalidArgumentError(absl::StrCat("merging: there is no tile ", tile.value,
+                                                     ": the plan has ", plan_.tile_count()));
+    }
+    if (settled_[static_cast<size_t>(tile.value)]) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("merging: tile ", tile.value, " was merged or left out before"));
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t CellsOf(TileIndex tile) const {
+    return x_.CellsOfTile(tile.value % plan_.x().tile_count()).length() *
+           y_.CellsOfTile(tile.value / plan_.x().tile_count()).length();
+  }
+
+  // Nothing more comes of this tile: merges the cells that waited for it alone.
+  absl::Status Settle(TileIndex tile) {
+    settled_[static_cast<size_t>(tile.value)] = true;
+    --tiles_left_;
+    const Interval columns = x_.CellsOfTile(tile.value % plan_.x().tile_count());
+    const Interval rows = y_.CellsOfTile(tile.value / plan_.x().tile_count());
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       for (int64_t column = columns.begin; column < columns.end; ++column) {
         if (!Complete({column, row})) continue;
@@ -95,30 +124,27 @@ class TileMerger::Impl {
     return absl::OkStatus();
   }
 
-  bool done() const { return tiles_added_ == plan_.tile_count() && blocks_left_ == 0; }
-  int64_t tiles_added() const { return tiles_added_; }
-  int64_t bytes_held() const { return held_bytes_ + open_bytes_; }
-
- private:
   int64_t TileAt(int64_t column, int64_t row) const {
     return row * plan_.x().tile_count() + column;
   }
 
-  // All contributors of the cell have arrived.
+  // Nothing more comes for the cell: its contributors have arrived or are left out.
   bool Complete(Cell cell) const {
     const AxisSpan& x = x_.span(cell.column);
     const AxisSpan& y = y_.span(cell.row);
     for (int64_t j = y.first_tile; j <= y.first_tile + (y.blended ? 1 : 0); ++j) {
       for (int64_t i = x.first_tile; i <= x.first_tile + (x.blended ? 1 : 0); ++i) {
-        if (!added_[static_cast<size_t>(TileAt(i, j))]) return false;
+        if (!settled_[static_cast<size_t>(TileAt(i, j))]) return false;
       }
     }
     return true;
   }
 
-  // Where `rect` begins in the samples of a tile that contributes to it.
+  // Where `rect` begins in the samples of a tile that contributes to it; null for a hole.
   CellSource Source(int64_t column, int64_t row, const Rect& rect) const {
-    const HeldTile& tile = held_.at(TileAt(column, row));
+    const auto found = held_.find(TileAt(column, row));
+    if (found == held_.end()) return {};
+    const HeldTile& tile = found->second;
     assert(tile.rect.Contains(rect));
     const int64_t row_bytes = tile.rect.width * format_.pixel_bytes();
     return {tile.samples.data() + (rect.y - tile.rect.y) * row_bytes +
@@ -138,7 +164,8 @@ class TileMerger::Impl {
     }
     for (int64_t j = y.first_tile; j <= y.first_tile + (y.blended ? 1 : 0); ++j) {
       for (int64_t i = x.first_tile; i <= x.first_tile + (x.blended ? 1 : 0); ++i) {
-        --held_.at(TileAt(i, j)).open_cells;
+        const auto held = held_.find(TileAt(i, j));
+        if (held != held_.end()) --held->second.open_cells;
       }
     }
     return absl::OkStatus();
@@ -170,7 +197,13 @@ class TileMerger::Impl {
     job.out_row_bytes = block_rect.width * format_.pixel_bytes();
     job.out = block.samples.get() + (part.y - block_rect.y) * job.out_row_bytes +
               (part.x - block_rect.x) * format_.pixel_bytes();
-    BlendCell(job);
+    const bool only_holes = job.p00.data == nullptr && job.p10.data == nullptr &&
+                            job.p01.data == nullptr && job.p11.data == nullptr;
+    if (only_holes) {
+      Clear(job);
+    } else {
+      BlendCell(job);
+    }
 
     block.missing -= part.area();
     assert(block.missing >= 0);
@@ -183,6 +216,14 @@ class TileMerger::Impl {
         column, row, absl::MakeConstSpan(samples.get(), static_cast<size_t>(block_bytes)));
     pool_.Return(std::move(samples));
     return written;
+  }
+
+  static void Clear(const CellJob& job) {
+    const auto row_bytes =
+        static_cast<size_t>(job.size.width * job.channels * BytesPerSample(job.type));
+    for (int64_t y = 0; y < job.size.height; ++y) {
+      std::memset(job.out + y * job.out_row_bytes, 0, row_bytes);
+    }
   }
 
   // Lets go of what no open cell needs of the tile at (column, row), if it is held.
@@ -234,7 +275,8 @@ class TileMerger::Impl {
   const CellAxis y_;
   BlockPool pool_;
 
-  std::vector<bool> added_;  // by tile
+  std::vector<bool> settled_;  // by tile: added, or left out
+  int64_t tiles_left_;         // Invariant: those of settled_ that are false
   int64_t tiles_added_ = 0;
   // Tiles that open cells wait for. Invariant between calls: open_cells > 0.
   absl::flat_hash_map<int64_t, HeldTile> held_;
@@ -254,6 +296,7 @@ TileMerger::~TileMerger() = default;
 absl::Status TileMerger::AddTile(TileIndex tile, std::vector<std::byte> samples) {
   return impl_->AddTile(tile, std::move(samples));
 }
+absl::Status TileMerger::AddHole(TileIndex tile) { return impl_->AddHole(tile); }
 bool TileMerger::done() const { return impl_->done(); }
 int64_t TileMerger::tiles_added() const { return impl_->tiles_added(); }
 int64_t TileMerger::bytes_held() const { return impl_->bytes_held(); }

@@ -31,9 +31,14 @@ class TileMerger {
   // returns the same error.
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples);
 
-  // All tiles were added and every block was written.
+  // Leaves a tile out. Where it would have been blended, the other tile of its row stands in with
+  // the whole weight, then the other row; what it alone covers is zero. The bits depend on which
+  // tiles are left out, not on when that is said. Errors as of AddTile.
+  absl::Status AddHole(TileIndex tile);
+
+  // All tiles were added or left out, and every block was written.
   bool done() const;
-  int64_t tiles_added() const;
+  int64_t tiles_added() const;  // holes are not counted
   // Bytes of tiles and unfinished blocks held now.
   int64_t bytes_held() const;
 

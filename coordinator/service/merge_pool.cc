@@ -59,11 +59,23 @@ void MergePool::Ready(const std::shared_ptr<Strand>& strand) {
 
 void MergePool::Add(const std::shared_ptr<Strand>& strand, int64_t tile,
                     std::vector<std::byte> samples) {
+  Push(strand, Item{tile, std::move(samples), false});
+}
+
+void MergePool::AddHole(const std::shared_ptr<Strand>& strand, int64_t tile) {
+  Push(strand, Item{tile, {}, true});
+}
+
+void MergePool::Push(const std::shared_ptr<Strand>& strand, Item item) {
   absl::MutexLock lock(&mu_);
   if (strand->broken || strand->ended.has_value()) return;
-  queued_bytes_ += static_cast<int64_t>(samples.size());
-  strand->items.push_back(Item{tile, std::move(samples)});
+  queued_bytes_ += static_cast<int64_t>(item.samples.size());
+  strand->items.push_back(std::move(item));
   Ready(strand);
+}
+
+absl::Status MergePool::Merge(JobHost& host, Item& item) {
+  return item.hole ? host.MergeHole(item.tile) : host.Merge(item.tile, std::move(item.samples));
 }
 
 void MergePool::End(const std::shared_ptr<Strand>& strand, const absl::Status& status) {
@@ -118,7 +130,7 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
     int64_t bytes = 0;
     for (Item& item : batch) {
       bytes += static_cast<int64_t>(item.samples.size());
-      if (!drop && status.ok()) status = strand->host->Merge(item.tile, std::move(item.samples));
+      if (!drop && status.ok()) status = Merge(*strand->host, item);
     }
     {
       absl::MutexLock lock(&mu_);

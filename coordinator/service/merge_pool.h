@@ -47,6 +47,8 @@ class MergePool {
 
   std::shared_ptr<Strand> NewStrand(std::shared_ptr<JobHost> host);
   void Add(const std::shared_ptr<Strand>& strand, int64_t tile, std::vector<std::byte> samples);
+  // The tile is left out; in order with Add.
+  void AddHole(const std::shared_ptr<Strand>& strand, int64_t tile);
   // Nothing follows. OK: after the queued tiles Finish is called; else queued tiles are dropped and
   // Abandon is called. A second call does nothing, except that an error still stops a strand that
   // has not begun to finish.
@@ -63,8 +65,11 @@ class MergePool {
   struct Item {
     int64_t tile = 0;
     std::vector<std::byte> samples;
+    bool hole = false;  // `samples` is empty
   };
 
+  static absl::Status Merge(JobHost& host, Item& item);
+  void Push(const std::shared_ptr<Strand>& strand, Item item) ABSL_LOCKS_EXCLUDED(mu_);
   void MergeLoop();
   void FinishLoop();
   // Merges what is queued; true if the strand is ready to be ended by a finisher.

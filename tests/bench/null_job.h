@@ -51,11 +51,13 @@ class NullJob : public JobHost {
     bytes_ += static_cast<int64_t>(samples.size());
     return absl::OkStatus();
   }
+  absl::Status MergeHole(int64_t) override { return absl::OkStatus(); }
   absl::Status Finish() override { return absl::OkStatus(); }
   void Abandon() override {}
   void OnStarted() override {}
   void OnMerging() override {}
   void OnNotice(const Notice&) override {}
+  void OnHole(int64_t) override {}
   void OnEnded(const absl::Status& status, const JobView& last) override {
     status_ = status;
     view_ = last;

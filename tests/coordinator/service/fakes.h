@@ -185,6 +185,11 @@ class FakeJob : public JobHost {
     merged_.push_back(tile);
     return absl::OkStatus();
   }
+  absl::Status MergeHole(int64_t tile) override {
+    absl::MutexLock lock(&mu_);
+    holes_.push_back(tile);
+    return absl::OkStatus();
+  }
   absl::Status Finish() override {
     absl::MutexLock lock(&mu_);
     finished_ = true;
@@ -202,6 +207,10 @@ class FakeJob : public JobHost {
   void OnNotice(const Notice& notice) override {
     absl::MutexLock lock(&mu_);
     notices_.push_back(notice);
+  }
+  void OnHole(int64_t tile) override {
+    absl::MutexLock lock(&mu_);
+    holes_told_.push_back(tile);
   }
   void OnEnded(const absl::Status& status, const JobView& last) override {
     absl::MutexLock lock(&mu_);
@@ -248,6 +257,15 @@ class FakeJob : public JobHost {
     absl::MutexLock lock(&mu_);
     return merged_;
   }
+  // Tiles left out: as merged, and as reported.
+  std::vector<int64_t> holes() const {
+    absl::MutexLock lock(&mu_);
+    return holes_;
+  }
+  std::vector<int64_t> holes_told() const {
+    absl::MutexLock lock(&mu_);
+    return holes_told_;
+  }
   bool HasNotice(const std::string& kind) const {
     absl::MutexLock lock(&mu_);
     for (const Notice& notice : notices_) {
@@ -270,6 +288,8 @@ class FakeJob : public JobHost {
   std::optional<absl::Status> ended_;
   JobView last_;
   std::vector<int64_t> merged_;
+  std::vector<int64_t> holes_;
+  std::vector<int64_t> holes_told_;
   std::vector<Notice> notices_;
 };
 
