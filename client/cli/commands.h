@@ -11,8 +11,8 @@
 namespace tilewright {
 
 void AddRender(CLI::App& app, Session& session);   // tilewright render
-void AddJobs(CLI::App& app, Session& session);     // tilewright jobs list|show|watch|cancel|fetch
-void AddWorkers(CLI::App& app, Session& session);  // tilewright workers list
+void AddJobs(CLI::App& app, Session& session);     // tilewright jobs list|show|watch|cancel|…
+void AddWorkers(CLI::App& app, Session& session);  // tilewright workers list|drain|…
 void AddModels(CLI::App& app, Session& session);   // tilewright models list
 
 }  // namespace tilewright

@@ -59,6 +59,16 @@ void WritePlan(JsonWriter& json, const Plan& plan) {
   json.EndArray().EndObject();
 }
 
+void WriteHole(JsonWriter& json, const Hole& hole) {
+  json.BeginObject().Key("tile").Integer(hole.tile);
+  json.Key("x").Number(static_cast<double>(hole.x)).Key("y").Number(static_cast<double>(hole.y));
+  json.Key("width")
+      .Number(static_cast<double>(hole.width))
+      .Key("height")
+      .Number(static_cast<double>(hole.height))
+      .EndObject();
+}
+
 void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& notes) {
   json.BeginObject();
   json.Key("job").String(job.name).Key("state").String(JobStateName(job.state));
@@ -80,6 +90,16 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   json.Key("promise").String(job.promise).Key("pixel_hash").String(job.pixel_hash);
   json.Key("created").String(job.created).Key("error");
   WriteError(json, job.error);
+  json.Key("tenant").String(job.tenant).Key("priority").Number(job.priority);
+  json.Key("paused").Bool(job.paused);
+  json.Key("waits_for_decision").Bool(job.waits_for_decision);
+  json.Key("failed_tiles").BeginArray();
+  for (const uint64_t tile : job.failed_tiles) json.Integer(tile);
+  json.EndArray().Key("failed_tile_count").Integer(job.failed_tile_count);
+  json.Key("holes").BeginArray();
+  for (const Hole& hole : job.holes) WriteHole(json, hole);
+  json.EndArray().Key("hole_count").Integer(job.hole_count);
+  json.Key("copies").Integer(job.copies);
   json.Key("plan");
   WritePlan(json, job.plan);
   json.Key("notes");
@@ -101,7 +121,16 @@ void WriteWorker(JsonWriter& json, const Worker& worker) {
   json.Key("probe_flops").Number(worker.probe_flops);
   json.Key("leased_tiles").Integer(worker.leased_tiles);
   json.Key("accepted_tiles").Integer(worker.accepted_tiles);
-  json.Key("silent_seconds").Number(absl::ToDoubleSeconds(worker.silent)).EndObject();
+  json.Key("silent_seconds").Number(absl::ToDoubleSeconds(worker.silent));
+  json.Key("draining").Bool(worker.draining).Key("quarantine_seconds");
+  if (worker.quarantine.has_value()) {
+    json.Number(absl::ToDoubleSeconds(*worker.quarantine));
+  } else {
+    json.Null();
+  }
+  json.Key("blocklisted_for");
+  WriteStrings(json, worker.blocklisted_for);
+  json.Key("blocklisted_count").Integer(worker.blocklisted_count).EndObject();
 }
 
 void WriteModel(JsonWriter& json, const Model& model) {
@@ -136,7 +165,10 @@ std::string ProgressDocument(const Job& job) {
   } else {
     json.Null();
   }
-  json.Key("workers").Integer(job.workers.size()).EndObject();
+  json.Key("workers").Integer(job.workers.size()).Key("paused").Bool(job.paused);
+  json.Key("waits_for_decision").Bool(job.waits_for_decision);
+  json.Key("failed_tile_count").Integer(job.failed_tile_count);
+  json.Key("hole_count").Integer(job.hole_count).EndObject();
   return json.text();
 }
 

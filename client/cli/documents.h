@@ -14,13 +14,15 @@ namespace tilewright {
 // {job, state, output, tiles, tiles_done, attempts, seconds, compute_seconds, output_width,
 // output_height, workers
 // [{name, tiles}], events [{kind, tile, worker, text, seconds}], exactness, numeric_classes,
-// promise, pixel_hash, error, plan, notes}. `notes` are the client's, about how files travelled.
-// error is null or {code, reason, message}; tile is null for an event that concerns none. Widths
-// are pixels, seconds numbers.
+// promise, pixel_hash, created, error, tenant, priority, paused, waits_for_decision, failed_tiles,
+// failed_tile_count, holes [{tile, x, y, width, height}], hole_count, copies, plan, notes}.
+// failed_tiles and holes name at most the first 1,000, the counts tell all. `notes` are the
+// client's, about how files travelled. error is null or {code, reason, message}; tile is null for
+// an event that concerns none. Widths are pixels, seconds numbers.
 std::string JobDocument(const Job& job, const std::vector<std::string>& notes);
 
 // {type: "progress", job, state, tiles_done, tiles, percent, megapixels_per_second, eta_seconds,
-// workers}.
+// workers, paused, waits_for_decision, failed_tile_count, hole_count}.
 std::string ProgressDocument(const Job& job);
 
 // {jobs: [...]}, each as in JobDocument; {workers: [...]}; {models: [...]}.

@@ -20,10 +20,12 @@ constexpr Meaning kExitCodes[] = {
     {ExitCode::kOutputExists, "the output exists (see --overwrite)"},
     {ExitCode::kUnavailable, "no coordinator answers, or it stopped answering"},
     {ExitCode::kPrecondition, "no worker can do it, or another precondition fails"},
-    {ExitCode::kJobFailed, "the job failed while it was rendered"},
+    {ExitCode::kJobFailed,
+     "the job failed while it was rendered: a tile failed, or it took too long"},
     {ExitCode::kCancelled, "the job was cancelled, by Ctrl-C or by somebody"},
     {ExitCode::kExhausted, "a limit is reached: disk, memory, size or queue"},
     {ExitCode::kPermission, "a file or folder may not be read or written"},
+    {ExitCode::kHoles, "finished with holes: tiles were left out (0 with --on-failed-tile hole)"},
     {ExitCode::kInterrupted, "left by a second Ctrl-C; the job may go on"},
 };
 
@@ -65,8 +67,15 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 
 ExitCode ExitCodeOf(const Job& job) {
   if (job.state == JobState::kCancelled) return ExitCode::kCancelled;
+  if (job.state == JobState::kSucceeded && job.hole_count > 0 &&
+      job.on_failed_tile != OnFailedTile::kHole) {
+    return ExitCode::kHoles;
+  }
   if (job.state != JobState::kFailed) return ExitCode::kOk;
   if (absl::IsAborted(job.error)) return ExitCode::kJobFailed;  // of a call: the input changed
+  // Of a call: nobody answered in time.
+  if (absl::IsDeadlineExceeded(job.error)) return ExitCode::kJobFailed;
+  if (ErrorReason(job.error) == "TILE_FAILED") return ExitCode::kJobFailed;
   const ExitCode code = ExitCodeOf(job.error);
   switch (code) {
     case ExitCode::kInvalid:

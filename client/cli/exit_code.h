@@ -25,15 +25,17 @@ enum class ExitCode {
   kCancelled = 9,
   kExhausted = 10,
   kPermission = 11,
+  kHoles = 12,
   kInterrupted = 130,
 };
 
 // Of an error that was met before or beside a job; of OK, kOk.
 ExitCode ExitCodeOf(const absl::Status& status);
 
-// Of a job: kOk unless it failed or was cancelled. Failures that the user can mend keep their own
-// code (invalid input, no worker, no room, a coordinator that shut down), all others are
-// kJobFailed.
+// Of a job: kOk unless it failed, was cancelled, or has holes that its request did not ask for.
+// Failures that the user can mend keep their own code (invalid input, no worker, no room, a
+// coordinator that shut down); all others, failed tiles and a job that took too long among them,
+// are kJobFailed.
 ExitCode ExitCodeOf(const Job& job);
 
 // The table for --help, a line each.

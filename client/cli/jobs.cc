@@ -1,4 +1,4 @@
-// tilewright jobs list|show|watch|cancel|fetch.
+// tilewright jobs list|show|watch|cancel|fetch and pause|resume|priority|retry|accept-holes.
 
 #include <cstdio>
 #include <memory>
@@ -22,6 +22,7 @@ struct JobFlags {
   std::string job;
   std::string output;
   std::optional<std::string> progress;
+  int priority = 0;
   bool overwrite = false;
   size_t limit = 50;
 };
@@ -36,9 +37,8 @@ ExitCode ListJobs(const Session& session, Client& client, const JobFlags& flags)
   std::vector<std::vector<std::string>> rows = {
       {"JOB", "STATE", "TILES", "TIME", "MODEL", "OUTPUT"}};
   for (const Job& job : jobs) {
-    rows.push_back({job.name, std::string(JobStateName(job.state)),
-                    absl::StrCat(job.tiles_done, "/", job.plan.tiles), ClockText(job.elapsed),
-                    job.plan.model, job.output});
+    rows.push_back({job.name, StateText(job), absl::StrCat(job.tiles_done, "/", job.plan.tiles),
+                    ClockText(job.elapsed), job.plan.model, job.output});
   }
   session.Print(JobsDocument(jobs), TextTable(rows));
   return ExitCode::kOk;
@@ -72,12 +72,36 @@ ExitCode WatchJob(const Session& session, Client& client, const JobFlags& flags)
   return ExitCodeOf(*job);
 }
 
-ExitCode CancelJob(const Session& session, Client& client, const JobFlags& flags) {
-  const auto job = client.Cancel(flags.job);
+// Prints the job as an operation left it.
+ExitCode Operated(const Session& session, const absl::StatusOr<Job>& job,
+                  const std::string& more = "") {
   if (!job.ok()) return session.Fail(job.status());
-  session.Print(JobDocument(*job, {}),
-                absl::StrCat(job->name, " ", JobStateName(job->state), "\n"));
+  session.Print(JobDocument(*job, {}), absl::StrCat(job->name, " ", StateText(*job), more, "\n"));
   return ExitCode::kOk;
+}
+
+ExitCode CancelJob(const Session& session, Client& client, const JobFlags& flags) {
+  return Operated(session, client.Cancel(flags.job));
+}
+ExitCode PauseJob(const Session& session, Client& client, const JobFlags& flags) {
+  return Operated(session, client.Pause(flags.job));
+}
+ExitCode ResumeJob(const Session& session, Client& client, const JobFlags& flags) {
+  return Operated(session, client.Resume(flags.job));
+}
+ExitCode SetPriority(const Session& session, Client& client, const JobFlags& flags) {
+  return Operated(session, client.SetPriority(flags.job, flags.priority),
+                  absl::StrCat(", priority ", flags.priority));
+}
+ExitCode RetryTiles(const Session& session, Client& client, const JobFlags& flags) {
+  return Operated(session, client.RetryFailedTiles(flags.job));
+}
+ExitCode AcceptHoles(const Session& session, Client& client, const JobFlags& flags) {
+  const auto job = client.AcceptHoles(flags.job);
+  return Operated(
+      session, job,
+      job.ok() ? absl::StrCat(", ", job->hole_count, job->hole_count == 1 ? " hole" : " holes")
+               : "");
 }
 
 ExitCode FetchJob(const Session& session, Client& client, const JobFlags& flags) {
@@ -111,7 +135,7 @@ void AddJobArgument(CLI::App* command, JobFlags& flags) {
 }  // namespace
 
 void AddJobs(CLI::App& app, Session& session) {
-  CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs and end them");
+  CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs, steer and end them");
   const auto flags = std::make_shared<JobFlags>();
   AddVerb(jobs, session, flags, "list", "Newest first", ListJobs)
       ->add_option("--limit", flags->limit, "Most jobs to list (default 50)")
@@ -125,6 +149,27 @@ void AddJobs(CLI::App& app, Session& session) {
                    "auto, bar, plain, json or none [TILEWRIGHT_PROGRESS] (default auto)")
       ->check(CLI::IsMember({"auto", "bar", "plain", "json", "none"}));
   AddJobArgument(AddVerb(jobs, session, flags, "cancel", "End a job", CancelJob), *flags);
+  AddJobArgument(AddVerb(jobs, session, flags, "pause",
+                         "Start no more tiles of a job; those that run may finish", PauseJob),
+                 *flags);
+  AddJobArgument(AddVerb(jobs, session, flags, "resume", "Let a paused job go on", ResumeJob),
+                 *flags);
+  CLI::App* priority = AddVerb(
+      jobs, session, flags, "priority",
+      "Change a job's weight among the jobs of its tenant; each step doubles it", SetPriority);
+  AddJobArgument(priority, *flags);
+  priority->add_option("priority", flags->priority, "-5 to 5; jobs start with 0")
+      ->required()
+      ->check(CLI::Range(-5, 5));
+  AddJobArgument(
+      AddVerb(jobs, session, flags, "retry",
+              "Try the failed tiles of a job that waits for a decision once more", RetryTiles),
+      *flags);
+  AddJobArgument(AddVerb(jobs, session, flags, "accept-holes",
+                         "Leave the failed tiles of a job that waits for a decision out of the "
+                         "picture: neighbours stand in where they reach, the rest is zero",
+                         AcceptHoles),
+                 *flags);
   CLI::App* fetch = AddVerb(jobs, session, flags, "fetch",
                             "Download the output of a job whose folder was not shared", FetchJob);
   AddJobArgument(fetch, *flags);

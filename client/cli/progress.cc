@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace tilewright {
 namespace {
@@ -47,10 +48,38 @@ Progress ProgressOf(const Job& job) {
   return progress;
 }
 
+std::string StateText(const Job& job) {
+  std::string text(JobStateName(job.state));
+  if (job.paused) absl::StrAppend(&text, ", paused");
+  if (job.waits_for_decision) absl::StrAppend(&text, ", waits for a decision");
+  return text;
+}
+
+std::string DecisionText(const Job& job) {
+  if (!job.waits_for_decision) return "";
+  return absl::StrCat(
+      job.failed_tile_count == 1 ? "tile " : "tiles ",
+      TilesText(job.failed_tiles, job.failed_tile_count),
+      " failed on worker after worker; the others go on. What now?\n  tilewright jobs retry ",
+      job.name, "         tries again\n  tilewright jobs accept-holes ", job.name,
+      "  leaves them out of the picture\n  tilewright jobs cancel ", job.name,
+      "        ends the job\n");
+}
+
+std::string TilesText(const std::vector<uint64_t>& tiles, uint64_t count) {
+  constexpr size_t kNamedMax = 10;
+  const size_t named = std::min(tiles.size(), kNamedMax);
+  std::string text =
+      absl::StrJoin(tiles.begin(), tiles.begin() + static_cast<int64_t>(named), ", ");
+  if (count > named) absl::StrAppend(&text, " and ", count - named, " more");
+  return text;
+}
+
 std::string ProgressBar(const Job& job, int columns) {
   const Progress progress = ProgressOf(job);
   std::string numbers = Numbers(job, progress);
-  if (job.state != JobState::kRunning) absl::StrAppend(&numbers, "  ", JobStateName(job.state));
+  const std::string state = StateText(job);
+  if (state != "running") absl::StrAppend(&numbers, "  ", state);
   const int room = columns - static_cast<int>(numbers.size()) - 3;  // brackets and a blank
   const int width = std::min(room, kWidestBar);
   if (width < kNarrowestBar) return numbers.substr(0, static_cast<size_t>(std::max(columns, 0)));
@@ -62,7 +91,7 @@ std::string ProgressBar(const Job& job, int columns) {
 }
 
 std::string ProgressLine(const Job& job) {
-  return absl::StrCat(JobStateName(job.state), " ", Numbers(job, ProgressOf(job)));
+  return absl::StrCat(StateText(job), " ", Numbers(job, ProgressOf(job)));
 }
 
 std::vector<Event> EventsAfter(const std::vector<Event>& now, const std::optional<Event>& seen) {

@@ -21,6 +21,16 @@ struct Progress {
 // The coordinator's estimate of the end if it has one, else by the speed so far.
 Progress ProgressOf(const Job& job);
 
+// The state with what stops it: "running", "running, paused", "running, waits for a decision".
+std::string StateText(const Job& job);
+
+// What to do about a job that waits for a decision: which tiles, and the commands to type; empty
+// for any other job.
+std::string DecisionText(const Job& job);
+
+// "7, 12, 13 and 4 more": at most ten of `tiles`, of `count` in all.
+std::string TilesText(const std::vector<uint64_t>& tiles, uint64_t count);
+
 // "[=====>    ]  45%  90/200 tiles  3.2 Mpx/s  ETA 0:31  2 workers", at most `columns` characters:
 // the bar shrinks first and is left out below 10.
 std::string ProgressBar(const Job& job, int columns);

@@ -35,8 +35,9 @@ absl::StatusOr<ProgressMode> ParseProgressMode(const std::string& text) {
 
 bool LinePace::Due(const Job& job, Instant now) {
   const int tenth = ProgressOf(job).percent / 10;
-  if (state_ == job.state && tenth == tenth_ && now - last_ < kLongestSilence) return false;
-  state_ = job.state;
+  const std::string state = StateText(job);
+  if (state_ == state && tenth == tenth_ && now - last_ < kLongestSilence) return false;
+  state_ = state;
   tenth_ = tenth;
   last_ = now;
   return true;
@@ -50,6 +51,7 @@ void ProgressReporter::Update(const Job& job) {
     return;
   }
   ShowEvents(job);
+  ShowDecision(job);
   if (mode_ == ProgressMode::kBar) {
     std::fprintf(stderr, "\r\x1b[2K%s", ProgressBar(job, TerminalColumns() - 1).c_str());
     bar_shown_ = true;
@@ -58,6 +60,15 @@ void ProgressReporter::Update(const Job& job) {
   const Instant now =
       Instant::FromStart(absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch()));
   if (pace_.Due(job, now)) std::fprintf(stderr, "%s\n", ProgressLine(job).c_str());
+}
+
+void ProgressReporter::ShowDecision(const Job& job) {
+  const std::string decision = DecisionText(job);
+  if (decision != decision_ && !decision.empty()) {
+    ClearBar();
+    std::fputs(decision.c_str(), stderr);
+  }
+  decision_ = decision;
 }
 
 void ProgressReporter::ClearBar() {

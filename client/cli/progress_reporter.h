@@ -20,19 +20,20 @@ enum class ProgressMode { kBar, kPlain, kJson, kNone };
 // lines.
 absl::StatusOr<ProgressMode> ParseProgressMode(const std::string& text);
 
-// Decides which updates become a line of a log: the first, each change of state, each further 10 %,
-// and one after 10 s.
+// Decides which updates become a line of a log: the first, each change of state (paused or waiting
+// included), each further 10 %, and one after 10 s.
 class LinePace {
  public:
   bool Due(const Job& job, Instant now);
 
  private:
-  std::optional<JobState> state_;
+  std::optional<std::string> state_;  // StateText
   int tenth_ = 0;
   Instant last_;
 };
 
-// Bar and lines go to stderr, JSON lines to stdout. Events are shown as they come.
+// Bar and lines go to stderr, JSON lines to stdout. Events are shown as they come, and
+// what to type when the job waits for a decision.
 class ProgressReporter {
  public:
   explicit ProgressReporter(ProgressMode mode) : mode_(mode) {}
@@ -47,10 +48,13 @@ class ProgressReporter {
 
  private:
   void ShowEvents(const Job& job);
+  // Once for each set of failed tiles.
+  void ShowDecision(const Job& job);
 
   const ProgressMode mode_;
   LinePace pace_;
   std::optional<Event> last_event_;
+  std::string decision_;  // shown last
   bool bar_shown_ = false;
 };
 

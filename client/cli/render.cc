@@ -20,22 +20,44 @@ namespace {
 struct RenderFlags {
   RenderRequest request;
   std::optional<std::string> tile_timeout;
+  std::optional<std::string> max_duration;
+  std::optional<std::string> on_failed_tile;
   std::optional<std::string> compression;
   std::optional<std::string> progress;
   bool dry_run = false;
   bool no_wait = false;
 };
 
+// 0 unless it is set.
+absl::StatusOr<absl::Duration> ResolveSeconds(const Settings& settings, const std::string& name,
+                                              const std::optional<std::string>& flag) {
+  const std::string text = settings.Resolve(name, flag, "0");
+  double seconds = 0;
+  if (!absl::SimpleAtod(text, &seconds) || !(seconds >= 0) || seconds > 1e7) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("setting '", name, "' is '", text, "': give seconds, 0 to 10000000"));
+  }
+  return absl::Seconds(seconds);
+}
+
+absl::StatusOr<OnFailedTile> ParseOnFailedTile(const std::string& text) {
+  if (text == "fail") return OnFailedTile::kFail;
+  if (text == "wait") return OnFailedTile::kWait;
+  if (text == "hole") return OnFailedTile::kHole;
+  return absl::InvalidArgumentError(
+      absl::StrCat("setting 'on-failed-tile' is '", text, "': say fail, wait or hole"));
+}
+
 // Settings that flags did not give.
 absl::StatusOr<ProgressMode> Resolve(const Settings& settings, RenderFlags& flags) {
   flags.request.compression = settings.Resolve("compression", flags.compression, "");
-  const std::string timeout = settings.Resolve("tile-timeout", flags.tile_timeout, "0");
-  double seconds = 0;
-  if (!absl::SimpleAtod(timeout, &seconds) || !(seconds >= 0) || seconds > 1e6) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("setting 'tile-timeout' is '", timeout, "': give seconds, 0 to 1000000"));
-  }
-  flags.request.tile_timeout = absl::Seconds(seconds);
+  TW_ASSIGN_OR_RETURN(flags.request.tile_timeout,
+                      ResolveSeconds(settings, "tile-timeout", flags.tile_timeout));
+  TW_ASSIGN_OR_RETURN(flags.request.max_duration,
+                      ResolveSeconds(settings, "max-duration", flags.max_duration));
+  TW_ASSIGN_OR_RETURN(
+      flags.request.on_failed_tile,
+      ParseOnFailedTile(settings.Resolve("on-failed-tile", flags.on_failed_tile, "fail")));
   return ParseProgressMode(settings.Resolve("progress", flags.progress, "auto"));
 }
 
@@ -123,6 +145,21 @@ void AddRender(CLI::App& app, Session& session) {
       ->add_option("--tile-timeout", flags->tile_timeout,
                    "Most time for one tile [TILEWRIGHT_TILE_TIMEOUT] (default: coordinator's)")
       ->type_name("SECONDS");
+  command
+      ->add_option("--max-duration", flags->max_duration,
+                   "Fail the job after so long, pauses included [TILEWRIGHT_MAX_DURATION] "
+                   "(default: never)")
+      ->type_name("SECONDS");
+  command
+      ->add_option("--on-failed-tile", flags->on_failed_tile,
+                   "When a tile fails on worker after worker: fail the job, wait for `tilewright "
+                   "jobs retry|accept-holes|cancel`, or leave a hole in the picture "
+                   "[TILEWRIGHT_ON_FAILED_TILE] (default fail)")
+      ->check(CLI::IsMember({"fail", "wait", "hole"}));
+  command
+      ->add_option("--priority", request.priority,
+                   "-5 to 5; each step doubles the job's share of the workers (default 0)")
+      ->check(CLI::Range(-5, 5));
   command
       ->add_option("--compression", flags->compression,
                    "Of a TIFF: deflate, zstd, lzw, none [TILEWRIGHT_COMPRESSION]")

@@ -1,5 +1,7 @@
 #include "client/cli/report.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -9,6 +11,19 @@
 
 namespace tilewright {
 namespace {
+
+// A report names as many; --json names more.
+constexpr size_t kHolesShownMax = 100;
+
+// "1 hole", "2 holes".
+std::string CountText(uint64_t count, const char* one, const char* many) {
+  return absl::StrCat(count, " ", count == 1 ? one : many);
+}
+
+// "64x48 at 128,0".
+std::string PlaceText(const Hole& hole) {
+  return absl::StrCat(hole.width, "x", hole.height, " at ", hole.x, ",", hole.y);
+}
 
 std::string SizeText(uint32_t width, uint32_t height) { return absl::StrCat(width, "x", height); }
 
@@ -43,15 +58,21 @@ std::string PlanReport(const Plan& plan) {
 std::string JobReport(const Job& job, bool with_events) {
   std::vector<std::vector<std::string>> rows = {
       {"job", job.name},
-      {"state", std::string(JobStateName(job.state))},
+      {"state", StateText(job)},
       {"input", job.input},
       {"output", job.output},
       {"model", job.plan.model},
       {"size", absl::StrCat(SizeText(job.plan.input_width, job.plan.input_height), " -> ",
                             SizeText(job.plan.output_width, job.plan.output_height))},
-      {"tiles", absl::StrCat(job.tiles_done, " of ", job.plan.tiles, " (", job.plan.columns, " x ",
-                             job.plan.rows, "), ", job.attempts, " attempts")},
+      {"tiles",
+       absl::StrCat(
+           job.tiles_done, " of ", job.plan.tiles, " (", job.plan.columns, " x ", job.plan.rows,
+           "), ", job.attempts, " attempts",
+           job.copies > 0 ? absl::StrCat(", ", CountText(job.copies, "copy", "copies")) : "")},
   };
+  if (job.priority != 0 || (!job.tenant.empty() && job.tenant != "default")) {
+    rows.push_back({"priority", absl::StrCat(job.priority, ", tenant ", job.tenant)});
+  }
   std::string time = absl::StrFormat("%.2f s", absl::ToDoubleSeconds(job.elapsed));
   const Progress progress = ProgressOf(job);
   if (progress.megapixels_per_second > 0) {
@@ -72,7 +93,21 @@ std::string JobReport(const Job& job, bool with_events) {
   }
   if (!job.pixel_hash.empty()) rows.push_back({"pixel hash", job.pixel_hash});
   if (!job.error.ok()) rows.push_back({"error", std::string(job.error.message())});
+  if (job.failed_tile_count > 0) {
+    rows.push_back({"failed tiles", TilesText(job.failed_tiles, job.failed_tile_count)});
+  }
+  std::string label = job.hole_count > 0 ? CountText(job.hole_count, "hole", "holes") : "";
+  const size_t shown = std::min(job.holes.size(), kHolesShownMax);
+  for (size_t i = 0; i < shown; ++i) {
+    rows.push_back(
+        {label, absl::StrCat("tile ", job.holes[i].tile, ", ", PlaceText(job.holes[i]))});
+    label.clear();
+  }
+  if (job.hole_count > shown) {
+    rows.push_back({label, absl::StrCat("and ", job.hole_count - shown, " more")});
+  }
   std::string report = TextTable(rows);
+  absl::StrAppend(&report, DecisionText(job));
   if (with_events && !job.events.empty()) {
     absl::StrAppend(&report, "events\n");
     for (const Event& event : job.events) {
@@ -93,8 +128,11 @@ std::string EventText(const Event& event) {
 
 std::string ErrorText(const absl::Status& error) {
   const std::string reason = ErrorReason(error);
-  return absl::StrCat("tilewright: ", Printable(error.message()),
-                      reason.empty() ? "" : absl::StrCat(" [", reason, "]"));
+  const std::optional<absl::Duration> retry = ErrorRetryAfter(error);
+  return absl::StrCat(
+      "tilewright: ", Printable(error.message()),
+      retry.has_value() ? absl::StrCat(" (try again in ", ClockText(*retry), ")") : "",
+      reason.empty() ? "" : absl::StrCat(" [", reason, "]"));
 }
 
 }  // namespace tilewright

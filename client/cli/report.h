@@ -20,7 +20,7 @@ std::string JobReport(const Job& job, bool with_events);
 // "worker_gone, tile 7, worker a: it fell silent".
 std::string EventText(const Event& event);
 
-// "tilewright: no such file [INPUT_MISSING]".
+// "tilewright: no such file [INPUT_MISSING]"; with "(try again in 0:30)" where the error says when.
 std::string ErrorText(const absl::Status& error);
 
 }  // namespace tilewright

@@ -17,8 +17,9 @@ namespace tilewright {
 namespace {
 
 const std::vector<std::string>& Names() {
-  static const auto* const names = new std::vector<std::string>{
-      "compression", "coordinator", "insecure", "progress", "tile-timeout"};
+  static const auto* const names =
+      new std::vector<std::string>{"compression", "coordinator",    "insecure",    "max-duration",
+                                   "progress",    "on-failed-tile", "tile-timeout"};
   return *names;
 }
 

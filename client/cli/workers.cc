@@ -1,5 +1,6 @@
-// tilewright workers list.
+// tilewright workers list|drain|resume|clear-blocklist.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,16 +15,33 @@
 namespace tilewright {
 namespace {
 
+// "ready", or why it gets nothing or less: "draining", "quarantine 0:25", "kept from 2 jobs".
+std::string StandingText(const Worker& worker) {
+  std::vector<std::string> parts;
+  if (worker.draining) parts.push_back(worker.leased_tiles > 0 ? "draining" : "drained");
+  if (worker.quarantine.has_value()) {
+    parts.push_back(*worker.quarantine > absl::ZeroDuration()
+                        ? absl::StrCat("quarantine ", ClockText(*worker.quarantine))
+                        : "quarantine, probe due");
+  }
+  if (worker.blocklisted_count > 0) {
+    parts.push_back(absl::StrCat("kept from ", worker.blocklisted_count,
+                                 worker.blocklisted_count == 1 ? " job" : " jobs"));
+  }
+  return parts.empty() ? "ready" : absl::StrJoin(parts, ", ");
+}
+
 ExitCode ListWorkers(const Session& session) {
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.status());
   const auto workers = (*client)->ListWorkers();
   if (!workers.ok()) return session.Fail(workers.status());
-  std::vector<std::vector<std::string>> rows = {{"WORKER", "DEVICE", "ENGINES", "THREADS",
-                                                 "MEMORY FREE", "GFLOP/S", "LEASED", "DONE",
-                                                 "SEEN"}};
+  std::vector<std::vector<std::string>> rows = {{"WORKER", "STANDING", "DEVICE", "ENGINES",
+                                                 "THREADS", "MEMORY FREE", "GFLOP/S", "LEASED",
+                                                 "DONE", "SEEN"}};
   for (const Worker& worker : *workers) {
-    rows.push_back({worker.name, absl::StrCat(worker.device_kind, ", ", worker.device_name),
+    rows.push_back({worker.name, StandingText(worker),
+                    absl::StrCat(worker.device_kind, ", ", worker.device_name),
                     absl::StrJoin(worker.engines, ","), absl::StrCat(worker.threads),
                     BytesText(worker.memory_free_bytes),
                     absl::StrFormat("%.1f", worker.probe_flops / 1e9),
@@ -35,10 +53,52 @@ ExitCode ListWorkers(const Session& session) {
   return ExitCode::kOk;
 }
 
+struct WorkerFlags {
+  std::string worker;
+  bool now = false;
+};
+
+using Verb = absl::StatusOr<Worker> (*)(Client&, const WorkerFlags&);
+
+// Adds a subcommand that operates on a worker and prints it as it stands then.
+CLI::App* AddVerb(CLI::App* workers, Session& session, const std::shared_ptr<WorkerFlags>& flags,
+                  const std::string& name, const std::string& help, Verb verb) {
+  CLI::App* command = workers->add_subcommand(name, help);
+  command->add_option("worker", flags->worker, "Its name, see: tilewright workers list")
+      ->required();
+  command->callback([&session, flags, verb] {
+    session.SetAction([&session, flags, verb] {
+      const auto client = session.Connect();
+      if (!client.ok()) return session.Fail(client.status());
+      const auto worker = verb(**client, *flags);
+      if (!worker.ok()) return session.Fail(worker.status());
+      session.Print(WorkersDocument({*worker}),
+                    absl::StrCat(worker->name, " ", StandingText(*worker), "\n"));
+      return ExitCode::kOk;
+    });
+  });
+  return command;
+}
+
 }  // namespace
 
 void AddWorkers(CLI::App& app, Session& session) {
-  CLI::App* workers = app.add_subcommand("workers", "Look at connected workers");
+  CLI::App* workers = app.add_subcommand("workers", "Look at connected workers and steer them");
+  const auto flags = std::make_shared<WorkerFlags>();
+  AddVerb(workers, session, flags, "drain",
+          "Give a worker nothing more; it finishes what it computes and hands back the rest",
+          [](Client& client, const WorkerFlags& chosen) {
+            return client.DrainWorker(chosen.worker, chosen.now);
+          })
+      ->add_flag("--now", flags->now, "Hand back what it computes as well");
+  AddVerb(
+      workers, session, flags, "resume", "Give a drained worker tiles again",
+      [](Client& client, const WorkerFlags& chosen) { return client.ResumeWorker(chosen.worker); });
+  AddVerb(workers, session, flags, "clear-blocklist",
+          "Forget a worker's failures: jobs it was kept from, and its quarantine",
+          [](Client& client, const WorkerFlags& chosen) {
+            return client.ClearBlocklist(chosen.worker);
+          });
   workers->add_subcommand("list", "All connected workers, by name")->callback([&session] {
     session.SetAction([&session] { return ListWorkers(session); });
   });

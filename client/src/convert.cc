@@ -27,6 +27,29 @@ JobState StateFromProto(v1::Job::State state) {
   }
 }
 
+OnFailedTile OnFailedTileFromProto(v1::OnFailedTile on_failed_tile) {
+  switch (on_failed_tile) {
+    case v1::ON_FAILED_TILE_WAIT:
+      return OnFailedTile::kWait;
+    case v1::ON_FAILED_TILE_HOLE:
+      return OnFailedTile::kHole;
+    default:
+      return OnFailedTile::kFail;
+  }
+}
+
+v1::OnFailedTile OnFailedTileToProto(OnFailedTile on_failed_tile) {
+  switch (on_failed_tile) {
+    case OnFailedTile::kFail:
+      return v1::ON_FAILED_TILE_FAIL;
+    case OnFailedTile::kWait:
+      return v1::ON_FAILED_TILE_WAIT;
+    case OnFailedTile::kHole:
+      return v1::ON_FAILED_TILE_HOLE;
+  }
+  return v1::ON_FAILED_TILE_UNSPECIFIED;
+}
+
 std::string SampleName(v1::SampleType sample) {
   switch (sample) {
     case v1::SAMPLE_TYPE_U8:
@@ -117,6 +140,19 @@ Job JobFromProto(const v1::Job& proto) {
   job.promise = proto.promise();
   job.pixel_hash = proto.pixel_hash();
   job.created = proto.created();
+  job.tenant = proto.tenant();
+  job.priority = proto.priority();
+  job.paused = proto.paused();
+  job.on_failed_tile = OnFailedTileFromProto(proto.request().on_failed_tile());
+  job.waits_for_decision = proto.waits_for_decision();
+  job.failed_tiles.assign(proto.failed_tiles().begin(), proto.failed_tiles().end());
+  job.failed_tile_count = proto.failed_tile_count();
+  for (const v1::Hole& hole : proto.holes()) {
+    const v1::Rect& rect = hole.rect();
+    job.holes.push_back({hole.tile(), rect.x(), rect.y(), rect.width(), rect.height()});
+  }
+  job.hole_count = proto.hole_count();
+  job.copies = proto.copies();
   return job;
 }
 
@@ -156,6 +192,12 @@ Worker WorkerFromProto(const v1::WorkerInfo& proto) {
   worker.leased_tiles = proto.leased_tiles();
   worker.accepted_tiles = proto.accepted_tiles();
   worker.silent = absl::Seconds(proto.silent_seconds());
+  worker.draining = proto.draining();
+  if (proto.has_quarantine_seconds()) {
+    worker.quarantine = absl::Seconds(proto.quarantine_seconds());
+  }
+  worker.blocklisted_for.assign(proto.blocklisted_for().begin(), proto.blocklisted_for().end());
+  worker.blocklisted_count = proto.blocklisted_count();
   return worker;
 }
 
@@ -171,6 +213,9 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   proto.set_strict(request.strict);
   proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));
   proto.set_compression(request.compression);
+  proto.set_priority(request.priority);
+  proto.set_on_failed_tile(OnFailedTileToProto(request.on_failed_tile));
+  proto.set_max_duration_seconds(absl::ToDoubleSeconds(request.max_duration));
   return proto;
 }
 

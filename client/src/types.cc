@@ -34,4 +34,8 @@ bool HasEnded(JobState state) {
 
 std::string ErrorReason(const absl::Status& status) { return ReasonOf(status); }
 
+std::optional<absl::Duration> ErrorRetryAfter(const absl::Status& status) {
+  return RetryAfterOf(status);
+}
+
 }  // namespace tilewright

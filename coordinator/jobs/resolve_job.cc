@@ -22,6 +22,7 @@ namespace tilewright {
 namespace {
 
 constexpr double kTileTimeoutMaxSeconds = 7 * 24 * 3600.0;
+constexpr double kMaxDurationMaxSeconds = 366 * 24 * 3600.0;
 
 // The reason, unless the error came with one.
 absl::Status OrReason(const absl::Status& status, absl::string_view reason) {
@@ -45,7 +46,32 @@ absl::Status CheckRequest(const v1::RenderRequest& request) {
                                    " s is out of range: give 0 (the default, 3600) to ",
                                    kTileTimeoutMaxSeconds));
   }
+  const double duration = request.max_duration_seconds();
+  if (!std::isfinite(duration) || duration < 0 || duration > kMaxDurationMaxSeconds) {
+    return BadRequest(absl::StrCat("a maximum duration of ", duration,
+                                   " s is out of range: give 0 (no limit) to ",
+                                   kMaxDurationMaxSeconds));
+  }
+  if (request.priority() < kPriorityMin || request.priority() > kPriorityMax) {
+    return BadRequest(absl::StrCat("priority ", request.priority(), " is out of range: give ",
+                                   kPriorityMin, " to ", kPriorityMax));
+  }
+  if (!v1::OnFailedTile_IsValid(request.on_failed_tile())) {
+    return BadRequest(absl::StrCat("on_failed_tile ", static_cast<int>(request.on_failed_tile()),
+                                   " is unknown to this coordinator: give fail, wait or hole"));
+  }
   return absl::OkStatus();
+}
+
+OnFailedTile PolicyOf(v1::OnFailedTile on_failed_tile) {
+  switch (on_failed_tile) {
+    case v1::ON_FAILED_TILE_WAIT:
+      return OnFailedTile::kWait;
+    case v1::ON_FAILED_TILE_HOLE:
+      return OnFailedTile::kHole;
+    default:
+      return OnFailedTile::kFail;
+  }
 }
 
 absl::StatusOr<std::string> FilePath(const std::string& uri, const Roots& roots) {
@@ -251,6 +277,10 @@ void FillSpec(const ResolvedJob& job, JobSpec* spec) {
       job.format.pixel_bytes();
   const double timeout = job.request.tile_timeout_seconds();
   if (timeout > 0) spec->tile_timeout = absl::Seconds(timeout);
+  spec->priority = job.request.priority();
+  spec->on_failed_tile = PolicyOf(job.request.on_failed_tile());
+  const double duration = job.request.max_duration_seconds();
+  if (duration > 0) spec->max_duration = absl::Seconds(duration);
 }
 
 void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/jobs/wire_types.h"
+#include "coordinator/service/end_reason.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -72,6 +73,9 @@ void Dispatcher::Shutdown() {
 absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> host) {
   absl::MutexLock lock(&mu_);
   if (stopping_) return ShuttingDown();
+  absl::Duration retry_after = absl::ZeroDuration();
+  const absl::Status admitted = scheduler_.Admit(job, &retry_after);
+  if (!admitted.ok()) return Refused(admitted, retry_after);
   RunningJob running;
   running.host = host;
   running.strand = merges_.NewStrand(std::move(host));
@@ -165,8 +169,9 @@ void Dispatcher::CarryOut(const Decisions& decisions) {
                      absl::FormatDuration(options_.schedule.liveness), ": say hello again")));
     found->second.control = nullptr;
   }
+  for (const Hole& hole : decisions.holes) LeaveOut(hole);
   for (const Notice& notice : decisions.notices) Report(notice);
-  for (const JobEnd& end : decisions.job_ends) EndJob(end.job, end.status);
+  for (const JobEnd& end : decisions.job_ends) EndJob(end.job, WithEndReason(end, decisions));
 }
 
 ControlSink* Dispatcher::ControlOf(const std::string& worker) {

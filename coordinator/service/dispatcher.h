@@ -55,12 +55,22 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Jobs. UNAVAILABLE while shutting down.
+  // Jobs. UNAVAILABLE while shutting down; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, with RetryAfterOf)
+  // if the quota of the job's tenant has no room; INVALID_ARGUMENT for a priority that is none.
   absl::Status Submit(const JobSpec& job, std::shared_ptr<JobHost> host) ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the job with that status (CANCELLED: the user's wish) unless its output is being published
   // already; JobHost::OnEnded follows on another thread. Nothing happens to a job that is not
   // running.
   void Stop(const std::string& job, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
+  // Operations on a running job. FAILED_PRECONDITION (JOB_ENDED) if it has ended or all its tiles
+  // are computed. Doing one twice is doing it once.
+  absl::Status Pause(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Resume(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
+  // Besides: INVALID_ARGUMENT (BAD_PRIORITY) outside kPriorityMin to kPriorityMax,
+  // RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) above what the tenant may have.
+  absl::Status SetPriority(const std::string& job, int priority) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status RetryFailedTiles(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status AcceptHoles(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // nullopt once it has ended.
   std::optional<JobView> ViewJob(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<MatchView> Match(const JobSpec& job) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -96,6 +106,12 @@ class Dispatcher {
 
   // Connected workers by name.
   std::vector<v1::WorkerInfo> ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Operations on a connected worker; the worker as it stands after that. NOT_FOUND
+  // (UNKNOWN_WORKER) for one that is not connected. Doing one twice is doing it once.
+  absl::StatusOr<v1::WorkerInfo> Drain(const std::string& worker, bool at_once)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<v1::WorkerInfo> ResumeWorker(const std::string& worker) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<v1::WorkerInfo> ClearBlocklist(const std::string& worker) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Time passed.
   void Tick() ABSL_LOCKS_EXCLUDED(mu_);
@@ -136,6 +152,13 @@ class Dispatcher {
   void SendGrant(const Grant& grant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendTakeBack(const TakeBack& take_back) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendCanary(const CanaryOrder& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LeaveOut(const Hole& hole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Hands the event over if the job still takes operations.
+  absl::Status Operate(const std::string& job, const Event& event) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<v1::WorkerInfo> OperateWorker(const std::string& worker, const Event& event)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  v1::WorkerInfo InfoOf(const WorkerView& view, Instant now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Report(const Notice& notice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndJob(const std::string& job, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -276,24 +276,4 @@ void Dispatcher::DetachInputs(const std::string& worker, const InputSink* inputs
   pump_.Attach(found->second.feed, nullptr);
 }
 
-std::vector<v1::WorkerInfo> Dispatcher::ListWorkers() const {
-  std::vector<v1::WorkerInfo> workers;
-  absl::MutexLock lock(&mu_);
-  const Instant now = clock_.Now();
-  for (const WorkerView& view : scheduler_.ViewWorkers()) {
-    v1::WorkerInfo info;
-    info.set_name(view.name);
-    info.set_leased_tiles(static_cast<uint32_t>(view.leased_tiles));
-    info.set_accepted_tiles(static_cast<uint64_t>(view.accepted_tiles));
-    info.set_silent_seconds(absl::ToDoubleSeconds(now - view.last_heard));
-    const auto peer = peers_.find(view.name);
-    if (peer != peers_.end()) {
-      *info.mutable_capabilities() = peer->second.capabilities;
-      info.set_build(peer->second.build);
-    }
-    workers.push_back(std::move(info));
-  }
-  return workers;
-}
-
 }  // namespace tilewright

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "coordinator/service/quota_flag.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
@@ -21,9 +22,9 @@ namespace {
 
 constexpr char kFooter[] =
     R"(Every flag can also be given as environment variable (--worker-grace as
-TILEWRIGHT_COORDINATOR_WORKER_GRACE; several roots separated by ':') and as line
-NAME = VALUE of the file that --config names. Flags win over the environment,
-the environment wins over the file.
+TILEWRIGHT_COORDINATOR_WORKER_GRACE; several roots separated by ':', several
+quotas by blanks) and as line NAME = VALUE of the file that --config names.
+Flags win over the environment, the environment wins over the file.
 
 Exit codes:
   0  stopped by SIGTERM or SIGINT
@@ -61,7 +62,7 @@ constexpr FlagText kFlags[] = {
 using Values = std::map<std::string, std::string>;
 
 bool IsSetting(const std::string& name) {
-  if (name == "root" || name == "insecure") return true;
+  if (name == "root" || name == "quota" || name == "insecure") return true;
   for (const FlagText& flag : kFlags) {
     if (name == flag.name) return true;
   }
@@ -176,6 +177,13 @@ std::optional<ExitCode> ParseFlags(int argc, char** argv, const std::string& ver
                  "Folder that jobs may read and write, with all below it; repeat it for several. "
                  "Default / on loopback, nothing elsewhere")
       ->option_text("DIR ...");
+  std::vector<std::string> quotas;
+  app.add_option("--quota", quotas,
+                 "What a tenant may have: share=WEIGHT of the workers (default 1), jobs=COUNT that "
+                 "have not ended (1000), bytes=BYTES of outputs not yet computed (no limit), "
+                 "priority=HIGHEST (5). TENANT * is every tenant without a quota of its own; "
+                 "unauthenticated users are tenant 'default'. Repeat it for several")
+      ->option_text("TENANT:KEY=VALUE,... ...");
   bool insecure = false;
   app.add_flag("--insecure", insecure,
                "Serve an address off loopback although connections are neither encrypted nor "
@@ -199,11 +207,20 @@ std::optional<ExitCode> ParseFlags(int argc, char** argv, const std::string& ver
     if (app.count(absl::StrCat("--", flag.name)) > 0) (*values)[flag.name] = given[flag.name];
   }
   ReadEnvironment("root", &*values);
+  ReadEnvironment("quota", &*values);
   ReadEnvironment("insecure", &*values);
   if (roots.empty() && values->contains("root")) {
     roots = absl::StrSplit((*values)["root"], ':', absl::SkipEmpty());
   }
   flags->server.roots = roots;
+  if (quotas.empty() && values->contains("quota")) {
+    quotas = absl::StrSplit((*values)["quota"], ' ', absl::SkipEmpty());
+  }
+  for (const std::string& quota : quotas) {
+    const absl::Status read =
+        ParseQuota(quota, &flags->server.quotas, &flags->server.default_quota);
+    if (!read.ok()) return wrong(read);
+  }
   if (values->contains("insecure")) {
     const std::string text = absl::AsciiStrToLower((*values)["insecure"]);
     insecure = insecure || text == "1" || text == "true" || text == "yes" || text == "on";

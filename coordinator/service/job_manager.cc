@@ -69,12 +69,14 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   identity.name = absl::StrCat("jobs/", id);
   identity.created = absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone());
   identity.submitted = clock_.Now();
+  identity.tenant = principal.tenant;
   identity.owns_output = resolved.output_path.empty();
   identity.output_path = identity.owns_output
                              ? absl::StrCat(options_.downloads, "/", id, resolved.output_extension)
                              : resolved.output_path;
   resolved.stage.set_job(identity.name);
   resolved.spec.name = identity.name;
+  resolved.spec.tenant = identity.tenant;
 
   auto record =
       std::make_shared<JobRecord>(identity, request, resolved.summary, resolved.exactness);
@@ -139,6 +141,16 @@ absl::Status JobManager::Cancel(const Principal& principal, const JobRecord& job
   dispatcher_.Stop(job.name(), WithReason(absl::CancelledError("the job was cancelled by a user"),
                                           "CANCELLED_BY_USER"));
   return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Job> JobManager::Operate(
+    const Principal& principal, const std::string& name, const std::string& done,
+    const std::function<absl::Status(Dispatcher&, const std::string&)>& operation) {
+  TW_ASSIGN_OR_RETURN(const std::shared_ptr<JobRecord> job, store_.Find(name));
+  TW_RETURN_IF_ERROR(operation(dispatcher_, job->name()));
+  spdlog::info("{} {} by {} ({})", job->name(), done, principal.name, principal.peer);
+  watches_.Wake();
+  return Snapshot(*job);
 }
 
 v1::ProbePathsResponse JobManager::Probe(const v1::ProbePathsRequest& request) const {

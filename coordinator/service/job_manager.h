@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_SERVICE_JOB_MANAGER_H_
 #define TILEWRIGHT_COORDINATOR_SERVICE_JOB_MANAGER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -50,6 +51,11 @@ class JobManager {
   v1::Job Snapshot(const JobRecord& job, bool with_events = true) const;
   // Begins to end the job; `watches` tells when it has ended.
   absl::Status Cancel(const Principal& principal, const JobRecord& job);
+  // Runs one of the dispatcher's operations on the job named, and gives the job as it stands after
+  // it. NOT_FOUND (UNKNOWN_JOB), and the operation's errors. `done` is for the log: "paused".
+  absl::StatusOr<v1::Job> Operate(
+      const Principal& principal, const std::string& name, const std::string& done,
+      const std::function<absl::Status(Dispatcher&, const std::string&)>& operation);
   v1::ProbePathsResponse Probe(const v1::ProbePathsRequest& request) const;
   // The file that Download sends. FAILED_PRECONDITION (NO_DOWNLOAD) if the job's output is no
   // download or is not there.

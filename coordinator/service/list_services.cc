@@ -1,6 +1,7 @@
 #include "coordinator/service/list_services.h"
 
 #include <grpcpp/support/server_callback.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "coordinator/service/pagination.h"
+#include "coordinator/service/principal.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 #include "tilewright/v1/model_service.grpc.pb.h"
@@ -61,7 +63,7 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
 
 class PoolServiceImpl final : public v1::PoolService::CallbackService {
  public:
-  explicit PoolServiceImpl(const Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+  explicit PoolServiceImpl(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
 
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
                                         const v1::ListWorkersRequest* request,
@@ -73,8 +75,38 @@ class PoolServiceImpl final : public v1::PoolService::CallbackService {
                   }));
   }
 
+  grpc::ServerUnaryReactor* DrainWorker(grpc::CallbackServerContext* context,
+                                        const v1::DrainWorkerRequest* request,
+                                        v1::DrainWorkerResponse* response) override {
+    return Reply(context, "DrainWorker", dispatcher_.Drain(request->name(), request->at_once()),
+                 response);
+  }
+
+  grpc::ServerUnaryReactor* ResumeWorker(grpc::CallbackServerContext* context,
+                                         const v1::ResumeWorkerRequest* request,
+                                         v1::ResumeWorkerResponse* response) override {
+    return Reply(context, "ResumeWorker", dispatcher_.ResumeWorker(request->name()), response);
+  }
+
+  grpc::ServerUnaryReactor* ClearBlocklist(grpc::CallbackServerContext* context,
+                                           const v1::ClearBlocklistRequest* request,
+                                           v1::ClearBlocklistResponse* response) override {
+    return Reply(context, "ClearBlocklist", dispatcher_.ClearBlocklist(request->name()), response);
+  }
+
  private:
-  const Dispatcher& dispatcher_;
+  template <typename Response>
+  static grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const char* call,
+                                         absl::StatusOr<v1::WorkerInfo> worker,
+                                         Response* response) {
+    const Principal principal = PrincipalOf(*context);
+    spdlog::info("{} by {} ({}): {}", call, principal.name, principal.peer,
+                 worker.ok() ? worker->name() : worker.status().ToString());
+    if (worker.ok()) *response->mutable_worker() = *std::move(worker);
+    return Answer(context, worker.status());
+  }
+
+  Dispatcher& dispatcher_;
 };
 
 }  // namespace
@@ -83,7 +115,7 @@ std::unique_ptr<grpc::Service> CreateModelService(const ModelRepository& models)
   return std::make_unique<ModelServiceImpl>(models);
 }
 
-std::unique_ptr<grpc::Service> CreatePoolService(const Dispatcher& dispatcher) {
+std::unique_ptr<grpc::Service> CreatePoolService(Dispatcher& dispatcher) {
   return std::make_unique<PoolServiceImpl>(dispatcher);
 }
 

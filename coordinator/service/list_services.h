@@ -14,7 +14,7 @@ namespace tilewright {
 
 // The arguments must outlive the services.
 std::unique_ptr<grpc::Service> CreateModelService(const ModelRepository& models);
-std::unique_ptr<grpc::Service> CreatePoolService(const Dispatcher& dispatcher);
+std::unique_ptr<grpc::Service> CreatePoolService(Dispatcher& dispatcher);
 
 }  // namespace tilewright
 

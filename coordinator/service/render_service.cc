@@ -100,6 +100,49 @@ class RenderServiceImpl final : public v1::RenderService::CallbackService {
     return CancelReply::Start(jobs_.watches(), job, response);
   }
 
+  grpc::ServerUnaryReactor* PauseJob(grpc::CallbackServerContext* context,
+                                     const v1::PauseJobRequest* request,
+                                     v1::PauseJobResponse* response) override {
+    return Operate(
+        context, *request, response, "paused",
+        [](Dispatcher& dispatcher, const std::string& job) { return dispatcher.Pause(job); });
+  }
+
+  grpc::ServerUnaryReactor* ResumeJob(grpc::CallbackServerContext* context,
+                                      const v1::ResumeJobRequest* request,
+                                      v1::ResumeJobResponse* response) override {
+    return Operate(
+        context, *request, response, "resumed",
+        [](Dispatcher& dispatcher, const std::string& job) { return dispatcher.Resume(job); });
+  }
+
+  grpc::ServerUnaryReactor* SetJobPriority(grpc::CallbackServerContext* context,
+                                           const v1::SetJobPriorityRequest* request,
+                                           v1::SetJobPriorityResponse* response) override {
+    return Operate(
+        context, *request, response, "given a priority",
+        [priority = request->priority()](Dispatcher& dispatcher, const std::string& job) {
+          return dispatcher.SetPriority(job, priority);
+        });
+  }
+
+  grpc::ServerUnaryReactor* RetryFailedTiles(grpc::CallbackServerContext* context,
+                                             const v1::RetryFailedTilesRequest* request,
+                                             v1::RetryFailedTilesResponse* response) override {
+    return Operate(context, *request, response, "told to try its failed tiles again",
+                   [](Dispatcher& dispatcher, const std::string& job) {
+                     return dispatcher.RetryFailedTiles(job);
+                   });
+  }
+
+  grpc::ServerUnaryReactor* AcceptHoles(grpc::CallbackServerContext* context,
+                                        const v1::AcceptHolesRequest* request,
+                                        v1::AcceptHolesResponse* response) override {
+    return Operate(
+        context, *request, response, "told to leave its failed tiles out",
+        [](Dispatcher& dispatcher, const std::string& job) { return dispatcher.AcceptHoles(job); });
+  }
+
   grpc::ServerUnaryReactor* ProbePaths(grpc::CallbackServerContext* context,
                                        const v1::ProbePathsRequest* request,
                                        v1::ProbePathsResponse* response) override {
@@ -122,6 +165,16 @@ class RenderServiceImpl final : public v1::RenderService::CallbackService {
   }
 
  private:
+  template <typename Request, typename Response, typename Operation>
+  grpc::ServerUnaryReactor* Operate(grpc::CallbackServerContext* context, const Request& request,
+                                    Response* response, const std::string& done,
+                                    Operation operation) {
+    absl::StatusOr<v1::Job> job =
+        jobs_.Operate(PrincipalOf(*context), request.name(), done, operation);
+    if (job.ok()) *response->mutable_job() = *std::move(job);
+    return Answer(context, job.status());
+  }
+
   static grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                           const absl::Status& status) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();

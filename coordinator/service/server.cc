@@ -126,6 +126,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
   DispatcherOptions dispatcher;
   dispatcher.schedule.worker_grace = options.worker_grace;
+  dispatcher.schedule.quotas = options.quotas;
+  dispatcher.schedule.default_quota = options.default_quota;
   TW_ASSIGN_OR_RETURN(dispatcher.epoch, state->RaiseEpoch());
   dispatcher.build = options.build;
   dispatcher.host_id = HostId();

@@ -5,6 +5,7 @@
 #define TILEWRIGHT_COORDINATOR_SERVICE_SERVER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/schedule/types.h"
 
 namespace tilewright {
 
@@ -24,6 +26,8 @@ struct ServerOptions {
   // Folders that may be touched; none given: / on loopback, else nothing.
   std::vector<std::string> roots;
   absl::Duration worker_grace = absl::Seconds(60);
+  std::map<std::string, TenantQuota> quotas;  // by tenant
+  TenantQuota default_quota;                  // of all others
   int64_t upload_bytes_max = int64_t{16} << 30;
   ImageLimits image_limits;
   std::string build;           // for people

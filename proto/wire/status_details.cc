@@ -1,5 +1,7 @@
 #include "proto/wire/status_details.h"
 
+#include <algorithm>
+
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 
@@ -7,6 +9,7 @@ namespace tilewright {
 namespace {
 
 constexpr absl::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr absl::string_view kRetryInfoUrl = "type.googleapis.com/google.rpc.RetryInfo";
 
 absl::StatusCode CodeOf(int code) {
   return code >= 0 && code <= 16 ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown;
@@ -37,6 +40,24 @@ std::string ReasonOf(const absl::Status& status) {
   v1::ErrorInfo info;
   if (!payload.has_value() || !info.ParseFromString(std::string(*payload))) return "";
   return info.reason();
+}
+
+absl::Status WithRetryAfter(absl::Status status, absl::Duration retry_after) {
+  if (status.ok()) return status;
+  v1::RetryInfo info;
+  absl::Duration rest = std::max(retry_after, absl::ZeroDuration());
+  info.mutable_retry_delay()->set_seconds(absl::IDivDuration(rest, absl::Seconds(1), &rest));
+  info.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+  status.SetPayload(kRetryInfoUrl, absl::Cord(info.SerializeAsString()));
+  return status;
+}
+
+std::optional<absl::Duration> RetryAfterOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRetryInfoUrl);
+  v1::RetryInfo info;
+  if (!payload.has_value() || !info.ParseFromString(std::string(*payload))) return std::nullopt;
+  return absl::Seconds(info.retry_delay().seconds()) +
+         absl::Nanoseconds(info.retry_delay().nanos());
 }
 
 v1::Status ToProto(const absl::Status& status) {

@@ -7,10 +7,12 @@
 #include <grpcpp/support/status.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "tilewright/v1/render_service.pb.h"
 
 namespace tilewright {
@@ -25,6 +27,12 @@ absl::Status WithReason(absl::Status status, absl::string_view reason);
 
 // The reason, or empty if none was given.
 std::string ReasonOf(const absl::Status& status);
+
+// The status with when to ask again (google.rpc.RetryInfo); it survives as the reason does.
+absl::Status WithRetryAfter(absl::Status status, absl::Duration retry_after);
+
+// When to ask again, from now; nullopt if that was not said.
+std::optional<absl::Duration> RetryAfterOf(const absl::Status& status);
 
 // Code one to one, message cut to kStatusMessageBytesMax, every payload as a detail.
 grpc::Status ToGrpc(const absl::Status& status);

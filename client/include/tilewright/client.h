@@ -81,6 +81,18 @@ class Client {
   // Ends a job; one that has ended stays as it is. Returns its state after that.
   absl::StatusOr<Job> Cancel(absl::string_view job);
 
+  // Operations on a job that has not ended, else FAILED_PRECONDITION (JOB_ENDED); each returns the
+  // job as it stands after it, and does nothing if it was done before. NOT_FOUND (UNKNOWN_JOB).
+  // Grants nothing more of the job until Resume; what runs may finish.
+  absl::StatusOr<Job> Pause(absl::string_view job);
+  absl::StatusOr<Job> Resume(absl::string_view job);
+  // INVALID_ARGUMENT (BAD_PRIORITY) outside -5 to 5; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) above what
+  // the job's tenant may have.
+  absl::StatusOr<Job> SetPriority(absl::string_view job, int priority);
+  // The decision on failed tiles: once more with nothing held against them, or left out.
+  absl::StatusOr<Job> RetryFailedTiles(absl::string_view job);
+  absl::StatusOr<Job> AcceptHoles(absl::string_view job);
+
   // Visits jobs, newest first, without events, fetching page after page until `visit` returns
   // false.
   absl::Status List(absl::FunctionRef<bool(const Job&)> visit);
@@ -92,6 +104,14 @@ class Client {
 
   // All connected workers, by name.
   absl::StatusOr<std::vector<Worker>> ListWorkers();
+
+  // Operations on a connected worker, else NOT_FOUND (UNKNOWN_WORKER); each returns the worker as
+  // it stands after it, and does nothing if it was done before. Gives it nothing more until
+  // ResumeWorker; `at_once` takes back what it computes, too.
+  absl::StatusOr<Worker> DrainWorker(absl::string_view worker, bool at_once);
+  absl::StatusOr<Worker> ResumeWorker(absl::string_view worker);
+  // Forgets why it is kept from jobs: blocklists, counted failures, a quarantine.
+  absl::StatusOr<Worker> ClearBlocklist(absl::string_view worker);
 
   // All models, by name, highest version first.
   absl::StatusOr<std::vector<Model>> ListModels();

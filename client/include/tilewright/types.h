@@ -15,6 +15,13 @@
 
 namespace tilewright {
 
+// What becomes of a job one of whose tiles fails on worker after worker.
+enum class OnFailedTile {
+  kFail,  // it fails with a sentence that names tile, workers and cause
+  kWait,  // the other tiles go on; then it waits for RetryFailedTiles, AcceptHoles or Cancel
+  kHole,  // the tile is left out of the picture and named in Job.holes
+};
+
 // One model over one image. Absent values are the model's defaults.
 struct RenderRequest {
   std::string input;                // path of an image on this machine
@@ -26,6 +33,10 @@ struct RenderRequest {
   std::string window;               // "cosine", "linear", "gaussian"
   std::string compression;          // of a TIFF: "deflate", "zstd", "lzw", "none"
   absl::Duration tile_timeout = absl::ZeroDuration();  // most for one tile; zero: the default
+  // Most for the job, pauses included: it then fails with DEADLINE_EXCEEDED. Zero: no limit.
+  absl::Duration max_duration = absl::ZeroDuration();
+  int priority = 0;  // -5 to 5; each step doubles the job's weight among those of its tenant
+  OnFailedTile on_failed_tile = OnFailedTile::kFail;
   bool strict = false;     // prove that all bits come from one numeric class
   bool overwrite = false;  // replace an existing output
   // 1 to 64 characters of [A-Za-z0-9_-]; generated if empty. A submit repeated with the same id and
@@ -104,6 +115,16 @@ struct Event {
   friend bool operator==(const Event&, const Event&) = default;
 };
 
+// A tile that is left out of the picture: its neighbours stand in where they reach, what it alone
+// covers is zero (transparent, if there is an alpha channel).
+struct Hole {
+  uint64_t tile = 0;  // row-major index
+  int64_t x = 0;      // output pixels that it would have contributed to
+  int64_t y = 0;
+  int64_t width = 0;
+  int64_t height = 0;
+};
+
 struct Job {
   std::string name;  // jobs/ID; empty for a dry run
   JobState state = JobState::kUnknown;
@@ -123,6 +144,17 @@ struct Job {
   std::string promise;     // "strict", "tolerant"; empty before the first grant
   std::string pixel_hash;  // hexadecimal, once it has succeeded
   std::string created;     // RFC 3339
+  std::string tenant;      // whose quota it counts towards
+  int priority = 0;        // as it stands
+  bool paused = false;
+  OnFailedTile on_failed_tile = OnFailedTile::kFail;  // as it was asked for
+  // It has failed tiles and wants RetryFailedTiles, AcceptHoles or Cancel; other tiles may go on.
+  bool waits_for_decision = false;
+  std::vector<uint64_t> failed_tiles;  // that wait for it, ascending; at most the first 1,000
+  uint64_t failed_tile_count = 0;
+  std::vector<Hole> holes;  // ascending; at most the first 1,000
+  uint64_t hole_count = 0;
+  uint64_t copies = 0;  // attempts that doubled another one near the end
 };
 
 struct Model {
@@ -156,6 +188,12 @@ struct Worker {
   uint32_t leased_tiles = 0;    // now
   uint64_t accepted_tiles = 0;  // since it joined
   absl::Duration silent = absl::ZeroDuration();
+  bool draining = false;  // gets nothing new; drained once leased_tiles is 0
+  // Until it may prove itself after repeated trouble; zero: it waits for its probe. Absent: it is
+  // not in quarantine.
+  std::optional<absl::Duration> quarantine;
+  std::vector<std::string> blocklisted_for;  // jobs it gets no tiles of; at most the first 100
+  uint32_t blocklisted_count = 0;
 };
 
 }  // namespace tilewright

@@ -49,10 +49,34 @@ TEST(ExitCode, OfJobs) {
   EXPECT_EQ(FailedWith(absl::ResourceExhaustedError("disk full")), 10);
 }
 
+TEST(ExitCode, OfWhatBreaksWhileItIsRendered) {
+  EXPECT_EQ(FailedWith(WithReason(absl::FailedPreconditionError("tile 3"), "TILE_FAILED")), 8);
+  EXPECT_EQ(FailedWith(WithReason(absl::FailedPreconditionError("no worker"), "NO_WORKER")), 7);
+  EXPECT_EQ(FailedWith(WithReason(absl::DeadlineExceededError("too long"), "MAX_DURATION")), 8);
+}
+
+TEST(ExitCode, OfHolesIsGoodOnlyForWhoAskedForThem) {
+  Job job;
+  job.state = JobState::kSucceeded;
+  job.hole_count = 1;
+  for (const OnFailedTile asked : {OnFailedTile::kFail, OnFailedTile::kWait}) {
+    job.on_failed_tile = asked;
+    EXPECT_EQ(static_cast<int>(ExitCodeOf(job)), 12);
+  }
+  job.on_failed_tile = OnFailedTile::kHole;
+  EXPECT_EQ(static_cast<int>(ExitCodeOf(job)), 0);
+  job.on_failed_tile = OnFailedTile::kWait;
+  job.state = JobState::kRunning;
+  EXPECT_EQ(static_cast<int>(ExitCodeOf(job)), 0) << "it goes on";
+  job.state = JobState::kCancelled;
+  EXPECT_EQ(static_cast<int>(ExitCodeOf(job)), 9);
+}
+
 TEST(ExitCode, HelpNamesEveryCode) {
   const std::string help = ExitCodeHelp();
-  for (const char* line : {"    0  done", "    2  the command line", "    5  the output exists",
-                           "    8  the job failed", "  130  left by a second Ctrl-C"}) {
+  for (const char* line :
+       {"    0  done", "    2  the command line", "    5  the output exists",
+        "    8  the job failed", "   12  finished with holes", "  130  left by a second Ctrl-C"}) {
     EXPECT_THAT(help, testing::HasSubstr(line));
   }
 }

@@ -84,6 +84,31 @@ TEST(ProgressLine, IsForLogs) {
   EXPECT_EQ(ProgressLine(Running()), "running  45%  90/200 tiles  2.2 Mpx/s  ETA 0:02  2 workers");
 }
 
+TEST(ProgressLine, ShowsWhatStopsAJobAndWhatToType) {
+  Job job = Running();
+  job.paused = true;
+  EXPECT_EQ(ProgressLine(job),
+            "running, paused  45%  90/200 tiles  2.2 Mpx/s  ETA 0:02  2 workers");
+  EXPECT_THAT(ProgressBar(job, 100), testing::EndsWith("  2 workers  running, paused"));
+  EXPECT_EQ(DecisionText(job), "");
+  job.paused = false;
+  job.waits_for_decision = true;
+  job.failed_tiles = {7};
+  job.failed_tile_count = 1;
+  EXPECT_THAT(ProgressLine(job), testing::StartsWith("running, waits for a decision  45%"));
+  EXPECT_EQ(DecisionText(job),
+            "tile 7 failed on worker after worker; the others go on. What now?\n"
+            "  tilewright jobs retry jobs/a         tries again\n"
+            "  tilewright jobs accept-holes jobs/a  leaves them out of the picture\n"
+            "  tilewright jobs cancel jobs/a        ends the job\n");
+}
+
+TEST(TilesText, NamesTen) {
+  EXPECT_EQ(TilesText({1, 2}, 2), "1, 2");
+  EXPECT_EQ(TilesText({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 2000),
+            "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 1990 more");
+}
+
 TEST(LinePace, SpeaksAtChangesTenthsAndAfterSilence) {
   LinePace pace;
   Job job = Running();
@@ -98,6 +123,9 @@ TEST(LinePace, SpeaksAtChangesTenthsAndAfterSilence) {
   EXPECT_TRUE(pace.Due(job, now + absl::Seconds(10)));
   job.state = JobState::kMerging;
   EXPECT_TRUE(pace.Due(job, now + absl::Seconds(11)));
+  job.waits_for_decision = true;
+  EXPECT_TRUE(pace.Due(job, now + absl::Seconds(11))) << "it waits for its user";
+  EXPECT_FALSE(pace.Due(job, now + absl::Seconds(11)));
 }
 
 TEST(EventsAfter, AreTheNewOnes) {

@@ -48,6 +48,9 @@ Job Finished() {
   job.promise = "tolerant";
   job.pixel_hash = "00ff";
   job.created = "2026-01-01T00:00:00Z";
+  job.tenant = "default";
+  job.priority = -2;
+  job.copies = 1;
   return job;
 }
 
@@ -60,7 +63,9 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("events":[{"kind":"worker_gone","tile":null,"worker":"b","text":"it fell silent","seconds":0.5},)"
       R"({"kind":"tile_lapsed","tile":0,"worker":"","text":"again","seconds":0.75}],)"
       R"("exactness":"exact","numeric_classes":["k1"],"promise":"tolerant","pixel_hash":"00ff",)"
-      R"("created":"2026-01-01T00:00:00Z","error":null,)"
+      R"("created":"2026-01-01T00:00:00Z","error":null,"tenant":"default","priority":-2,)"
+      R"("paused":false,"waits_for_decision":false,"failed_tiles":[],"failed_tile_count":0,)"
+      R"("holes":[],"hole_count":0,"copies":1,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"halo_overhead":1.5,"memory_bytes":2000000,)"
@@ -77,11 +82,53 @@ TEST(JobDocument, TellsWhyAJobFailed) {
           R"("error":{"code":"RESOURCE_EXHAUSTED","reason":"DISK_FULL","message":"no \"room\""})"));
 }
 
+TEST(JobDocument, NamesHolesAndFailedTiles) {
+  Job job = Finished();
+  job.holes = {{4, 128, 0, 64, 48}};
+  job.hole_count = 1;
+  job.failed_tiles = {2, 5};
+  job.failed_tile_count = 2;
+  job.waits_for_decision = true;
+  EXPECT_THAT(JobDocument(job, {}),
+              HasSubstr(R"("waits_for_decision":true,"failed_tiles":[2,5],"failed_tile_count":2,)"
+                        R"("holes":[{"tile":4,"x":128,"y":0,"width":64,"height":48}],)"
+                        R"("hole_count":1,)"));
+}
+
+TEST(JobReport, EndsWithItsHoles) {
+  Job job = Finished();
+  job.holes = {{4, 128, 0, 64, 48}, {5, 256, 0, 64, 48}};
+  job.hole_count = 2;
+  EXPECT_THAT(JobReport(job, false), testing::EndsWith("pixel hash  00ff\n"
+                                                       "2 holes     tile 4, 64x48 at 128,0\n"
+                                                       "            tile 5, 64x48 at 256,0\n"));
+}
+
+TEST(JobReport, TellsWhatToTypeWhenItWaitsForADecision) {
+  Job job = Finished();
+  job.state = JobState::kRunning;
+  job.waits_for_decision = true;
+  job.failed_tiles = {4};
+  job.failed_tile_count = 1;
+  const std::string report = JobReport(job, false);
+  EXPECT_THAT(report, HasSubstr("state         running, waits for a decision\n"));
+  EXPECT_THAT(report, HasSubstr("failed tiles  4\n"));
+  EXPECT_THAT(report, HasSubstr("  tilewright jobs accept-holes jobs/a  leaves"));
+}
+
+TEST(ErrorText, SaysWhenToAskAgain) {
+  EXPECT_EQ(ErrorText(WithRetryAfter(
+                WithReason(absl::ResourceExhaustedError("no room"), "QUOTA_EXCEEDED"),
+                absl::Seconds(30))),
+            "tilewright: no room (try again in 0:30) [QUOTA_EXCEEDED]");
+}
+
 TEST(ProgressDocument, IsOneLine) {
   Job job = Finished();
   EXPECT_EQ(ProgressDocument(job),
             R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,)"
-            R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2})");
+            R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2,)"
+            R"("paused":false,"waits_for_decision":false,"failed_tile_count":0,"hole_count":0})");
   job.state = JobState::kRunning;
   job.eta = absl::Seconds(2);
   EXPECT_THAT(ProgressDocument(job), HasSubstr(R"("eta_seconds":2,)"));
@@ -97,7 +144,15 @@ TEST(Lists, AreObjectsWithOneArray) {
             R"({"workers":[{"name":"a","device_kind":"","device_name":"","build":"",)"
             R"("environment_key":"","engines":["builtin","torch"],"dtypes":[],"threads":0,)"
             R"("memory_total_bytes":0,"memory_free_bytes":0,"probe_flops":0,"leased_tiles":0,)"
-            R"("accepted_tiles":0,"silent_seconds":0}]})");
+            R"("accepted_tiles":0,"silent_seconds":0,"draining":false,"quarantine_seconds":null,)"
+            R"("blocklisted_for":[],"blocklisted_count":0}]})");
+  worker.draining = true;
+  worker.quarantine = absl::Seconds(2.5);
+  worker.blocklisted_for = {"jobs/a"};
+  worker.blocklisted_count = 1;
+  EXPECT_THAT(WorkersDocument({worker}),
+              HasSubstr(R"("draining":true,"quarantine_seconds":2.5,)"
+                        R"("blocklisted_for":["jobs/a"],"blocklisted_count":1)"));
   Model model;
   model.name = "models/x4/versions/1";
   EXPECT_THAT(ModelsDocument({model}), HasSubstr(R"({"models":[{"name":"models/x4/versions/1",)"));
@@ -130,7 +185,8 @@ TEST(JobReport, TellsTheWholeStory) {
             "output      /o ut.tif\n"
             "model       models/x4/versions/1\n"
             "size        100x50 -> 400x200\n"
-            "tiles       6 of 6 (3 x 2), 7 attempts\n"
+            "tiles       6 of 6 (3 x 2), 7 attempts, 1 copy\n"
+            "priority    -2, tenant default\n"
             "time        1.50 s, 0.08 Mpx/s of output while computing\n"
             "workers     a 4, b 2\n"
             "bits        exact, tolerant, 1 numeric class(es)\n"

@@ -41,6 +41,28 @@ class FakeCoordinator::FakePool final : public v1::PoolService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status DrainWorker(grpc::ServerContext*, const v1::DrainWorkerRequest* request,
+                           v1::DrainWorkerResponse* response) override {
+    response->mutable_worker()->set_name(request->name());
+    response->mutable_worker()->set_draining(true);
+    return fake_.Operate(
+        absl::StrCat("DrainWorker ", request->name(), request->at_once() ? " now" : ""));
+  }
+  grpc::Status ResumeWorker(grpc::ServerContext*, const v1::ResumeWorkerRequest* request,
+                            v1::ResumeWorkerResponse* response) override {
+    response->mutable_worker()->set_name(request->name());
+    return fake_.Operate(absl::StrCat("ResumeWorker ", request->name()));
+  }
+  // In quarantine still, so that a test can see that in an answer.
+  grpc::Status ClearBlocklist(grpc::ServerContext*, const v1::ClearBlocklistRequest* request,
+                              v1::ClearBlocklistResponse* response) override {
+    response->mutable_worker()->set_name(request->name());
+    response->mutable_worker()->set_quarantine_seconds(2.5);
+    response->mutable_worker()->add_blocklisted_for("jobs/a");
+    response->mutable_worker()->set_blocklisted_count(1);
+    return fake_.Operate(absl::StrCat("ClearBlocklist ", request->name()));
+  }
+
  private:
   FakeCoordinator& fake_;
 };
@@ -207,6 +229,65 @@ grpc::Status FakeCoordinator::CancelJob(grpc::ServerContext* context,
   response->mutable_job()->set_name(request->name());
   response->mutable_job()->set_state(v1::Job::STATE_CANCELLED);
   return grpc::Status::OK;
+}
+
+grpc::Status FakeCoordinator::PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request,
+                                       v1::PauseJobResponse* response) {
+  response->mutable_job()->set_name(request->name());
+  response->mutable_job()->set_state(v1::Job::STATE_RUNNING);
+  response->mutable_job()->set_paused(true);
+  return Operate(absl::StrCat("PauseJob ", request->name()));
+}
+
+grpc::Status FakeCoordinator::ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request,
+                                        v1::ResumeJobResponse* response) {
+  response->mutable_job()->set_name(request->name());
+  response->mutable_job()->set_state(v1::Job::STATE_RUNNING);
+
+  return Operate(absl::StrCat("ResumeJob ", request->name()));
+}
+
+grpc::Status FakeCoordinator::SetJobPriority(grpc::ServerContext*,
+                                             const v1::SetJobPriorityRequest* request,
+                                             v1::SetJobPriorityResponse* response) {
+  response->mutable_job()->set_name(request->name());
+  response->mutable_job()->set_state(v1::Job::STATE_RUNNING);
+  response->mutable_job()->set_priority(request->priority());
+  return Operate(absl::StrCat("SetJobPriority ", request->name(), " ", request->priority()));
+}
+
+grpc::Status FakeCoordinator::RetryFailedTiles(grpc::ServerContext*,
+                                               const v1::RetryFailedTilesRequest* request,
+                                               v1::RetryFailedTilesResponse* response) {
+  response->mutable_job()->set_name(request->name());
+  response->mutable_job()->set_state(v1::Job::STATE_RUNNING);
+
+  return Operate(absl::StrCat("RetryFailedTiles ", request->name()));
+}
+
+grpc::Status FakeCoordinator::AcceptHoles(grpc::ServerContext*,
+                                          const v1::AcceptHolesRequest* request,
+                                          v1::AcceptHolesResponse* response) {
+  response->mutable_job()->set_name(request->name());
+  response->mutable_job()->set_state(v1::Job::STATE_RUNNING);
+  v1::Hole* hole = response->mutable_job()->add_holes();
+  hole->set_tile(4);
+  hole->mutable_rect()->set_x(128);
+  hole->mutable_rect()->set_width(64);
+  hole->mutable_rect()->set_height(48);
+  response->mutable_job()->set_hole_count(1);
+  return Operate(absl::StrCat("AcceptHoles ", request->name()));
+}
+
+grpc::Status FakeCoordinator::Operate(const std::string& text) {
+  absl::MutexLock lock(&mutex_);
+  ++log_.calls;
+  log_.operations.push_back(text);
+  if (script_.lost_operations > 0) {
+    --script_.lost_operations;
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the answer got lost");
+  }
+  return script_.operation_status;
 }
 
 grpc::Status FakeCoordinator::ProbePaths(grpc::ServerContext*, const v1::ProbePathsRequest* request,

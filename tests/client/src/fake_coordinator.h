@@ -44,6 +44,8 @@ struct FakeScript {
   int job_count = 0;           // jobs in ListJobs
   bool hang = false;           // GetJob answers only when the client has left
   bool hang_cancel = false;    // the same of CancelJob
+  int lost_operations = 0;     // operations that are done, but answered UNAVAILABLE
+  grpc::Status operation_status = {};      // of every operation
   std::function<void()> on_download = {};  // runs before the first piece
   std::vector<v1::WorkerInfo> workers = {};
   std::vector<v1::Model> models = {};
@@ -57,6 +59,7 @@ struct FakeLog {
   int cancels = 0;
   int lists = 0;
   int gets = 0;
+  std::vector<std::string> operations;     // "PauseJob jobs/a", "DrainWorker w now"
   std::vector<v1::CreateJobRequest> jobs;  // one per job made
   std::vector<v1::ProbePathsRequest> probes;
   std::vector<std::string> uploads;  // bytes, in order
@@ -82,6 +85,8 @@ class FakeCoordinator final : public v1::RenderService::Service {
   class FakePool;
   class FakeModels;
 
+  // Notes an operation; its status.
+  grpc::Status Operate(const std::string& text);
   FakeScript Seen(std::function<void(FakeLog&)> note);
 
   grpc::Status CreateJob(grpc::ServerContext*, const v1::CreateJobRequest*,
@@ -93,6 +98,16 @@ class FakeCoordinator final : public v1::RenderService::Service {
                         grpc::ServerWriter<v1::WatchJobResponse>*) override;
   grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest*,
                          v1::CancelJobResponse*) override;
+  grpc::Status PauseJob(grpc::ServerContext*, const v1::PauseJobRequest*,
+                        v1::PauseJobResponse*) override;
+  grpc::Status ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest*,
+                         v1::ResumeJobResponse*) override;
+  grpc::Status SetJobPriority(grpc::ServerContext*, const v1::SetJobPriorityRequest*,
+                              v1::SetJobPriorityResponse*) override;
+  grpc::Status RetryFailedTiles(grpc::ServerContext*, const v1::RetryFailedTilesRequest*,
+                                v1::RetryFailedTilesResponse*) override;
+  grpc::Status AcceptHoles(grpc::ServerContext*, const v1::AcceptHolesRequest*,
+                           v1::AcceptHolesResponse*) override;
   grpc::Status ProbePaths(grpc::ServerContext*, const v1::ProbePathsRequest*,
                           v1::ProbePathsResponse*) override;
   grpc::Status Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadRequest>*,

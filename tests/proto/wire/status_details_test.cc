@@ -42,6 +42,21 @@ TEST(StatusDetails, AReasonSurvivesAnnotationAndIsReplacedByALaterOne) {
   EXPECT_EQ(ReasonOf(absl::NotFoundError("plain")), "");
 }
 
+TEST(StatusDetails, WhenToAskAgainCrossesTheWireBesideTheReason) {
+  const absl::Status sent = WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError("full"), "QUOTA_EXCEEDED"), absl::Milliseconds(2500));
+  const absl::Status received = FromGrpc(ToGrpc(sent));
+  EXPECT_EQ(received, sent);
+  EXPECT_EQ(RetryAfterOf(received), absl::Milliseconds(2500));
+  EXPECT_EQ(ReasonOf(received), "QUOTA_EXCEEDED");
+  // google.rpc.RetryInfo: field 1 a Duration { 1: seconds, 2: nanos }.
+  EXPECT_EQ(std::string(*received.GetPayload("type.googleapis.com/google.rpc.RetryInfo")),
+            std::string("\x0a\x08\x08\x02\x10\x80\xca\xb5\xee\x01"));
+  EXPECT_FALSE(RetryAfterOf(absl::ResourceExhaustedError("full")).has_value());
+  EXPECT_EQ(RetryAfterOf(WithRetryAfter(absl::ResourceExhaustedError("full"), -absl::Seconds(1))),
+            absl::ZeroDuration());
+}
+
 TEST(StatusDetails, AreWhatGoogleRpcStatusWouldEncode) {
   const grpc::Status wire = ToGrpc(WithReason(absl::AlreadyExistsError("m"), "R"));
   // Field 1 varint 6, field 2 "m", field 3 an Any { 1: type URL, 2: ErrorInfo { 1: "R", 2: domain }

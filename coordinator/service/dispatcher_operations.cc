@@ -1,0 +1,135 @@
+// What the dispatcher does when a user operates on jobs and workers.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/service/dispatcher.h"
+#include "proto/wire/status_details.h"
+
+namespace tilewright {
+namespace {
+
+// Most jobs that a WorkerInfo names.
+constexpr int kBlocklistNamedMax = 100;
+
+}  // namespace
+
+absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
+  absl::MutexLock lock(&mu_);
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end() || found->second.ended) {
+    return WithReason(absl::FailedPreconditionError(
+                          absl::StrCat(job,
+                                       " has no more tiles to compute: it has ended or is "
+                                       "ending; `tilewright jobs show ",
+                                       job, "` tells how")),
+                      "JOB_ENDED");
+  }
+  Handle(event, clock_.Now());
+  return absl::OkStatus();
+}
+
+absl::Status Dispatcher::Pause(const std::string& job) { return Operate(job, JobPaused{job}); }
+absl::Status Dispatcher::Resume(const std::string& job) { return Operate(job, JobResumed{job}); }
+absl::Status Dispatcher::RetryFailedTiles(const std::string& job) {
+  return Operate(job, FailedTilesRetried{job});
+}
+absl::Status Dispatcher::AcceptHoles(const std::string& job) {
+  return Operate(job, HolesAccepted{job});
+}
+
+absl::Status Dispatcher::SetPriority(const std::string& job, int priority) {
+  if (priority < kPriorityMin || priority > kPriorityMax) {
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat("priority ", priority, " is out of range: give ",
+                                                kPriorityMin, " to ", kPriorityMax)),
+        "BAD_PRIORITY");
+  }
+  const std::optional<JobView> view = ViewJob(job);
+  if (view.has_value()) {
+    const auto own = options_.schedule.quotas.find(view->tenant);
+    const TenantQuota& quota =
+        own == options_.schedule.quotas.end() ? options_.schedule.default_quota : own->second;
+    if (priority > quota.priority_max) {
+      return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                            "priority ", priority, " is more than tenant '", view->tenant,
+                            "' may have: its quota ends at ", quota.priority_max)),
+                        "QUOTA_EXCEEDED");
+    }
+  }
+  return Operate(job, JobPriority{job, priority});
+}
+
+void Dispatcher::LeaveOut(const Hole& hole) {
+  const auto found = jobs_.find(hole.job);
+  if (found == jobs_.end()) return;
+  found->second.host->OnHole(hole.tile);
+  merges_.AddHole(found->second.strand, hole.tile);
+}
+
+v1::WorkerInfo Dispatcher::InfoOf(const WorkerView& view, Instant now) const {
+  v1::WorkerInfo info;
+  info.set_name(view.name);
+  info.set_leased_tiles(static_cast<uint32_t>(view.leased_tiles));
+  info.set_accepted_tiles(static_cast<uint64_t>(view.accepted_tiles));
+  info.set_silent_seconds(absl::ToDoubleSeconds(now - view.last_heard));
+  info.set_draining(view.draining);
+  if (view.quarantine.has_value()) {
+    info.set_quarantine_seconds(absl::ToDoubleSeconds(*view.quarantine));
+  }
+  info.set_blocklisted_count(static_cast<uint32_t>(view.blocklisted_for.size()));
+  for (const std::string& job : view.blocklisted_for) {
+    if (info.blocklisted_for_size() == kBlocklistNamedMax) break;
+    info.add_blocklisted_for(job);
+  }
+  const auto peer = peers_.find(view.name);
+  if (peer != peers_.end()) {
+    *info.mutable_capabilities() = peer->second.capabilities;
+    info.set_build(peer->second.build);
+  }
+  return info;
+}
+
+std::vector<v1::WorkerInfo> Dispatcher::ListWorkers() const {
+  std::vector<v1::WorkerInfo> workers;
+  absl::MutexLock lock(&mu_);
+  const Instant now = clock_.Now();
+  for (const WorkerView& view : scheduler_.ViewWorkers()) workers.push_back(InfoOf(view, now));
+  return workers;
+}
+
+absl::StatusOr<v1::WorkerInfo> Dispatcher::OperateWorker(const std::string& worker,
+                                                         const Event& event) {
+  absl::MutexLock lock(&mu_);
+  const auto find = [this, &worker]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const std::vector<WorkerView> views = scheduler_.ViewWorkers();
+    const auto found = std::find_if(views.begin(), views.end(), [&worker](const WorkerView& view) {
+      return view.name == worker;
+    });
+    return found == views.end() ? std::optional<WorkerView>() : *found;
+  };
+  const absl::Status unknown = WithReason(
+      absl::NotFoundError(absl::StrCat("no worker '", worker,
+                                       "' is connected: `tilewright workers list` names those "
+                                       "that are")),
+      "UNKNOWN_WORKER");
+  if (!find().has_value()) return unknown;
+  const Instant now = clock_.Now();
+  Handle(event, now);
+  const std::optional<WorkerView> view = find();
+  if (!view.has_value()) return unknown;
+  return InfoOf(*view, now);
+}
+
+absl::StatusOr<v1::WorkerInfo> Dispatcher::Drain(const std::string& worker, bool at_once) {
+  return OperateWorker(worker, WorkerDrained{worker, at_once});
+}
+absl::StatusOr<v1::WorkerInfo> Dispatcher::ResumeWorker(const std::string& worker) {
+  return OperateWorker(worker, WorkerResumed{worker});
+}
+absl::StatusOr<v1::WorkerInfo> Dispatcher::ClearBlocklist(const std::string& worker) {
+  return OperateWorker(worker, BlocklistCleared{worker});
+}
+
+}  // namespace tilewright
