@@ -1,0 +1,65 @@
+#include "tests/simulation/checks.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace tilewright::simulation {
+
+void Checks::Serves(const std::string& incarnation, uint64_t epoch) {
+  uint64_t& highest = served_[incarnation];
+  if (epoch < highest) {
+    Trouble(absl::StrCat(incarnation, " serves epoch ", epoch, " after ", highest));
+  }
+  highest = std::max(highest, epoch);
+}
+
+void Checks::GrantTaken(const std::string& incarnation, LeaseKey lease, int64_t held, int level) {
+  if (lease.epoch < served_[incarnation]) {
+    Trouble(absl::StrCat(incarnation, " took a lease of epoch ", lease.epoch, " after ",
+                         served_[incarnation]));
+  }
+  if (held > level) {
+    Trouble(absl::StrCat(incarnation, " has ", held, " tiles to compute with lease ",
+                         lease.sequence, ", its level was ", level));
+  }
+}
+
+void Checks::Charge(const std::string& worker, const std::string& job, int64_t tile) {
+  tile_failures_[{job, tile}]++;
+  worker_failures_[worker]++;
+}
+
+void Checks::Fails(const std::string& worker, const std::string& job, int64_t tile,
+                   TileFailureCause cause) {
+  if (cause != TileFailureCause::kOutOfMemory) Charge(worker, job, tile);
+}
+
+void Checks::GaveUp(const std::string& worker, const Grant& grant) {
+  for (int64_t tile : grant.tiles) Charge(worker, grant.job, tile);
+}
+
+void Checks::Stalls(const std::string& worker, const Grant& grant) { GaveUp(worker, grant); }
+
+void Checks::ProcessDied(const std::string& worker, const Grant& grant) { GaveUp(worker, grant); }
+
+void Checks::BadResult(const std::string& worker, const std::string& job, int64_t tile) {
+  Charge(worker, job, tile);
+}
+
+void Checks::Noticed(const Notice& notice) {
+  if (notice.kind == "tile_poisoned") {
+    const int failures = tile_failures_[{notice.job, notice.tile.value_or(-1)}];
+    if (failures < 3) {
+      Trouble(absl::StrCat("tile ", notice.tile.value_or(-1), " of ", notice.job,
+                           " is called poison after ", failures, " failures: ", notice.text));
+    }
+  }
+  if (notice.kind == "worker_blocklisted" &&
+      worker_failures_[notice.worker] < options_.blocklist_charges) {
+    Trouble(absl::StrCat(notice.worker, " is blocklisted after ", worker_failures_[notice.worker],
+                         " failures: ", notice.text));
+  }
+}
+
+}  // namespace tilewright::simulation

@@ -1,0 +1,63 @@
+// What must be true of a run, watched from outside the core: by what workers really did and were
+// really told. The first trouble found is kept. Not thread-safe.
+
+#ifndef TILEWRIGHT_TESTS_SIMULATION_CHECKS_H_
+#define TILEWRIGHT_TESTS_SIMULATION_CHECKS_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "coordinator/schedule/decisions.h"
+#include "coordinator/schedule/types.h"
+#include "proto/base/instant.h"
+
+namespace tilewright::simulation {
+
+class Checks {
+ public:
+  explicit Checks(const SchedulerOptions& options) : options_(options) {}
+
+  // Empty while all is well.
+  const std::string& trouble() const { return trouble_; }
+  void Trouble(std::string text) {
+    if (trouble_.empty()) trouble_ = std::move(text);
+  }
+
+  // ---- What workers did: only this may be held against them.
+
+  // The incarnation takes orders from a coordinator of this epoch.
+  void Serves(const std::string& incarnation, uint64_t epoch);
+  // A worker took a lease on and has `held` tiles to compute now; its coordinator knew of `level`.
+  void GrantTaken(const std::string& incarnation, LeaseKey lease, int64_t held, int level);
+  void Fails(const std::string& worker, const std::string& job, int64_t tile,
+             TileFailureCause cause);
+  void GaveUp(const std::string& worker, const Grant& grant);
+  void Stalls(const std::string& worker, const Grant& grant);
+  void ProcessDied(const std::string& worker, const Grant& grant);
+  // A result that is to be refused, or was damaged.
+  void BadResult(const std::string& worker, const std::string& job, int64_t tile);
+
+  // ---- What the core said.
+
+  // Of poison and blocklists: there must have been as many failures.
+  void Noticed(const Notice& notice);
+
+ private:
+  void Charge(const std::string& worker, const std::string& job, int64_t tile);
+
+  const SchedulerOptions options_;
+  std::string trouble_;
+  std::map<std::string, uint64_t> served_;                        // incarnation -> highest epoch
+  std::map<std::pair<std::string, int64_t>, int> tile_failures_;  // (job, tile)
+  std::map<std::string, int> worker_failures_;
+};
+
+}  // namespace tilewright::simulation
+
+#endif  // TILEWRIGHT_TESTS_SIMULATION_CHECKS_H_

@@ -1,0 +1,110 @@
+#include "tests/simulation/seed_plan.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/simulation/random.h"
+
+namespace tilewright::simulation {
+namespace {
+
+constexpr double kFlopsPerUnit = 1e12;
+
+WorkerPlan DrawWorker(Random& random, size_t number) {
+  WorkerPlan worker;
+  worker.name = absl::StrCat("w", number);
+  // Three orders of magnitude; the jobs' units shift the whole range.
+  worker.unit_seconds = random.Spread(0.02, 10);
+  worker.jitter = random.Chance(0.5) ? 0.1 : 0.5;
+  worker.credit_tiles = static_cast<int>(random.Spread(1, 7));
+  worker.memory_bytes = random.Between(2, 16) << 30;
+  worker.environment_key = random.Chance(0.15) ? "other" : "same";
+  worker.probe_error = random.Spread(0.5, 2);
+  worker.latency = random.Spread(absl::Microseconds(100), 10);
+  worker.bytes_per_second = random.Spread(1e6, 10);
+  worker.preparation = random.Spread(absl::Milliseconds(10), 9);
+  worker.unacknowledged_max = static_cast<int>(random.Spread(2, 6));
+  worker.arrives = random.Chance(0.8) ? random.Between(absl::ZeroDuration(), absl::Seconds(3))
+                                      : random.Between(absl::ZeroDuration(), absl::Seconds(120));
+  return worker;
+}
+
+JobPlan DrawJob(Random& random, size_t number, int64_t tiles_max, FaultSet faults) {
+  JobPlan job;
+  JobSpec& spec = job.spec;
+  spec.name = absl::StrCat("jobs/", number);
+  spec.tenant = absl::StrCat("t", random.Below(3));
+  spec.priority = random.Chance(0.5) ? 0 : static_cast<int>(random.Between(-5, 5));
+  spec.on_failed_tile = static_cast<OnFailedTile>(random.Below(3));
+  spec.tile_count = std::max<int64_t>(
+      1, std::min<int64_t>(tiles_max, static_cast<int64_t>(random.Spread(0.6, 12))));
+  spec.plan_digest = absl::StrCat("plan-", number);
+  const int64_t model = random.Below(3);
+  spec.model_digest = spec.model_name = absl::StrCat("model-", model);
+  spec.engine = "builtin";
+  spec.executed_batch = static_cast<int>(random.Chance(0.6) ? 1 : random.Between(2, 8));
+  spec.prove_class = random.Chance(0.25);
+  job.units = random.Spread(0.1, 6);
+  spec.flops_per_tile = random.Chance(0.8) ? job.units * kFlopsPerUnit : 0;
+  spec.input_bytes = static_cast<int64_t>(random.Spread(1000, 11));
+  spec.output_bytes = spec.input_bytes;
+  spec.tile_timeout = random.Spread(absl::Seconds(100), 4);
+  job.memory_bytes = random.Between(1, 3) << 30;
+  job.submitted = random.Between(absl::ZeroDuration(), absl::Seconds(60));
+  if (number == 0) job.submitted = absl::ZeroDuration();
+  if (faults.Has(Fault::kPoison) && random.Chance(0.15)) {
+    for (int64_t i = random.Between(1, 2); i > 0; --i) {
+      job.poison.insert(random.Below(spec.tile_count));
+    }
+  }
+  return job;
+}
+
+}  // namespace
+
+int64_t SeedPlan::tiles() const {
+  int64_t tiles = 0;
+  for (const JobPlan& job : jobs) tiles += job.spec.tile_count;
+  return tiles;
+}
+
+double SeedPlan::units() const {
+  double units = 0;
+  for (const JobPlan& job : jobs) units += static_cast<double>(job.spec.tile_count) * job.units;
+  return units;
+}
+
+SeedPlan DrawPlan(uint64_t seed, FaultSet allowed) {
+  SeedPlan plan;
+  plan.seed = seed;
+  Random shape = Random::For(seed, 1);
+  // Few faults at a time show what each does; all at once show what they do to each other.
+  Random chance = Random::For(seed, 2);
+  const double density = chance.Chance(0.1) ? 0 : chance.Chance(0.5) ? 0.25 : 0.8;
+  for (Fault fault : FaultSet::All().List()) {
+    if (chance.Chance(density)) plan.faults = plan.faults.With(fault);
+  }
+  const FaultSet drawn = plan.faults;
+  plan.faults = plan.faults.And(allowed);
+  plan.fault_pause = chance.Spread(absl::Milliseconds(300), 6);
+  plan.fault_budget = static_cast<int>(chance.Spread(4, 5));
+  plan.fault_phase = chance.Spread(absl::Seconds(30), 4);
+
+  const int64_t workers = std::min<int64_t>(64, static_cast<int64_t>(shape.Spread(1, 7)));
+  for (int64_t i = 0; i < workers; ++i) {
+    plan.workers.push_back(DrawWorker(shape, static_cast<size_t>(i)));
+  }
+  // The first one can do everything, so that a job without hope is the exception.
+  plan.workers[0].memory_bytes = int64_t{64} << 30;
+  plan.workers[0].environment_key = "same";
+  const int64_t jobs = shape.Between(1, 4);
+  int64_t left = 2000;
+  for (int64_t j = 0; j < jobs; ++j) {
+    plan.jobs.push_back(DrawJob(shape, static_cast<size_t>(j), std::max<int64_t>(left, 1), drawn));
+    left -= plan.jobs.back().spec.tile_count;
+    if (!allowed.Has(Fault::kPoison)) plan.jobs.back().poison.clear();
+  }
+  return plan;
+}
+
+}  // namespace tilewright::simulation

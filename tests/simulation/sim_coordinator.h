@@ -1,0 +1,83 @@
+// One coordinator process: the unchanged core in a shell that persists, then sends, and may die
+// between any two of these steps. Not thread-safe.
+
+#ifndef TILEWRIGHT_TESTS_SIMULATION_SIM_COORDINATOR_H_
+#define TILEWRIGHT_TESTS_SIMULATION_SIM_COORDINATOR_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "coordinator/schedule/scheduler.h"
+#include "tests/simulation/messages.h"
+
+namespace tilewright::simulation {
+
+class World;
+
+class SimCoordinator {
+ public:
+  SimCoordinator(World& world, uint64_t epoch, const Snapshot& snapshot);
+  SimCoordinator(const SimCoordinator&) = delete;
+  SimCoordinator& operator=(const SimCoordinator&) = delete;
+
+  uint64_t epoch() const { return epoch_; }
+  bool alive() const { return alive_; }
+  const Scheduler& scheduler() const { return scheduler_; }
+
+  // Users. RESOURCE_EXHAUSTED or INVALID_ARGUMENT as the core's Admit; UNAVAILABLE if it died
+  // before it answered.
+  absl::Status Submit(const JobPlan& job);
+  // The verdict on a result goes to the stream it came by.
+  void Handle(const Event& event, ResultStream* answer_to = nullptr);
+
+  // What its streams deliver; `ended` after the last message.
+  void OnControl(Session& session, const Event& event);
+  void OnResult(ResultStream& stream, const ResultSent& sent);
+  void OnSessionEnded(const Session& session);
+  // Whether it has met the incarnation, so that it takes results of it.
+  bool KnowsWorker(const std::string& worker, const std::string& incarnation) const;
+
+  // It dies after so many more steps, at the earliest now.
+  void DieIn(int steps) { dies_in_ = steps; }
+  void LiveOn() { dies_in_.reset(); }
+  void Die();
+
+  struct Cost {
+    uint64_t events = 0;
+    double seconds = 0;  // of the real clock, inside the core
+  };
+  const Cost& cost() const { return cost_; }
+
+ private:
+  bool Persist(const Decisions& decisions, const ResultArrived* result);
+  void Send(const Decisions& decisions);
+  void SendVerdict(ResultStream& stream, const ResultArrived& result, const VerdictOn& verdict);
+  void SendGrant(const Grant& grant);
+  // One step of carrying out; false if it died instead.
+  bool Step();
+  void CheckCore(const Event& event);
+  void KeepTime();
+  Session* SessionOf(const std::string& worker);
+
+  World& world_;
+  const uint64_t epoch_;
+  const std::string actor_;  // for the trace
+  Scheduler scheduler_;
+  bool alive_ = true;
+  std::optional<int> dies_in_;
+  std::map<std::string, Session*> sessions_;         // by worker
+  std::map<std::string, std::string> incarnations_;  // by worker, connected or not
+  std::map<std::string, int> levels_;                // credit, as last told
+  Instant wakes_ = Instant::Never();
+  uint64_t events_ = 0;
+  Cost cost_;
+};
+
+}  // namespace tilewright::simulation
+
+#endif  // TILEWRIGHT_TESTS_SIMULATION_SIM_COORDINATOR_H_

@@ -1,0 +1,143 @@
+// The simulator as a program: many seeds, or one with its trace. `--help` says how.
+
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/simulation/simulation.h"
+
+namespace tilewright::simulation {
+namespace {
+
+constexpr char kHelp[] =
+    "tilewright-simulate [--first-seed N] [--seeds N] [--seed N] [--faults a,b] [--off a,b]\n"
+    "                    [--trace] [--plan] [--no-shrink]\n"
+    "  --seed N         one seed; the same as --first-seed N --seeds 1\n"
+    "  --faults a,b     only these faults ('none': none)\n"
+    "  --off a,b        all but these\n"
+    "  --trace          one line an event (README.md says what the columns are)\n"
+    "  --plan           what the seed draws\n"
+    "  --no-shrink      do not look for the faults that matter to a failure\n";
+
+struct Flags {
+  uint64_t first_seed = 1;
+  uint64_t seeds = 200;
+  FaultSet faults = FaultSet::All();
+  bool trace = false;
+  bool plan = false;
+  bool shrink = true;
+};
+
+bool ParseFaults(const std::string& names, std::vector<Fault>* faults) {
+  if (names == "none") return true;
+  const std::vector<std::string> list = absl::StrSplit(names, ',');
+  for (const std::string& name : list) {
+    const std::optional<Fault> fault = FaultByName(name);
+    if (!fault.has_value()) {
+      std::cerr << "there is no fault '" << name << "'; they are " << FaultSet::All().ToString()
+                << "\n";
+      return false;
+    }
+    faults->push_back(*fault);
+  }
+  return true;
+}
+
+bool Parse(int argc, char** argv, Flags* flags) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const auto number = [&](uint64_t* value) {
+      return ++i < argc && absl::SimpleAtoi(argv[i], value);
+    };
+    std::vector<Fault> faults;
+    bool good = true;
+    if (flag == "--seed") {
+      good = number(&flags->first_seed);
+      flags->seeds = 1;
+    } else if (flag == "--first-seed") {
+      good = number(&flags->first_seed);
+    } else if (flag == "--seeds") {
+      good = number(&flags->seeds);
+    } else if (flag == "--faults") {
+      good = ++i < argc && ParseFaults(argv[i], &faults);
+      flags->faults = FaultSet::None();
+      for (Fault fault : faults) flags->faults = flags->faults.With(fault);
+    } else if (flag == "--off") {
+      good = ++i < argc && ParseFaults(argv[i], &faults);
+      for (Fault fault : faults) flags->faults = flags->faults.Without(fault);
+    } else if (flag == "--trace") {
+      flags->trace = true;
+    } else if (flag == "--plan") {
+      flags->plan = true;
+    } else if (flag == "--no-shrink") {
+      flags->shrink = false;
+    } else {
+      good = false;
+    }
+    if (!good) {
+      std::cerr << kHelp;
+      return false;
+    }
+  }
+  return true;
+}
+
+void PrintPlan(const SeedPlan& plan) {
+  std::cout << "faults " << plan.faults.ToString() << "\nevery " << plan.fault_pause << " for "
+            << plan.fault_phase << ", budget " << plan.fault_budget << "\n";
+  for (const WorkerPlan& worker : plan.workers) {
+    std::cout << worker.name << ": " << worker.unit_seconds << " s a unit, holds "
+              << worker.credit_tiles << ", " << (worker.memory_bytes >> 30) << " GiB, key "
+              << worker.environment_key << ", latency " << worker.latency << ", arrives "
+              << worker.arrives << "\n";
+  }
+  for (const JobPlan& job : plan.jobs) {
+    std::cout << job.spec.name << ": " << job.spec.tile_count << " tiles of " << job.units
+              << " units, " << job.spec.model_name << " x" << job.spec.executed_batch
+              << (job.spec.prove_class ? " strict" : "") << ", " << job.spec.tenant << " priority "
+              << job.spec.priority << ", submitted " << job.submitted << "\n";
+  }
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  if (!Parse(argc, argv, &flags)) return 2;
+  int failed = 0;
+  Outcome sum;
+  int64_t jobs = 0;
+  for (uint64_t seed = flags.first_seed; seed < flags.first_seed + flags.seeds; ++seed) {
+    const SeedPlan plan = DrawPlan(seed, flags.faults);
+    if (flags.plan) PrintPlan(plan);
+    const Outcome outcome = RunPlan(plan, flags.trace ? &std::cout : nullptr);
+    sum.jobs_succeeded += outcome.jobs_succeeded;
+    sum.tiles_merged += outcome.tiles_merged;
+    sum.tiles_granted += outcome.tiles_granted;
+    sum.faults += outcome.faults;
+    sum.coordinators += outcome.coordinators;
+    sum.steps += outcome.steps;
+    jobs += static_cast<int64_t>(plan.jobs.size());
+    if (outcome.trouble.empty()) continue;
+    ++failed;
+    if (flags.shrink) {
+      std::cout << Shrink(seed, flags.faults, outcome).Explain() << std::flush;
+    } else {
+      std::cout << "seed " << seed << ": " << outcome.trouble << "\n" << std::flush;
+    }
+  }
+  std::cout << flags.seeds << " seeds from " << flags.first_seed << ": " << failed << " failed; "
+            << sum.jobs_succeeded << " of " << jobs << " jobs succeeded, " << sum.tiles_merged
+            << " tiles merged of " << sum.tiles_granted << " granted, " << sum.faults << " faults, "
+            << sum.coordinators << " coordinators, " << sum.steps << " steps\n";
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tilewright::simulation
+
+int main(int argc, char** argv) { return tilewright::simulation::Main(argc, argv); }

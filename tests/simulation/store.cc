@@ -1,0 +1,132 @@
+#include "tests/simulation/store.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace tilewright::simulation {
+
+bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* result) {
+  if (epoch < epoch_) return false;
+  if (fold_) {
+    if (absl::Status status = Apply(record, snapshot_);
+        !status.ok() && !absl::IsUnimplemented(status))
+      checks_.Trouble(absl::StrCat("a record does not follow: ", status.message()));
+  }
+  if (record.job.empty()) return true;
+  if (record.kind == Record::Kind::kJobSubmitted) {
+    StoredJob& job = jobs_[record.job];
+    if (job.spec.tile_count > 0) checks_.Trouble(record.job + " was submitted twice");
+    job.spec = *record.spec;
+    job.generation = job.spec.generation;
+    job.canvas.assign(static_cast<size_t>(job.spec.tile_count), Cell::kEmpty);
+    return true;
+  }
+  const auto found = jobs_.find(record.job);
+  if (found == jobs_.end() || found->second.ended) {
+    checks_.Trouble(absl::StrCat("a record of kind ", static_cast<int>(record.kind), " is of ",
+                                 record.job, ", which does not run"));
+    return true;
+  }
+  StoredJob& job = found->second;
+  switch (record.kind) {
+    case Record::Kind::kJobClass:
+      job.decided = true;
+      break;
+    case Record::Kind::kTileAccepted:
+      Merge(job, record, result);
+      break;
+    case Record::Kind::kTileHole: {
+      Cell& cell = job.canvas.at(static_cast<size_t>(record.number));
+      if (cell != Cell::kEmpty)
+        checks_.Trouble(absl::StrCat("tile ", record.number, " of ", record.job,
+                                     " became a hole twice or "
+                                     "after it was merged"));
+      cell = Cell::kHole;
+      job.filled++;
+      break;
+    }
+    case Record::Kind::kJobEnded:
+      job.ended = true;
+      job.succeeded = record.value == "succeeded";
+      jobs_ended_++;
+      if (job.succeeded && job.filled != job.spec.tile_count) {
+        checks_.Trouble(absl::StrCat(record.job, " succeeded with ", job.filled, " of ",
+                                     job.spec.tile_count, " tiles"));
+      }
+      break;
+    default:
+      break;
+  }
+  return true;
+}
+
+void Store::Merge(StoredJob& job, const Record& record, const ResultArrived* result) {
+  const std::string what = absl::StrCat("tile ", record.number, " of ", record.job);
+  if (result == nullptr || result->job != record.job || result->tile != record.number ||
+      result->worker != record.worker) {
+    checks_.Trouble(absl::StrCat(what, " was accepted, but no such result is at hand"));
+    return;
+  }
+  if (result->generation != job.generation) {
+    checks_.Trouble(absl::StrCat(what, ": a result of generation ", result->generation,
+                                 " was accepted into generation ", job.generation));
+  }
+  if (result->plan_digest != job.spec.plan_digest ||
+      result->model_digest != job.spec.model_digest) {
+    checks_.Trouble(absl::StrCat(what, ": a result of another plan or model was accepted"));
+  }
+  if (record.number < 0 || record.number >= job.spec.tile_count) {
+    checks_.Trouble(absl::StrCat(what, " does not exist and was accepted"));
+    return;
+  }
+  Cell& cell = job.canvas.at(static_cast<size_t>(record.number));
+  if (cell != Cell::kEmpty) {
+    checks_.Trouble(absl::StrCat(what, " was merged twice, or into a hole"));
+    return;
+  }
+  cell = Cell::kMerged;
+  job.filled++;
+  tiles_merged_++;
+}
+
+void Store::LoseCanvases() {
+  for (auto& [name, job] : jobs_) {
+    if (job.ended) continue;
+    job.generation++;
+    job.canvas.assign(job.canvas.size(), Cell::kEmpty);
+    job.filled = 0;
+  }
+  for (RestoredJob& job : snapshot_.jobs) {
+    job.spec.generation++;
+    job.accepted.clear();
+    job.failed.clear();
+    job.holes.clear();
+    job.tiles_by_worker.clear();
+    job.classes.clear();
+  }
+}
+
+bool Store::Ended(const std::string& job) const {
+  const auto found = jobs_.find(job);
+  return found != jobs_.end() && found->second.ended;
+}
+
+bool Store::Succeeded(const std::string& job) const {
+  const auto found = jobs_.find(job);
+  return found != jobs_.end() && found->second.succeeded;
+}
+
+bool Store::Decided(const std::string& job) const {
+  const auto found = jobs_.find(job);
+  return found != jobs_.end() && found->second.decided;
+}
+
+bool Store::Merged(const std::string& job, int64_t tile) const {
+  const auto found = jobs_.find(job);
+  return found != jobs_.end() &&
+         found->second.canvas.at(static_cast<size_t>(tile)) == Cell::kMerged;
+}
+
+}  // namespace tilewright::simulation

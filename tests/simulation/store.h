@@ -1,0 +1,69 @@
+// What survives a coordinator: the records, the epoch, the canvases. It takes records only in an
+// order that can be true and checks what each claims. Not thread-safe.
+
+#ifndef TILEWRIGHT_TESTS_SIMULATION_STORE_H_
+#define TILEWRIGHT_TESTS_SIMULATION_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "coordinator/schedule/decisions.h"
+#include "coordinator/schedule/events.h"
+#include "coordinator/schedule/snapshot.h"
+#include "tests/simulation/checks.h"
+
+namespace tilewright::simulation {
+
+class Store {
+ public:
+  explicit Store(Checks& checks) : checks_(checks) {}
+
+  // A new coordinator begins; an older one cannot persist any more.
+  uint64_t RaiseEpoch() { return ++epoch_; }
+  // `result`: what the coordinator has in hand, null if nothing. False: another coordinator has
+  // taken over.
+  bool Persist(uint64_t epoch, const Record& record, const ResultArrived* result);
+  // What was merged is gone: every job that has not ended begins anew with the next generation.
+  void LoseCanvases();
+
+  const Snapshot& snapshot() const { return snapshot_; }
+  bool Knows(const std::string& job) const { return jobs_.contains(job); }
+  bool Ended(const std::string& job) const;
+  bool Succeeded(const std::string& job) const;
+  bool Decided(const std::string& job) const;
+  bool Merged(const std::string& job, int64_t tile) const;
+  // Of a known job.
+  uint64_t GenerationOf(const std::string& job) const { return jobs_.at(job).generation; }
+  int64_t jobs_ended() const { return jobs_ended_; }
+  int64_t tiles_merged() const { return tiles_merged_; }  // ever
+
+  // Folding all records is dear for a million tiles: a run without restarts may go without.
+  void set_fold(bool fold) { fold_ = fold; }
+
+ private:
+  enum class Cell : uint8_t { kEmpty, kMerged, kHole };
+  struct StoredJob {
+    JobSpec spec;
+    uint64_t generation = 1;
+    std::vector<Cell> canvas;  // by tile
+    int64_t filled = 0;        // cells that are not empty
+    bool decided = false;      // its promise
+    bool ended = false;
+    bool succeeded = false;
+  };
+  void Merge(StoredJob& job, const Record& record, const ResultArrived* result);
+
+  Checks& checks_;
+  uint64_t epoch_ = 0;
+  bool fold_ = true;
+  Snapshot snapshot_;
+  std::map<std::string, StoredJob> jobs_;
+  int64_t jobs_ended_ = 0;
+  int64_t tiles_merged_ = 0;
+};
+
+}  // namespace tilewright::simulation
+
+#endif  // TILEWRIGHT_TESTS_SIMULATION_STORE_H_

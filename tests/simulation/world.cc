@@ -1,0 +1,270 @@
+#include "tests/simulation/world.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace tilewright::simulation {
+namespace {
+
+// A connection over which nothing passes for so long is closed by both ends.
+constexpr absl::Duration kKeepalive = absl::Seconds(15);
+constexpr absl::Duration kLookAfter = absl::Seconds(5);
+// After the last job everything must have been let go of within this.
+constexpr absl::Duration kQuiet = absl::Minutes(5);
+// Steps at one instant: more is a loop.
+constexpr uint64_t kStepsAtOnce = 2'000'000;
+
+}  // namespace
+
+World::World(const SeedPlan& plan, std::ostream* trace)
+    : plan_(plan),
+      trace_(queue_, trace),
+      checks_(plan.options),
+      store_(checks_),
+      chance_(Random::For(plan.seed, 3)),
+      check_every_(static_cast<uint64_t>(std::max<int64_t>(1, plan.tiles() / 50))),
+      budget_(plan.fault_budget) {
+  for (const JobPlan& job : plan_.jobs) jobs_[job.spec.name] = &job;
+  for (size_t i = 0; i < plan_.workers.size(); ++i) {
+    workers_.push_back(std::make_unique<SimWorker>(*this, plan_.workers[i], i));
+  }
+}
+
+World::~World() = default;
+
+const JobPlan* World::FindJob(const std::string& name) const { return jobs_.at(name); }
+
+bool World::AllEnded() const {
+  return store_.jobs_ended() == static_cast<int64_t>(plan_.jobs.size());
+}
+
+Outcome World::Run() {
+  StartCoordinator();
+  for (const std::unique_ptr<SimWorker>& worker : workers_) {
+    queue_.After(worker->plan().arrives, [this, w = worker.get()] {
+      if (!w->ailments().stays_away) w->Start();
+    });
+  }
+  for (size_t job = 0; job < plan_.jobs.size(); ++job) {
+    queue_.After(plan_.jobs[job].submitted, [this, job] { Submit(job); });
+  }
+  queue_.After(kLookAfter, [this] { LookAfterJobs(); });
+  queue_.After(plan_.fault_phase, [this] { Heal(); });
+  NextFault();
+  RunUntilEnded();
+  outcome_.time = now().since_start();
+  for (const std::unique_ptr<SimWorker>& worker : workers_) {
+    outcome_.capacity_units += worker->capacity_units();
+    outcome_.destroyed_units += worker->destroyed_units();
+  }
+  if (checks_.trouble().empty()) CheckQuiet();
+  outcome_.trouble = checks_.trouble();
+  for (const JobPlan& job : plan_.jobs) outcome_.jobs_succeeded += store_.Succeeded(job.spec.name);
+  outcome_.tiles_merged = store_.tiles_merged();
+  outcome_.steps = queue_.steps();
+  outcome_.coordinators = static_cast<int>(coordinators_.size());
+  for (const std::unique_ptr<SimCoordinator>& coordinator : coordinators_) {
+    outcome_.core_cost.events += coordinator->cost().events;
+    outcome_.core_cost.seconds += coordinator->cost().seconds;
+  }
+  return outcome_;
+}
+
+void World::RunUntilEnded() {
+  Instant at;
+  uint64_t at_once = 0;
+  const Instant end = Instant() + plan_.fault_phase + Bound();
+  while (!AllEnded() && checks_.trouble().empty()) {
+    if (!queue_.Run(end)) {
+      int64_t missing = static_cast<int64_t>(plan_.jobs.size()) - store_.jobs_ended();
+      checks_.Trouble(absl::StrCat(missing, " of ", plan_.jobs.size(), " jobs did not end within ",
+                                   absl::FormatDuration(Bound()), " after the cluster healed"));
+    }
+    at_once = now() == at ? at_once + 1 : 0;
+    at = now();
+    if (at_once > kStepsAtOnce) checks_.Trouble("time stands still");
+  }
+}
+
+// What the healed cluster may take: every tile at the slowest worker, one after the other, and what
+// may be overdue before.
+absl::Duration World::Bound() const {
+  double slowest = 0;
+  absl::Duration timeout;
+  int batch = 1;
+  for (const WorkerPlan& worker : plan_.workers) slowest = std::max(slowest, worker.unit_seconds);
+  for (const JobPlan& job : plan_.jobs) {
+    timeout = std::max(timeout, job.spec.tile_timeout);
+    batch = std::max(batch, job.spec.executed_batch);
+  }
+  return absl::Seconds(2 * plan_.units() * batch * slowest) + 8 * timeout +
+         8 * plan_.options.quarantine_max + 4 * plan_.options.worker_grace + absl::Minutes(30);
+}
+
+void World::CheckQuiet() {
+  Heal();
+  const Instant end = now() + kQuiet;
+  while (checks_.trouble().empty() && queue_.Run(end)) {
+  }
+  for (const std::unique_ptr<SimWorker>& worker : workers_) {
+    if (!worker->holds_nothing())
+      checks_.Trouble(absl::StrCat(worker->name(), " still holds a lease after all jobs ended"));
+  }
+  if (current_ == nullptr) return checks_.Trouble("there is no coordinator in a healed cluster");
+  for (const WorkerView& worker : current_->scheduler().ViewWorkers()) {
+    if (worker.leased_tiles > 0) {
+      checks_.Trouble(absl::StrCat("the core still counts ", worker.leased_tiles, " tiles of ",
+                                   worker.name, " after all jobs ended"));
+    }
+  }
+}
+
+// ---- Coordinators.
+
+void World::StartCoordinator() {
+  if (current_ != nullptr) return;
+  const uint64_t epoch = store_.RaiseEpoch();
+  coordinators_.push_back(std::make_unique<SimCoordinator>(*this, epoch, store_.snapshot()));
+  current_ = coordinators_.back().get();
+  current_->Handle(Tick{});
+}
+
+void World::CoordinatorDied(SimCoordinator& coordinator) {
+  for (Session& session : sessions_) {
+    if (session.coordinator == &coordinator) Break(session, false);
+  }
+  for (ResultStream& stream : results_) {
+    if (stream.coordinator == &coordinator) Break(stream, false);
+  }
+  if (rival_ == &coordinator) rival_ = nullptr;
+  if (current_ != &coordinator) return;
+  current_ = nullptr;
+  queue_.After(chance_.Spread(absl::Milliseconds(200), 7), [this] { StartCoordinator(); });
+}
+
+SimCoordinator* World::Reachable(SimWorker& worker) {
+  for (Direction direction : {Direction::kUp, Direction::kDown}) {
+    if (worker.line().BlockedUntil(direction) > now()) return nullptr;
+  }
+  if (rival_ != nullptr && worker.line().random.Chance(0.3)) return rival_;
+  return current_;
+}
+
+// ---- Streams.
+
+Session* World::Connect(SimWorker& worker) {
+  SimCoordinator* coordinator = Reachable(worker);
+  if (coordinator == nullptr) return nullptr;
+  Session& session = sessions_.emplace_back();
+  session.id = ++streams_;
+  session.worker = &worker;
+  session.coordinator = coordinator;
+  session.incarnation = worker.incarnation();
+  session.up = std::make_shared<Pipe<Event>>(
+      queue_, worker.line(), Direction::kUp,
+      [&session](const Event& event) { session.coordinator->OnControl(session, event); });
+  session.down = std::make_shared<Pipe<ControlDown>>(
+      queue_, worker.line(), Direction::kDown,
+      [&session](ControlDown message) { session.worker->OnControl(session, std::move(message)); });
+  session.inputs = std::make_shared<Pipe<InputTiles>>(
+      queue_, worker.line(), Direction::kDown,
+      [&session](const InputTiles& inputs) { session.worker->OnInputs(session, inputs); });
+  return &session;
+}
+
+ResultStream* World::ConnectResults(SimWorker& worker) {
+  SimCoordinator* coordinator = Reachable(worker);
+  if (coordinator == nullptr || !coordinator->KnowsWorker(worker.name(), worker.incarnation()))
+    return nullptr;
+  ResultStream& stream = results_.emplace_back();
+  stream.id = ++streams_;
+  stream.worker = &worker;
+  stream.coordinator = coordinator;
+  stream.incarnation = worker.incarnation();
+  stream.up = std::make_shared<Pipe<ResultSent>>(
+      queue_, worker.line(), Direction::kUp,
+      [&stream](const ResultSent& sent) { stream.coordinator->OnResult(stream, sent); });
+  stream.down = std::make_shared<Pipe<VerdictSent>>(
+      queue_, worker.line(), Direction::kDown,
+      [&stream](const VerdictSent& verdict) { stream.worker->OnVerdict(stream, verdict); });
+  return &stream;
+}
+
+void World::Break(Session& session, bool worker_dies) {
+  if (session.broken) return;
+  session.broken = true;
+  const Instant up = session.up->Break();
+  Instant down = session.down->Break();
+  down = std::max(down, session.inputs->Break());
+  if (worker_dies) {
+    session.down->Close();
+    session.inputs->Close();
+  }
+  Random& random = session.worker->line().random;
+  // Usually a closed connection is seen at once; a lost one when the keepalive finds out.
+  const auto sees = [&] {
+    return random.Chance(0.7) ? random.Between(absl::ZeroDuration(), absl::Milliseconds(50))
+                              : random.Between(absl::ZeroDuration(), kKeepalive);
+  };
+  queue_.At(up + sees(), [&session] { session.coordinator->OnSessionEnded(session); });
+  queue_.At(down + sees(), [&session] { session.worker->OnSessionEnded(session.id); });
+}
+
+void World::Break(ResultStream& stream, bool worker_dies) {
+  if (stream.broken) return;
+  stream.broken = true;
+  stream.up->Break();
+  const Instant down = stream.down->Break();
+  if (worker_dies) stream.down->Close();
+  Random& random = stream.worker->line().random;
+  queue_.At(down + random.Between(absl::ZeroDuration(), absl::Seconds(2)),
+            [&stream] { stream.worker->OnResultsEnded(stream.id); });
+}
+
+void World::Crash(SimWorker& worker, absl::Duration pause) {
+  worker.Die();
+  queue_.After(pause, [&worker] {
+    if (!worker.ailments().stays_away) worker.Start();
+  });
+}
+
+void World::Granted(int64_t tiles, const JobPlan& job) {
+  outcome_.tiles_granted += tiles;
+  outcome_.units_granted += static_cast<double>(tiles) * job.units;
+}
+
+// ---- Users.
+
+void World::Submit(size_t number) {
+  const JobPlan& job = plan_.jobs[number];
+  if (store_.Knows(job.spec.name)) return;  // the answer to an earlier attempt was lost
+  const absl::Status status =
+      current_ == nullptr ? absl::UnavailableError("no coordinator") : current_->Submit(job);
+  trace_.Line("user", "submit", job.spec.name, " ", status.ToString());
+  if (!status.ok()) queue_.After(absl::Seconds(1), [this, number] { Submit(number); });
+}
+
+void World::LookAfterJobs() {
+  queue_.After(kLookAfter, [this] { LookAfterJobs(); });
+  if (current_ == nullptr) return;
+  for (const JobPlan& job : plan_.jobs) {
+    if (current_ == nullptr || !store_.Knows(job.spec.name) || store_.Ended(job.spec.name))
+      continue;
+    const std::optional<JobView> view = current_->scheduler().ViewJob(job.spec.name, now());
+    if (!view.has_value()) {
+      checks_.Trouble(absl::StrCat(job.spec.name, " is lost"));
+      return;
+    }
+    if (view->failed_tiles.empty()) continue;
+    const bool retry = job.poison.empty() && chance_.Chance(0.5);
+    trace_.Line("user", retry ? "retry" : "accept-hole", job.spec.name);
+    if (retry) {
+      current_->Handle(FailedTilesRetried{job.spec.name});
+    } else {
+      current_->Handle(HolesAccepted{job.spec.name});
+    }
+  }
+}
+
+}  // namespace tilewright::simulation

@@ -1,0 +1,120 @@
+// A simulated cluster: one coordinator after the other, workers, users, faults, a clock. A run is
+// its plan: the same plan happens the same way every time. Not thread-safe.
+
+#ifndef TILEWRIGHT_TESTS_SIMULATION_WORLD_H_
+#define TILEWRIGHT_TESTS_SIMULATION_WORLD_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/checks.h"
+#include "tests/simulation/messages.h"
+#include "tests/simulation/queue.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/seed_plan.h"
+#include "tests/simulation/sim_coordinator.h"
+#include "tests/simulation/sim_worker.h"
+#include "tests/simulation/store.h"
+#include "tests/simulation/trace.h"
+
+namespace tilewright::simulation {
+
+// What a run was like.
+struct Outcome {
+  std::string trouble;  // empty: all was well
+  int64_t jobs_succeeded = 0;
+  int64_t tiles_merged = 0;
+  int64_t tiles_granted = 0;
+  double units_granted = 0;
+  int64_t faults = 0;
+  int coordinators = 0;
+  uint64_t steps = 0;
+  absl::Duration time;             // simulated, until the last job ended
+  double capacity_units = 0;       // what the live devices could have done in that time
+  double destroyed_units = 0;      // done, and lost with its process
+  SimCoordinator::Cost core_cost;  // of all coordinators
+};
+
+class World {
+ public:
+  // `trace`: one line an event; null for none.
+  World(const SeedPlan& plan, std::ostream* trace);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // A phase with faults, then a healed one in which every job must end, then quiet in which nobody
+  // may still hold anything.
+  Outcome Run();
+
+  // ---- For its parts.
+  const SeedPlan& plan() const { return plan_; }
+  Queue& queue() { return queue_; }
+  Instant now() const { return queue_.now(); }
+  Trace& trace() { return trace_; }
+  Checks& checks() { return checks_; }
+  Store& store() { return store_; }
+  uint64_t check_every() const { return check_every_; }
+  const JobPlan* FindJob(const std::string& name) const;
+
+  // Null if nobody answers.
+  Session* Connect(SimWorker& worker);
+  ResultStream* ConnectResults(SimWorker& worker);
+  // A prefix of what is under way still arrives, then both ends learn of it, each in its time.
+  void Break(Session& session, bool worker_dies);
+  void Break(ResultStream& stream, bool worker_dies);
+  // The worker's process dies, and another one starts after `pause` (unless it stays away).
+  void Crash(SimWorker& worker, absl::Duration pause);
+  void CoordinatorDied(SimCoordinator& coordinator);
+  // A tile was merged.
+  void Progress() { budget_ = plan_.fault_budget; }
+  void Granted(int64_t tiles, const JobPlan& job);
+
+ private:
+  friend class Faults;
+  SimCoordinator* Reachable(SimWorker& worker);
+  void StartCoordinator();
+  void Submit(size_t job);
+  // Users look after jobs that wait for them: decisions on failed tiles.
+  void LookAfterJobs();
+  void NextFault();
+  void InjectFault(Fault fault);
+  void InjectWorkerFault(Fault fault, SimWorker& worker);
+  void InjectNetworkFault(Fault fault, SimWorker& worker);
+  void InjectUserFault(Fault fault);
+  void Heal();
+  absl::Duration Bound() const;
+  void RunUntilEnded();
+  void CheckQuiet();
+  SimWorker& AnyWorker() { return *workers_[static_cast<size_t>(chance_.Below(size()))]; }
+  int64_t size() const { return static_cast<int64_t>(workers_.size()); }
+  bool AllEnded() const;
+
+  const SeedPlan plan_;
+  Queue queue_;
+  Trace trace_;
+  Checks checks_;
+  Store store_;
+  Random chance_;
+  std::map<std::string, const JobPlan*> jobs_;
+  std::vector<std::unique_ptr<SimWorker>> workers_;
+  std::vector<std::unique_ptr<SimCoordinator>> coordinators_;  // all there ever were
+  SimCoordinator* current_ = nullptr;                          // null while there is none
+  SimCoordinator* rival_ = nullptr;                            // given up for dead, but alive
+  std::deque<Session> sessions_;                               // all there ever were
+  std::deque<ResultStream> results_;
+  uint64_t streams_ = 0;
+  uint64_t check_every_ = 1;
+  bool healed_ = false;
+  int budget_ = 0;
+  Outcome outcome_;
+};
+
+}  // namespace tilewright::simulation
+
+#endif  // TILEWRIGHT_TESTS_SIMULATION_WORLD_H_

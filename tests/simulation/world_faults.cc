@@ -1,0 +1,227 @@
+// The faults of a simulated cluster: when each happens, and what it does.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/simulation/world.h"
+
+namespace tilewright::simulation {
+namespace {
+
+// A partition longer than this ends the connections.
+constexpr absl::Duration kKeepalive = absl::Seconds(15);
+
+}  // namespace
+
+void World::NextFault() {
+  const std::vector<Fault> faults = plan_.faults.List();
+  if (faults.empty() || healed_) return;
+  queue_.After(plan_.fault_pause * chance_.Real(0.1, 1.9), [this, faults] {
+    if (healed_ || AllEnded()) return;
+    const Fault fault =
+        faults[static_cast<size_t>(chance_.Below(static_cast<int64_t>(faults.size())))];
+    if (budget_ > 0) {
+      --budget_;
+      ++outcome_.faults;
+      InjectFault(fault);
+    }
+    NextFault();
+  });
+}
+
+void World::InjectFault(Fault fault) {
+  trace_.Line("world", "fault", Name(fault));
+  switch (fault) {
+    case Fault::kCoordinatorCrash:
+    case Fault::kCanvasLost:
+      if (current_ == nullptr) return;
+      if (fault == Fault::kCanvasLost) {
+        current_->Die();
+        store_.LoseCanvases();
+      } else {
+        current_->DieIn(static_cast<int>(chance_.Between(1, 12)));
+      }
+      return;
+    case Fault::kTwoCoordinators:
+      if (current_ == nullptr || rival_ != nullptr) return;
+      // Nobody can reach it for a moment, so another one is started.
+      rival_ = std::exchange(current_, nullptr);
+      StartCoordinator();
+      for (Session& session : sessions_) {
+        if (!session.broken && session.coordinator == rival_ && chance_.Chance(0.7))
+          Break(session, false);
+      }
+      queue_.After(chance_.Spread(absl::Seconds(1), 6), [this, rival = rival_] { rival->Die(); });
+      return;
+    case Fault::kPause:
+    case Fault::kPriority:
+    case Fault::kCancel:
+    case Fault::kDrain:
+    case Fault::kClear:
+      InjectUserFault(fault);
+      return;
+    case Fault::kCutControl:
+    case Fault::kCutInputs:
+    case Fault::kCutResults:
+    case Fault::kPartition:
+    case Fault::kOneWay:
+      InjectNetworkFault(fault, AnyWorker());
+      return;
+    default:
+      InjectWorkerFault(fault, AnyWorker());
+      return;
+  }
+}
+
+void World::InjectNetworkFault(Fault fault, SimWorker& worker) {
+  trace_.Line(worker.name(), "struck-by", Name(fault));
+  Session* session = worker.session();
+  switch (fault) {
+    case Fault::kCutResults:
+      if (worker.results() != nullptr) Break(*worker.results(), false);
+      return;
+    case Fault::kCutControl:
+    case Fault::kCutInputs:  // without inputs a session is worth nothing: it begins anew
+      if (session != nullptr) Break(*session, false);
+      return;
+    default:
+      break;
+  }
+  const absl::Duration time = chance_.Spread(absl::Seconds(1), 6);
+  const int64_t one = chance_.Below(2);
+  for (int64_t direction = 0; direction < 2; ++direction) {
+    if (fault == Fault::kPartition || direction == one)
+      worker.line().blocked_until[static_cast<size_t>(direction)] = now() + time;
+  }
+  if (time < kKeepalive) return;
+  queue_.After(kKeepalive, [this, &worker, session, results = worker.results()] {
+    if (session != nullptr && worker.session() == session) Break(*session, false);
+    if (results != nullptr && worker.results() == results) Break(*results, false);
+  });
+}
+
+void World::InjectWorkerFault(Fault fault, SimWorker& worker) {
+  trace_.Line(worker.name(), "struck-by", Name(fault));
+  Ailments& ailments = worker.ailments();
+  const absl::Duration time = chance_.Spread(absl::Seconds(2), 6);
+  switch (fault) {
+    case Fault::kSlowDown:
+      worker.SetSlow(chance_.Spread(4, 4));
+      queue_.After(time, [&worker] { worker.SetSlow(1); });
+      return;
+    case Fault::kCrash:
+      Crash(worker, chance_.Spread(absl::Milliseconds(300), 7));
+      return;
+    case Fault::kHang:
+      if (ailments.hung) return;
+      worker.SetHung(true);
+      queue_.After(time * 4, [this, &worker, time] {
+        if (!worker.ailments().hung) return;
+        // Its watchdog loses patience, or the device comes back.
+        if (time > absl::Seconds(15)) Crash(worker, absl::Seconds(1));
+        worker.SetHung(false);
+      });
+      return;
+    case Fault::kWrongDigest:
+      ailments.wrong_digest = true;
+      queue_.After(time, [&ailments] { ailments.wrong_digest = false; });
+      return;
+    case Fault::kWrongClass:
+      ailments.wrong_class = true;
+      queue_.After(time, [&ailments] { ailments.wrong_class = false; });
+      return;
+    case Fault::kOutOfMemory:
+      ailments.fail_next = TileFailureCause::kOutOfMemory;
+      return;
+    case Fault::kTileFailure:
+      ailments.fail_next = static_cast<TileFailureCause>(chance_.Below(6));
+      if (ailments.fail_next == TileFailureCause::kOutOfMemory) ailments.fail_next = {};
+      return;
+    case Fault::kDamage:
+      ailments.damage_next = true;
+      return;
+    case Fault::kLeave:
+      ailments.stays_away = true;
+      worker.Die();
+      queue_.After(time * 2, [&worker] {
+        worker.ailments().stays_away = false;
+        worker.Start();
+      });
+      return;
+    case Fault::kGiveUp:
+      worker.GiveUpOne();
+      return;
+    case Fault::kStall:
+      ailments.stall_next = true;
+      return;
+    case Fault::kCanary:
+      ailments.canary_next = true;
+      return;
+    case Fault::kCredit:
+      worker.ChangeCredit(static_cast<int>(chance_.Spread(1, 7)));
+      return;
+    case Fault::kOldResult:
+      ailments.old_next = true;
+      return;
+    case Fault::kRepeat:
+      ailments.repeat_next = true;
+      return;
+    default:
+      return;
+  }
+}
+
+void World::InjectUserFault(Fault fault) {
+  if (current_ == nullptr) return;
+  const std::string& job =
+      plan_.jobs[static_cast<size_t>(chance_.Below(static_cast<int64_t>(plan_.jobs.size())))]
+          .spec.name;
+  const std::string worker = AnyWorker().name();
+  const absl::Duration time = chance_.Spread(absl::Seconds(1), 6);
+  const auto tell = [this](Event event) {
+    if (current_ != nullptr) current_->Handle(event);
+  };
+  switch (fault) {
+    case Fault::kPause:
+      trace_.Line("user", "pause", job);
+      tell(JobPaused{job});
+      queue_.After(time, [tell, job] { tell(JobResumed{job}); });
+      return;
+    case Fault::kPriority:
+      trace_.Line("user", "priority", job);
+      tell(JobPriority{job, static_cast<int>(chance_.Between(kPriorityMin, kPriorityMax))});
+      return;
+    case Fault::kCancel:
+      if (!chance_.Chance(0.05)) return;
+      trace_.Line("user", "cancel", job);
+      tell(JobStopped{job, "The user cancelled it."});
+      return;
+    case Fault::kDrain:
+      trace_.Line("user", "drain", worker);
+      tell(WorkerDrained{worker, chance_.Chance(0.5)});
+      queue_.After(time, [tell, worker] { tell(WorkerResumed{worker}); });
+      return;
+    default:
+      trace_.Line("user", "clear", worker);
+      tell(BlocklistCleared{worker});
+      return;
+  }
+}
+
+void World::Heal() {
+  if (healed_) return;
+  healed_ = true;
+  trace_.Line("world", "heal", store_.jobs_ended(), " jobs have ended");
+  if (rival_ != nullptr) rival_->Die();
+  if (current_ != nullptr) current_->LiveOn();
+  for (const std::unique_ptr<SimWorker>& worker : workers_) worker->Heal();
+  // Users undo what they did, also with a coordinator that is only just starting.
+  queue_.After(absl::Seconds(30), [this] {
+    if (current_ == nullptr) return checks_.Trouble("there is no coordinator in a healed cluster");
+    for (const JobPlan& job : plan_.jobs) current_->Handle(JobResumed{job.spec.name});
+    for (const std::unique_ptr<SimWorker>& worker : workers_)
+      current_->Handle(WorkerResumed{worker->name()});
+  });
+}
+
+}  // namespace tilewright::simulation
