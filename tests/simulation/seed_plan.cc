@@ -45,7 +45,7 @@ JobPlan DrawJob(Random& random, size_t number, int64_t tiles_max, FaultSet fault
   spec.executed_batch = static_cast<int>(random.Chance(0.6) ? 1 : random.Between(2, 8));
   spec.prove_class = random.Chance(0.25);
   job.units = random.Spread(0.1, 6);
-  spec.flops_per_tile = random.Chance(0.8) ? job.units * kFlopsPerUnit : 0;
+  spec.flops_per_tile = job.units * kFlopsPerUnit;
   spec.input_bytes = static_cast<int64_t>(random.Spread(1000, 11));
   spec.output_bytes = spec.input_bytes;
   spec.tile_timeout = random.Spread(absl::Seconds(100), 4);
@@ -84,9 +84,9 @@ SeedPlan DrawPlan(uint64_t seed, FaultSet allowed) {
   for (Fault fault : FaultSet::All().List()) {
     if (chance.Chance(density)) plan.faults = plan.faults.With(fault);
   }
-  const FaultSet drawn = plan.faults;
+  plan.drawn_faults = plan.faults;
   plan.faults = plan.faults.And(allowed);
-  plan.fault_pause = chance.Spread(absl::Milliseconds(300), 6);
+  plan.fault_pause = chance.Spread(absl::Milliseconds(100), 8);
   plan.fault_budget = static_cast<int>(chance.Spread(4, 5));
   plan.fault_phase = chance.Spread(absl::Seconds(30), 4);
 
@@ -100,7 +100,8 @@ SeedPlan DrawPlan(uint64_t seed, FaultSet allowed) {
   const int64_t jobs = shape.Between(1, 4);
   int64_t left = 2000;
   for (int64_t j = 0; j < jobs; ++j) {
-    plan.jobs.push_back(DrawJob(shape, static_cast<size_t>(j), std::max<int64_t>(left, 1), drawn));
+    plan.jobs.push_back(
+        DrawJob(shape, static_cast<size_t>(j), std::max<int64_t>(left, 1), plan.drawn_faults));
     left -= plan.jobs.back().spec.tile_count;
     if (!allowed.Has(Fault::kPoison)) plan.jobs.back().poison.clear();
   }

@@ -43,8 +43,9 @@ struct SeedPlan {
   std::vector<WorkerPlan> workers;
   std::vector<JobPlan> jobs;
   FaultSet faults = FaultSet::None();
-  absl::Duration fault_pause;  // mean time between two faults
-  int fault_budget = 0;        // faults without an accepted tile in between
+  FaultSet drawn_faults = FaultSet::None();  // also those that are switched off
+  absl::Duration fault_pause;                // mean time between two faults
+  int fault_budget = 0;                      // faults without an accepted tile in between
   absl::Duration fault_phase;
   SchedulerOptions options;
   bool bug_old_epoch = false;             // planted: workers serve any epoch

@@ -24,7 +24,8 @@ void SimWorker::Lease::Set(Tile& tile, TileState state) {
   const auto count = [this](TileState s, int64_t by) {
     if (s == TileState::kAwaited) awaited += by;
     if (s == TileState::kReady) ready += by;
-    if (s == TileState::kComputing || s == TileState::kAbandoned) inside += by;
+    if (s == TileState::kComputing) computing += by;
+    if (s == TileState::kAbandoned) abandoned += by;
     if (s == TileState::kComputed) computed += by;
   };
   count(tile.state, -1);
@@ -266,7 +267,7 @@ void SimWorker::OnGrant(const GrantSent& sent) {
   if (key.epoch != epoch_ || key.sequence <= seen_) return;
   seen_ = key.sequence;
   int64_t held = static_cast<int64_t>(sent.grant.tiles.size());
-  for (const auto& [other, lease] : leases_) held += lease.awaited + lease.ready + lease.inside;
+  for (const auto& [other, lease] : leases_) held += lease.awaited + lease.ready + lease.computing;
   world_.checks().GrantTaken(incarnation(), key, held, sent.level);
   Lease& lease = leases_[key];
   lease.terms = sent;
@@ -322,7 +323,7 @@ void SimWorker::OnTakeBack(const TakeBack& back) {
 }
 
 void SimWorker::Tidy(Leases::iterator lease) {
-  if (lease->second.inside > 0) return;
+  if (lease->second.inside() > 0) return;
   for (; lease->second.take_backs > 0; --lease->second.take_backs)
     Tell(LeaseDropped{name(), lease->first});
   if (lease->second.empty()) leases_.erase(lease);

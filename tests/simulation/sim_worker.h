@@ -94,8 +94,9 @@ class SimWorker {
     int take_backs = 0;       // to be answered when nothing of it is in the device
     size_t first_open = 0;    // Invariant: tiles before it are neither awaited nor ready
     // Invariant: the number of tiles in that state.
-    int64_t awaited = 0, ready = 0, inside = 0 /* computing or abandoned */, computed = 0;
-    bool over() const { return awaited + ready + inside == 0; }
+    int64_t awaited = 0, ready = 0, computing = 0, abandoned = 0, computed = 0;
+    int64_t inside() const { return computing + abandoned; }  // the device
+    bool over() const { return awaited + ready + inside() == 0; }
     bool empty() const { return over() && computed == 0; }
     Tile* Find(int64_t index);
     void Set(Tile& tile, TileState state);

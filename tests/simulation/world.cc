@@ -12,6 +12,8 @@ constexpr absl::Duration kKeepalive = absl::Seconds(15);
 constexpr absl::Duration kLookAfter = absl::Seconds(5);
 // After the last job everything must have been let go of within this.
 constexpr absl::Duration kQuiet = absl::Minutes(5);
+// The greatest factor by which a fault slows a device down.
+constexpr double kSlowest = 64;
 // Steps at one instant: more is a loop.
 constexpr uint64_t kStepsAtOnce = 2'000'000;
 
@@ -23,7 +25,7 @@ World::World(const SeedPlan& plan, std::ostream* trace)
       checks_(plan.options),
       store_(checks_),
       chance_(Random::For(plan.seed, 3)),
-      check_every_(static_cast<uint64_t>(std::max<int64_t>(1, plan.tiles() / 50))),
+      check_every_(static_cast<uint64_t>(std::max<int64_t>(1, plan.tiles() / 300))),
       budget_(plan.fault_budget) {
   for (const JobPlan& job : plan_.jobs) jobs_[job.spec.name] = &job;
   for (size_t i = 0; i < plan_.workers.size(); ++i) {
@@ -102,20 +104,29 @@ absl::Duration World::Bound() const {
          8 * plan_.options.quarantine_max + 4 * plan_.options.worker_grace + absl::Minutes(30);
 }
 
+std::string World::WhoHolds() const {
+  for (const std::unique_ptr<SimWorker>& worker : workers_) {
+    if (!worker->holds_nothing()) return absl::StrCat(worker->name(), " holds a lease");
+  }
+  if (current_ == nullptr) return "there is no coordinator";
+  for (const WorkerView& worker : current_->scheduler().ViewWorkers()) {
+    if (worker.leased_tiles > 0)
+      return absl::StrCat("the core counts ", worker.leased_tiles, " tiles of ", worker.name);
+  }
+  return "";
+}
+
 void World::CheckQuiet() {
   Heal();
-  const Instant end = now() + kQuiet;
-  while (checks_.trouble().empty() && queue_.Run(end)) {
-  }
-  for (const std::unique_ptr<SimWorker>& worker : workers_) {
-    if (!worker->holds_nothing())
-      checks_.Trouble(absl::StrCat(worker->name(), " still holds a lease after all jobs ended"));
-  }
-  if (current_ == nullptr) return checks_.Trouble("there is no coordinator in a healed cluster");
-  for (const WorkerView& worker : current_->scheduler().ViewWorkers()) {
-    if (worker.leased_tiles > 0) {
-      checks_.Trouble(absl::StrCat("the core still counts ", worker.leased_tiles, " tiles of ",
-                                   worker.name, " after all jobs ended"));
+  // What a slowed-down device has in it must come out first.
+  double units = 0, slowest = 0;
+  for (const JobPlan& job : plan_.jobs)
+    units = std::max(units, job.units * std::max(1, job.spec.executed_batch));
+  for (const WorkerPlan& worker : plan_.workers) slowest = std::max(slowest, worker.unit_seconds);
+  const Instant end = now() + kQuiet + absl::Seconds(units * slowest * 2 * kSlowest);
+  while (checks_.trouble().empty() && !WhoHolds().empty()) {
+    if (!queue_.Run(std::min(end, now() + absl::Seconds(1))) && now() >= end) {
+      checks_.Trouble(absl::StrCat(WhoHolds(), " long after all jobs ended"));
     }
   }
 }

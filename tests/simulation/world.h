@@ -76,7 +76,6 @@ class World {
   void Granted(int64_t tiles, const JobPlan& job);
 
  private:
-  friend class Faults;
   SimCoordinator* Reachable(SimWorker& worker);
   void StartCoordinator();
   void Submit(size_t job);
@@ -91,6 +90,8 @@ class World {
   absl::Duration Bound() const;
   void RunUntilEnded();
   void CheckQuiet();
+  // Somebody who still holds a lease; empty if nobody does.
+  std::string WhoHolds() const;
   SimWorker& AnyWorker() { return *workers_[static_cast<size_t>(chance_.Below(size()))]; }
   int64_t size() const { return static_cast<int64_t>(workers_.size()); }
   bool AllEnded() const;

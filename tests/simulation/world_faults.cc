@@ -14,13 +14,14 @@ constexpr absl::Duration kKeepalive = absl::Seconds(15);
 }  // namespace
 
 void World::NextFault() {
-  const std::vector<Fault> faults = plan_.faults.List();
+  // One that is switched off still takes its turn, so that the others stay as they were.
+  const std::vector<Fault> faults = plan_.drawn_faults.List();
   if (faults.empty() || healed_) return;
   queue_.After(plan_.fault_pause * chance_.Real(0.1, 1.9), [this, faults] {
     if (healed_ || AllEnded()) return;
     const Fault fault =
         faults[static_cast<size_t>(chance_.Below(static_cast<int64_t>(faults.size())))];
-    if (budget_ > 0) {
+    if (budget_ > 0 && plan_.faults.Has(fault)) {
       --budget_;
       ++outcome_.faults;
       InjectFault(fault);
