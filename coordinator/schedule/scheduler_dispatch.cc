@@ -63,6 +63,7 @@ void Scheduler::Impl::Dispatch() {
     wake_idle_ = false;
   }
   if (awake_.empty()) return;
+  const uint64_t granted_before = last_sequence_;
   // First leases before second ones: prefetching must not take a tile from an idle worker.
   for (bool prefetch : {false, true}) {
     for (Worker* worker : awake_) {
@@ -74,13 +75,13 @@ void Scheduler::Impl::Dispatch() {
       if (LiveLeases(*worker) == (prefetch ? 1 : 0)) GiveLease(*worker, prefetch);
     }
   }
-  if (yield_) YieldToReturned();
+  if (yield_) YieldToReturned(granted_before);
   yield_ = false;
   for (Worker* worker : awake_) worker->awake = false;
   awake_.clear();
 }
 
-void Scheduler::Impl::YieldToReturned() {
+void Scheduler::Impl::YieldToReturned(uint64_t granted_before) {
   std::vector<Job*> jobs;  // taking back gives back, and so changes the order
   ready_.Walk([&](const schedule::JobAccount& account) {
     if (!account.job->tiles.returned().empty()) jobs.push_back(account.job);
@@ -93,6 +94,9 @@ void Scheduler::Impl::YieldToReturned() {
       if (LiveLeases(*worker) < 2) continue;
       Lease& last = *worker->leases.back();
       if (last.state != LeaseState::kQueued || last.job != job) continue;
+      // What was granted a moment ago is no older than the tiles that returned; and taking it back
+      // would reach the worker before the grant itself.
+      if (last.sequence > granted_before) continue;
       if (last.tiles.front() < *job->tiles.returned().begin()) continue;
       returned -= last.open;
       TakeBackLease(last, "Tiles of a worker that left come first.");

@@ -243,8 +243,8 @@ class Scheduler::Impl {
   void UpdateIdle(Worker& worker);
   int LiveLeases(const Worker& worker) const;
   // After a worker left: leases granted in advance make room for its tiles, which come earlier in
-  // the picture.
-  void YieldToReturned();
+  // the picture. Only leases with a number up to `granted_before`.
+  void YieldToReturned(uint64_t granted_before);
   // One lease for a worker without, or behind the only one it has. False if there is nothing for
   // it.
   bool GiveLease(Worker& worker, bool prefetch);
