@@ -183,6 +183,8 @@ std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, 
        static_cast<int64_t>(taken.size()) < count && tile < end; ++tile) {
     if (job.tiles.state(tile) == TileState::kFresh) taken.push_back(tile);
   }
+  // After a restart what returns may lie behind tiles that this coordinator has never granted.
+  std::sort(taken.begin(), taken.end());
   return taken;
 }
 

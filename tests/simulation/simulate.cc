@@ -112,7 +112,8 @@ int Main(int argc, char** argv) {
   Outcome sum;
   int64_t jobs = 0;
   for (uint64_t seed = flags.first_seed; seed < flags.first_seed + flags.seeds; ++seed) {
-    const SeedPlan plan = DrawPlan(seed, flags.faults);
+    SeedPlan plan = DrawPlan(seed, flags.faults);
+    if (flags.trace) plan.check_every = 1;
     if (flags.plan) PrintPlan(plan);
     const Outcome outcome = RunPlan(plan, flags.trace ? &std::cout : nullptr);
     sum.jobs_succeeded += outcome.jobs_succeeded;

@@ -14,6 +14,7 @@ Failure Shrink(uint64_t seed, FaultSet allowed, const Outcome& outcome, const Al
   for (Fault fault : failure.needed.List()) {
     SeedPlan plan = DrawPlan(seed, failure.needed.Without(fault));
     if (alter) alter(plan);
+    plan.check_every = 1;
     const Outcome without = RunPlan(plan);
     if (without.trouble.empty()) continue;
     failure.needed = failure.needed.Without(fault);

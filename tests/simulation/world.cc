@@ -25,7 +25,9 @@ World::World(const SeedPlan& plan, std::ostream* trace)
       checks_(plan.options),
       store_(checks_),
       chance_(Random::For(plan.seed, 3)),
-      check_every_(static_cast<uint64_t>(std::max<int64_t>(1, plan.tiles() / 300))),
+      check_every_(plan.check_every > 0
+                       ? plan.check_every
+                       : static_cast<uint64_t>(std::max<int64_t>(1, plan.tiles() / 300))),
       budget_(plan.fault_budget) {
   for (const JobPlan& job : plan_.jobs) jobs_[job.spec.name] = &job;
   for (size_t i = 0; i < plan_.workers.size(); ++i) {
