@@ -22,6 +22,7 @@ enum class TimerKind : uint8_t {
   kForget,        // of a worker that left
   kCanary,        // of a worker: its canary is unanswered
   kLease,         // of a lease: the clock of its state
+  kQuarantine,    // of a worker that is quarantined
   kWorkerGrace,   // of a job without an eligible worker
   kClassGrace,    // of a job whose presumed class has no holder
   kProof,         // of a job that waits for canaries

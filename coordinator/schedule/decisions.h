@@ -66,9 +66,10 @@ enum class Verdict { kAccepted, kDuplicate, kRefused };
 
 struct VerdictOn {
   Verdict verdict = Verdict::kRefused;
-  std::string reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH,
-                       // MODEL_MISMATCH, CLASS_MISMATCH, UNKNOWN_JOB, UNKNOWN_TILE
-  std::string text;    // one sentence for people
+  std::string
+      reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH,
+               // MODEL_MISMATCH, CLASS_MISMATCH, UNKNOWN_JOB, UNKNOWN_TILE, WORKER_QUARANTINED
+  std::string text;  // one sentence for people
 };
 
 // For the job's event list and the log.

@@ -65,6 +65,7 @@ struct Job {
   std::optional<Instant> last_accept;
   absl::flat_hash_map<std::string, int>
       worker_charges;                  // charged failures by worker, for blocklists
+  std::set<std::string> blocklist;     // workers that get no more tiles of it, by name
   std::map<std::string, int> notices;  // by kind
 
   bool active() const { return state != JobState::kEnded; }

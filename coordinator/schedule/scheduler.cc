@@ -1,6 +1,8 @@
 #include "coordinator/schedule/scheduler.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/eligibility.h"
@@ -60,6 +62,9 @@ void Scheduler::Impl::Fire(Timer timer) {
       return;
     case TimerKind::kLease:
       OnLeaseDeadline(*FindLease(timer.id));
+      return;
+    case TimerKind::kQuarantine:
+      OnQuarantineOver(*worker_by_id_.at(timer.id));
       return;
     case TimerKind::kWorkerGrace:
       OnWorkerGrace(*FindJob(timer.id));
@@ -156,11 +161,24 @@ void Scheduler::Impl::Forget(const std::string& name) {
 }
 
 std::vector<WorkerView> Scheduler::Impl::ViewWorkers() const {
+  std::map<std::string, std::vector<std::string>> blocklisted;  // jobs by worker
+  for (const auto& [id, job] : active_jobs_) {
+    for (const std::string& name : job->blocklist) blocklisted[name].push_back(job->spec.name);
+  }
   std::vector<WorkerView> views;
   for (const auto& [name, worker] : workers_) {
     if (!worker->connected()) continue;
-    views.push_back({name, worker->incarnation, static_cast<int>(worker->held_tiles),
-                     worker->accepted_tiles, worker->last_heard});
+    WorkerView& view = views.emplace_back();
+    view.name = name;
+    view.incarnation = worker->incarnation;
+    view.leased_tiles = static_cast<int>(worker->held_tiles);
+    view.accepted_tiles = worker->accepted_tiles;
+    view.last_heard = worker->last_heard;
+    view.draining = worker->draining;
+    if (worker->quarantine.has_value()) {
+      view.quarantine = std::max(worker->quarantine->until - now_, absl::ZeroDuration());
+    }
+    view.blocklisted_for = std::move(blocklisted[name]);
   }
   std::sort(views.begin(), views.end(),
             [](const WorkerView& a, const WorkerView& b) { return a.name < b.name; });
@@ -173,7 +191,8 @@ std::vector<MatchView> Scheduler::Impl::Match(const JobSpec& spec) const {
   std::vector<MatchView> views;
   for (const auto& [name, worker] : workers_) {
     if (!worker->connected()) continue;
-    const std::string why = schedule::WhyNotEligible(spec, worker->offer, floor);
+    std::string why = schedule::WhyNotEligible(spec, worker->offer, floor);
+    if (why.empty()) why = WhyPutAside(*worker);
     views.push_back({name, why.empty(), why.empty() ? "" : absl::StrCat(name, " ", why, ".")});
   }
   std::sort(views.begin(), views.end(),

@@ -113,6 +113,7 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
     case LeaseState::kQueued: {
       const std::vector<int64_t> tiles = lease.WantedTiles();
       PreferOthers(lease);
+      NoteTrouble(worker);
       worker.lapses_in_row++;
       worker.next_single = true;
       lease.overdue = true;
@@ -122,6 +123,7 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
                         " offered to others."));
       TakeBackLease(lease, "The lease was not started in time.");
       ReturnQueued(worker);
+      ReviewStanding(worker, nullptr);
       return;
     }
     case LeaseState::kPreparing:
@@ -167,6 +169,7 @@ void Scheduler::Impl::Lapse(Lease& lease) {
   const absl::Duration elapsed = now_ - lease.clock;
   lease.state = LeaseState::kLapsed;
   lease.overdue = true;
+  NoteTrouble(worker);
   worker.lapses_in_row++;
   worker.next_single = true;
   if (lease.started.has_value() && lease.job != nullptr && !lease.earlier.has_value()) {
@@ -190,6 +193,7 @@ void Scheduler::Impl::Lapse(Lease& lease) {
     WaitForReturn(lease);
   }
   Touch(worker);
+  ReviewStanding(worker, nullptr);
   if (Planted(PlantedBug::kLapseIsFailure) && told) {
     ChargeWorker(lease.job, worker);
     ChargeTile(*lease.job, worker, wanted.front(), "a lapse");
@@ -211,9 +215,10 @@ void Scheduler::Impl::PreparationStalled(Lease& lease) {
        absl::StrCat("Worker ", worker.name, " failed ", TileList(tiles), ": ", text, "."));
   if (tiles.size() == 1) {
     ChargeTile(job, worker, tiles.front(), text);
-    return;
+  } else {
+    for (int64_t tile : tiles) job.tiles.MutableTrouble(tile).alone = true;
   }
-  for (int64_t tile : tiles) job.tiles.MutableTrouble(tile).alone = true;
+  ReviewStanding(worker, &job);
 }
 
 void Scheduler::Impl::ReturnQueued(Worker& worker) {

@@ -34,7 +34,7 @@ int Scheduler::Impl::LiveLeases(const Worker& worker) const {
 void Scheduler::Impl::UpdateIdle(Worker& worker) {
   const bool overdue = std::any_of(worker.leases.begin(), worker.leases.end(),
                                    [](const Lease* lease) { return lease->overdue; });
-  const bool idle = worker.state == WorkerState::kConnected && !overdue &&
+  const bool idle = worker.state == WorkerState::kConnected && !worker.put_aside() && !overdue &&
                     !worker.canary.has_value() && LiveLeases(worker) == 0;
   if (idle == worker.idle) return;
   worker.idle = idle;
@@ -46,7 +46,10 @@ void Scheduler::Impl::UpdateIdle(Worker& worker) {
 }
 
 void Scheduler::Impl::Dispatch() {
-  for (Worker* worker : awake_) UpdateIdle(*worker);
+  for (Worker* worker : awake_) {
+    UpdateIdle(*worker);
+    TellDrained(*worker);
+  }
   if (results_held_) {
     for (Worker* worker : awake_) worker->awake = false;
     awake_.clear();
@@ -133,18 +136,19 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
                                        .tile_seconds = tile_seconds,
                                        .executed_batch = job.spec.executed_batch,
                                        .free_credit = schedule::FreeCredit(credit),
-                                       .single = worker.next_single},
+                                       .single = worker.next_single || worker.on_probation()},
                                       options_);
   if (prefetch && count > 0) {
     const double unaccepted = static_cast<double>(job.spec.tile_count - job.tiles.accepted());
     const double sum = job.stage->speed_sum;
-    schedule::PrefetchQuery query{.ready = job.tiles.ready(),
-                                  .idle_slots = IdleSlots(job),
-                                  .tile_seconds = tile_seconds,
-                                  .remaining = std::nullopt,
-                                  .held = worker.held_tiles,
-                                  .share = 0,
-                                  .recovering = worker.lapses_in_row > 0 || worker.next_single};
+    schedule::PrefetchQuery query{
+        .ready = job.tiles.ready(),
+        .idle_slots = IdleSlots(job),
+        .tile_seconds = tile_seconds,
+        .remaining = std::nullopt,
+        .held = worker.held_tiles,
+        .share = 0,
+        .recovering = worker.lapses_in_row > 0 || worker.next_single || worker.on_probation()};
     if (sum > 0 && tile_seconds.has_value()) {
       query.remaining = absl::Seconds(unaccepted / sum);
       query.share = unaccepted * at->second.tiles_per_second / sum;

@@ -34,15 +34,17 @@ void Scheduler::Impl::On(const TileFailed& event) {
     return;
   }
   const schedule::FailureCharge charge = schedule::ChargeFor(event.cause, executed);
-  if (charge.worker) ChargeWorker(job, worker);
-  if (job->tiles.state(event.tile) == TileState::kAccepted) return;
-  schedule::TileTrouble& trouble = job->tiles.MutableTrouble(event.tile);
-  if (charge.alone) trouble.alone = true;
-  if (charge.tile) {
-    ChargeTile(*job, worker, event.tile, what);
-  } else {
-    trouble.On(worker.name).uncharged++;
+  if (charge.worker) ChargeWorker(job, worker, event.cause == TileFailureCause::kBadResult);
+  if (job->tiles.state(event.tile) != TileState::kAccepted) {
+    schedule::TileTrouble& trouble = job->tiles.MutableTrouble(event.tile);
+    if (charge.alone) trouble.alone = true;
+    if (charge.tile) {
+      ChargeTile(*job, worker, event.tile, what);
+    } else {
+      trouble.On(worker.name).uncharged++;
+    }
   }
+  if (charge.worker) ReviewStanding(worker, job);
 }
 
 void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const TileFailed& event) {
@@ -94,10 +96,13 @@ void Scheduler::Impl::GiveUp(Lease& lease) {
   // A worker that does nothing but this would do it for ever.
   ChargeWorker(job, worker);
   ChargeTile(*job, worker, wanted.front(), TileFailureCauseName(TileFailureCause::kRefused));
+  ReviewStanding(worker, job);
 }
 
-void Scheduler::Impl::ChargeWorker(Job* job, Worker& worker) {
+void Scheduler::Impl::ChargeWorker(Job* job, Worker& worker, bool bad_result) {
+  NoteTrouble(worker);
   worker.charges++;
+  if (bad_result) worker.bad_results_in_row++;
   if (job != nullptr) job->worker_charges[worker.name]++;
 }
 
@@ -107,10 +112,7 @@ void Scheduler::Impl::ChargeTile(Job& job, Worker& worker, int64_t tile, const s
   WorkerTrouble& on_worker = trouble.On(worker.name);
   on_worker.charged++;
   on_worker.last = what;
-  const int64_t eligible =
-      std::count_if(job.candidates.begin(), job.candidates.end(),
-                    [&](const auto& entry) { return MayGrant(job, *entry.second); });
-  if (!schedule::IsPoison(trouble.charged(), trouble.charged_workers(), eligible)) return;
+  if (!schedule::IsPoison(trouble.charged(), trouble.charged_workers(), PoisonJury(job))) return;
   std::vector<std::string> workers;
   for (const WorkerTrouble& t : trouble.workers) {
     if (t.charged == 1) workers.push_back(t.worker);
@@ -121,14 +123,23 @@ void Scheduler::Impl::ChargeTile(Job& job, Worker& worker, int64_t tile, const s
                    ") failed ", trouble.charged(), " times, on ", schedule::JoinAnd(workers),
                    "; the last cause was ", what, ".");
   Tell(&job, "tile_poisoned", tile, worker.name, sentence);
+  Acquit(job, trouble);
   EndJob(job, absl::FailedPreconditionError(sentence));
+}
+
+void Scheduler::Impl::Acquit(Job& job, const schedule::TileTrouble& trouble) {
+  for (const WorkerTrouble& t : trouble.workers) {
+    if (t.charged == 0) continue;
+    int& charges = job.worker_charges[t.worker];
+    charges = std::max(0, charges - t.charged);
+    if (Worker* worker = FindWorker(t.worker); worker != nullptr) worker->bad_results_in_row = 0;
+  }
 }
 
 void Scheduler::Impl::Crash(Lease& lease, bool alone) {
   Job* job = lease.job;
   Worker& worker = *lease.worker;
   if (job == nullptr || lease.wanted == 0) return;
-  job->worker_charges[worker.name]++;
   const std::vector<int64_t> tiles = lease.WantedTiles();
   Tell(job, "worker_crashed", tiles.front(), worker.name,
        absl::StrCat("Worker ", worker.name, " restarted while it ran lease ", lease.sequence,

@@ -120,9 +120,46 @@ class Scheduler::Impl {
   void On(const WorkerDrained& event);
   void On(const WorkerResumed& event);
   void On(const BlocklistCleared& event);
+  // Says so once, when a draining worker holds nothing any more.
+  void TellDrained(Worker& worker);
+  // Nothing is held against anybody in this job any more: charges and blocklist.
+  void ForgiveWorkers(Job& job);
   // Why this worker is no candidate for the job, for its offer or its standing; a predicate that
   // follows its name ("is drained"). Empty if it is one.
   std::string WhyNotCandidate(const Job& job, const Worker& worker) const;
+  // The part of it that concerns every job.
+  std::string WhyPutAside(const Worker& worker) const;
+  // Whether the worker's numeric class does not stand in the way, as far as is known.
+  bool Helps(const Job& job, const Worker& worker) const;
+  // Whether another candidate in good standing, with nothing overdue, helps the job.
+  bool HasGoodOther(const Job& job, const Worker& worker) const;
+  // Whether some active job has nobody else in good standing: then it is not put aside.
+  bool IsNeeded(const Worker& worker) const;
+  // A lapse or a charged failure, before it is counted: what lies before a long good run is
+  // forgotten.
+  void NoteTrouble(Worker& worker);
+  void Forgive(Worker& worker);
+  // After it was counted; `job` is whose failure it was, null for a lapse.
+  void ReviewStanding(Worker& worker, Job* job);
+  void MaybeBlocklist(Job& job, Worker& worker);
+  void Quarantine(Worker& worker, schedule::QuarantineCause cause, bool refuse_results);
+  // The worker is on probation from now on: a candidate again, for one tile at a time.
+  void OnQuarantineOver(Worker& worker);
+  // It computed a tile in time.
+  void GoodTile(Worker& worker);
+  void LiftQuarantine(Worker& worker);
+  // If no connected worker can compute the job, readmits the best of those put aside for their
+  // conduct.
+  void KeepSomebody(Job& job);
+  // Takes back what the worker has not begun, or, `at_once`, everything; of `only`, or of all jobs.
+  void TakeBackUnbegun(Worker& worker, bool at_once, const Job* only = nullptr);
+  // After its standing changed.
+  void RefreshWorker(Worker& worker);
+  // A notice to every active job that the worker is a candidate of, or to none.
+  void TellItsJobs(const Worker& worker, const std::string& kind, const std::string& text);
+  // Connected eligible workers, those put aside for their conduct included, up to the number that
+  // matters for poison: otherwise a bad worker could, by getting others blocklisted, judge alone.
+  int64_t PoisonJury(const Job& job) const;
 
   // ---- scheduler_pressure.cc: what the memory of the coordinator allows
   void On(const JobBudget& event);
@@ -188,7 +225,8 @@ class Scheduler::Impl {
   // Takes the whole lease back: its tiles are ready again, the worker is told. `text` is what the
   // worker reads.
   void TakeBackLease(Lease& lease, const std::string& text);
-  void TakeBackTile(Lease& lease, int64_t tile, const std::string& text);
+  // The same of some of its wanted tiles; they need not be the last ones.
+  void TakeBackTiles(Lease& lease, const std::vector<int64_t>& tiles, const std::string& text);
   // After a lease stopped being live: its wanted tiles without another live attempt become ready.
   // Returns them.
   std::vector<int64_t> OfferTiles(Lease& lease);
@@ -230,10 +268,13 @@ class Scheduler::Impl {
   void OutOfMemory(Job& job, Worker& worker, int64_t tile, const TileFailed& event);
   // The worker dropped the lease though nobody asked for it: a refusal of its first tile.
   void GiveUp(Lease& lease);
-  void ChargeWorker(Job* job, Worker& worker);
+  // Counts it; ReviewStanding draws the consequences once the tile was judged as well.
+  void ChargeWorker(Job* job, Worker& worker, bool bad_result = false);
   // One more charged failure; ends the job if the tile is poison. `what` is a noun phrase: "a model
   // error: …".
   void ChargeTile(Job& job, Worker& worker, int64_t tile, const std::string& what);
+  // The tile is to blame: what its failures charged to workers in this job counts no more.
+  void Acquit(Job& job, const schedule::TileTrouble& trouble);
   // The worker's process died over this lease; `alone`: with no other open tile anywhere.
   void Crash(Lease& lease, bool alone);
 
@@ -280,6 +321,7 @@ class Scheduler::Impl {
   absl::flat_hash_map<std::string, std::unique_ptr<Worker>> workers_;
   absl::btree_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
   absl::btree_map<uint64_t, Worker*> idle_;          // Invariant: workers with `idle` set.
+  absl::btree_map<uint64_t, Worker*> put_aside_;     // Invariant: workers with quarantined().
   absl::btree_map<uint64_t, std::unique_ptr<Lease>>
       leases_;                                 // by sequence; all that have not ended
   absl::btree_map<LeaseKey, Lease*> adopted_;  // Invariant: those of `leases_` with `earlier` set

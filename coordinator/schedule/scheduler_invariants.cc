@@ -72,8 +72,19 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
           return Broken(name, ": has work queued behind an overdue lease");
       }
     }
-    const bool is_idle = worker.state == WorkerState::kConnected && !overdue &&
-                         !worker.canary.has_value() && live == 0;
+    if (worker.quarantined() != put_aside_.contains(worker.id) ||
+        worker.quarantined() !=
+            (deadlines_.At({TimerKind::kQuarantine, worker.id}) != Instant::Never())) {
+      return Broken(name, ": a quarantine is listed and timed");
+    }
+    if (worker.put_aside() && worker.state == WorkerState::kConnected) {
+      for (const Lease* lease : worker.leases) {
+        if (lease->live() && !lease->started.has_value())
+          return Broken(name, ": is put aside and has work queued");
+      }
+    }
+    const bool is_idle = worker.state == WorkerState::kConnected && !worker.put_aside() &&
+                         !overdue && !worker.canary.has_value() && live == 0;
     if (worker.idle != is_idle || idle_.contains(worker.id) != is_idle)
       return Broken(name, ": idle index is wrong");
     idle += is_idle;
@@ -152,10 +163,15 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
     for (const auto& [worker, tiles] : job.tiles_by_worker) accepted += tiles;
     if (accepted != job.tiles.accepted())
       return Broken(name, ": accepted tiles differ from their workers' sum");
+    const bool hope = HasHope(job);
     for (const auto& [worker_name, worker] : workers_) {
       const bool eligible = worker->connected() && WhyNotCandidate(job, *worker).empty();
       if (eligible != job.candidates.contains(worker->id))
         return Broken(name, ": candidates are wrong");
+      if (worker->connected() && !eligible && !worker->draining && !hope && Helps(job, *worker) &&
+          schedule::WhyNotEligible(job.spec, worker->offer, job.stage->memory_floor).empty()) {
+        return Broken(name, ": its last eligible worker, ", worker_name, ", is put aside");
+      }
     }
     if (job.first_grant.has_value() && job.promise == Promise::kUndecided)
       return Broken(name, ": granted undecided");

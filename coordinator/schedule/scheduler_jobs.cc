@@ -156,7 +156,10 @@ void Scheduler::Impl::ForgetStages() {
 
 void Scheduler::Impl::RefreshCandidate(Job& job, Worker& worker) {
   const bool eligible = worker.connected() && WhyNotCandidate(job, worker).empty();
-  if (eligible == job.candidates.contains(worker.id)) return;
+  if (eligible == job.candidates.contains(worker.id)) {
+    if (worker.quarantined() || job.blocklist.contains(worker.name)) KeepSomebody(job);
+    return;
+  }
   if (eligible) {
     job.candidates[worker.id] = &worker;
   } else {
@@ -175,6 +178,7 @@ void Scheduler::Impl::CandidatesChanged(Job& job) {
   } else {
     WatchClassHolders(job);
   }
+  KeepSomebody(job);
   if (HasHope(job)) {
     deadlines_.Clear(grace);
     job.waiting_told = false;
@@ -196,13 +200,8 @@ void Scheduler::Impl::CandidatesChanged(Job& job) {
 }
 
 bool Scheduler::Impl::HasHope(const Job& job) const {
-  if (!job.spec.prove_class) return !job.candidates.empty();
-  return std::any_of(job.candidates.begin(), job.candidates.end(), [&](const auto& entry) {
-    const Worker& worker = *entry.second;
-    const std::string& numeric_class = ClassOf(*job.stage, worker);
-    if (numeric_class.empty()) return !CanaryFailed(*job.stage, worker);
-    return job.numeric_class.empty() || job.numeric_class == numeric_class;
-  });
+  return std::any_of(job.candidates.begin(), job.candidates.end(),
+                     [&](const auto& entry) { return Helps(job, *entry.second); });
 }
 
 void Scheduler::Impl::OnWorkerGrace(Job& job) {

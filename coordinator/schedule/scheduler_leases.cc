@@ -111,19 +111,28 @@ void Scheduler::Impl::TakeBackLease(Lease& lease, const std::string& text) {
   Touch(worker);
 }
 
-void Scheduler::Impl::TakeBackTile(Lease& lease, int64_t tile, const std::string& text) {
-  const int64_t position = lease.Find(tile);
-  assert(position >= 0 && lease.marks[position] == TileMark::kWanted);
-  if (lease.wanted == 1) {
+void Scheduler::Impl::TakeBackTiles(Lease& lease, const std::vector<int64_t>& tiles,
+                                    const std::string& text) {
+  if (lease.wanted == static_cast<int64_t>(tiles.size())) {
     TakeBackLease(lease, text);
     return;
   }
-  GiveBack(lease, 1);
-  lease.marks[position] = TileMark::kUnwanted;
-  lease.wanted--;
-  lease.job->tiles.RemoveAttempt(tile, lease.sequence);
+  GiveBack(lease, static_cast<int64_t>(tiles.size()));
+  schedule::TileTable& table = lease.job->tiles;
+  for (int64_t tile : tiles) {
+    const int64_t position = lease.Find(tile);
+    assert(position >= 0 && lease.marks[position] == TileMark::kWanted);
+    lease.marks[position] = TileMark::kUnwanted;
+    lease.wanted--;
+    table.RemoveAttempt(tile, lease.sequence);
+    if (table.state(tile) == TileState::kLeased && !HasLiveAttempt(*lease.job, tile)) {
+      table.MarkReturned(tile);
+      wake_idle_ = true;
+    }
+  }
+  UpdateReady(*lease.job);
   if (lease.worker->connected()) {
-    out_.take_backs.push_back({lease.worker->name, KeyOf(lease), {tile}, text});
+    out_.take_backs.push_back({lease.worker->name, KeyOf(lease), tiles, text});
     lease.take_backs_open++;
   }
 }

@@ -48,12 +48,14 @@ void Scheduler::Impl::On(const ResultArrived& event) {
                         " is refused: ", verdict.text));
       break;
   }
+  if (open && verdict.verdict != Verdict::kRefused && !lease->overdue) GoodTile(*worker);
   const bool wanted = open && lease->marks[position] == TileMark::kWanted;
   if (open) SettleTile(*lease, position);
   if (verdict.verdict == Verdict::kRefused && wanted) {
     // A worker that answers its own lease with something else would do so for ever.
-    ChargeWorker(job, *worker);
+    ChargeWorker(job, *worker, true);
     ChargeTile(*job, *worker, event.tile, absl::StrCat("a refused result (", verdict.reason, ")"));
+    ReviewStanding(*worker, job);
   }
   if (verdict.verdict == Verdict::kAccepted && job->active() && job->tiles.open() == 0) {
     EndJob(*job, absl::OkStatus());
@@ -89,6 +91,11 @@ VerdictOn Scheduler::Impl::Judge(const ResultArrived& event, Job* job, const Wor
                                                " tiles, none is number ", event.tile, "."));
   }
   if (!job->active()) return {Verdict::kDuplicate, "", "The job has ended."};
+  if (worker != nullptr && worker->quarantine.has_value() && worker->quarantine->refuse_results &&
+      (event.lease.epoch != epoch_ || event.lease.sequence <= worker->quarantine->last_lease)) {
+    return refuse("WORKER_QUARANTINED",
+                  absl::StrCat("Worker ", event.worker, " is quarantined for bad results."));
+  }
   std::string foreign = ClassMismatch(*job, event, worker, numeric_class);
   if (!foreign.empty()) return refuse("CLASS_MISMATCH", std::move(foreign));
   if (job->tiles.state(event.tile) == TileState::kAccepted &&
@@ -124,7 +131,8 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   const schedule::TileTable::Attempts attempts = job.tiles.attempts(event.tile);
   for (uint64_t sequence : attempts) {
     Lease& other = *FindLease(sequence);
-    if (&other != lease) TakeBackTile(other, event.tile, "Another worker's result was accepted.");
+    if (&other != lease)
+      TakeBackTiles(other, {event.tile}, "Another worker's result was accepted.");
   }
 }
 

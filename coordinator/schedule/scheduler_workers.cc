@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/planted.h"
@@ -96,6 +97,9 @@ void Scheduler::Impl::OnForget(Worker& worker) {
   const std::vector<Lease*> leases = worker.leases;
   for (Lease* lease : leases) EndLease(*lease);
   for (Stage* stage : worker.stages) stage->workers.erase(worker.id);
+  worker.stages.clear();
+  if (worker.draining) return;  // the user's word holds until it is taken back
+  LiftQuarantine(worker);
   std::erase(awake_, &worker);
   idle_.erase(worker.id);
   worker_by_id_.erase(worker.id);
@@ -119,10 +123,11 @@ void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
   worker.canary_jobs.clear();
   for (Stage* stage : worker.stages) SetSpeed(*stage, worker, stage->workers[worker.id], false);
 
-  std::map<uint64_t, std::vector<int64_t>> offered;  // by job
+  std::map<uint64_t, std::vector<int64_t>> offered;  // by job of which it held something
   const std::vector<Lease*> leases = worker.leases;
   for (Lease* lease : leases) {
     lease->take_back_sent = false;
+    if (lease->job != nullptr) offered[lease->job->id];
     const LeaseState was = lease->state;
     if (lease->live()) {
       // An attempt that ran may have finished: its result stays welcome, and a sync may bring the
@@ -168,19 +173,30 @@ void Scheduler::Impl::EndIncarnation(Worker& worker) {
       open += lease->open;
     }
   }
+  std::set<uint64_t> jobs;  // ids, so that each is charged once
+  for (Lease* lease : ran) {
+    if (lease->job != nullptr) jobs.insert(lease->job->id);
+  }
   if (!ran.empty()) {
-    ChargeWorker(nullptr, worker);
+    NoteTrouble(worker);
+    worker.charges++;
     worker.next_single = true;
   }
+  for (uint64_t id : jobs) FindJob(id)->worker_charges[worker.name]++;
   for (Lease* lease : ran) Crash(*lease, open == 1);
   // A poisoned tile may have ended a job above; its leases stay until here.
   for (Lease* lease : leases) EndLease(*lease);
+  for (uint64_t id : jobs) {
+    if (Job* job = FindJob(id); job != nullptr) ReviewStanding(worker, job);
+  }
+  if (!ran.empty()) ReviewStanding(worker, nullptr);
 }
 
 void Scheduler::Impl::SetSpeed(Stage& stage, Worker& worker, StageWorker& at, bool connected) {
-  const double speed = connected && worker.connected() && at.seconds.measured()
-                           ? 1 / absl::ToDoubleSeconds(at.seconds.Mean())
-                           : 0;
+  const double speed =
+      connected && worker.connected() && !worker.put_aside() && at.seconds.measured()
+          ? 1 / absl::ToDoubleSeconds(at.seconds.Mean())
+          : 0;
   const double relative = speed > 0 ? schedule::RelativeSpeed(worker.offer.probe_flops) : 0;
   stage.measured_workers += (speed > 0) - (at.tiles_per_second > 0);
   stage.speed_sum += speed - at.tiles_per_second;
@@ -235,6 +251,8 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
       (Planted(PlantedBug::kCreditsAreIncrements) ? worker->offer.credit_tiles : 0);
   worker->offer.credit_bytes = event.credit_bytes;
   ApplyCredits(*worker);
+  // What it began to prepare before it was put aside comes back with it.
+  if (worker->put_aside()) TakeBackUnbegun(*worker, false);
   ArmHead(*worker);
   Touch(*worker);
   if (changed) {

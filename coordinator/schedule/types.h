@@ -129,10 +129,19 @@ struct SchedulerOptions {
   absl::Duration class_grace = absl::Seconds(60);
   // A worker that left is forgotten (its measured speeds, its unfinished attempts) after this long.
   absl::Duration worker_memory = absl::Hours(1);
-  // Three lapses in a row, or as many charged failures on two jobs, put a worker aside for this
-  // long; each time again doubles it, up to the maximum.
+  // What puts a worker aside for all jobs: so many lapses in a row, results refused or failed by
+  // the checks in a row, or jobs that it was blocklisted for.
+  int quarantine_lapses = 3;
+  int quarantine_bad_results = 3;
+  int quarantine_blocklistings = 2;
+  // For how long; each time again doubles it, up to the maximum. Then one tile at a time, until one
+  // is computed in time.
   absl::Duration quarantine_min = absl::Seconds(30);
   absl::Duration quarantine_max = absl::Minutes(5);
+  // After so much time and so many tiles without a lapse or a charged failure, a worker's charges
+  // and earlier quarantines count no more.
+  absl::Duration good_run = absl::Minutes(10);
+  int64_t good_run_tiles = 10;
   // Charged failures of a worker on one job after which it gets no more tiles of that job.
   int blocklist_charges = 3;
   // After a restart nothing is granted until the workers known before have synced, at most so long.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/schedule/standing.h"
 #include "coordinator/schedule/types.h"
 #include "proto/base/instant.h"
 
@@ -62,15 +63,28 @@ struct Worker {
   int64_t accepted_tiles = 0;
   int lapses_in_row = 0;
   bool next_single = false;  // its next lease is one tile
-  int charges = 0;           // failures
+  int charges = 0;           // failures since it was last forgiven
 
   bool recorded = false;  // Invariant: the records say that it is connected.
 
-  bool idle = false;  // Invariant: connected, nothing live, nothing overdue, no canary; then listed
-                      // in the idle index.
+  // Its standing, of the name as well; survives reconnects, not a restart of the coordinator.
+  bool draining = false;      // the user wants it to end; until he resumes it
+  bool drained_told = false;  // that it holds nothing any more
+  std::optional<Quarantine> quarantine;
+  int quarantines = 0;    // since it was last forgiven
+  int blocklistings = 0;  // since its last quarantine, or since it was forgiven
+  int bad_results_in_row = 0;
+  std::optional<Instant> last_trouble;  // or the end of its last quarantine
+  int64_t good_tiles = 0;               // computed in time since then
+
+  bool idle = false;   // Invariant: connected, not put aside, nothing live, nothing overdue, no
+                       // canary; then listed in the idle index.
   bool awake = false;  // Invariant: listed to be looked at before the event ends.
 
   bool connected() const { return state != WorkerState::kGone; }
+  bool quarantined() const { return quarantine.has_value() && !quarantine->probing; }
+  bool on_probation() const { return quarantine.has_value() && quarantine->probing; }
+  bool put_aside() const { return draining || quarantined(); }
 };
 
 }  // namespace tilewright::schedule
