@@ -26,6 +26,7 @@ enum class TimerKind : uint8_t {
   kWorkerGrace,   // of a job without an eligible worker
   kClassGrace,    // of a job whose presumed class has no holder
   kProof,         // of a job that waits for canaries
+  kMaxDuration,   // of a job that must have ended
   kRestored,      // of a restarted coordinator: what it took over is to be told
   kRestartGrace,  // of a restarted coordinator: it has waited long enough for its workers
 };

@@ -46,6 +46,11 @@ void ReadyIndex::SetReady(JobAccount& job, bool ready) {
 
 void ReadyIndex::SetWeight(JobAccount& job, double weight) {
   if (job.ready) job.tenant->ready.erase(RankOf(job));
+  if (!job.tenant->ready.empty()) {
+    // What it received beyond the least served one weighs as much as what it will receive.
+    const absl::Duration level = job.tenant->ready.begin()->second->time;
+    if (job.time > level) job.time = level + (job.time - level) * (job.weight / weight);
+  }
   job.weight = weight;
   if (job.ready) job.tenant->ready.emplace(RankOf(job), &job);
 }
@@ -69,13 +74,15 @@ void ReadyIndex::Charge(JobAccount& job, const TileCharge& charge, int64_t tiles
 
 void ReadyIndex::GiveBack(JobAccount& job, const TileCharge& charge, int64_t tiles) {
   job.work -= charge.work * tiles;
-  Move(job, job.tenant->time - charge.tenant_time * tiles, job.time - charge.job_time * tiles);
+  const TileCharge now = ChargeOf(job, charge.work);  // its weight may have changed
+  Move(job, job.tenant->time - now.tenant_time * tiles, job.time - now.job_time * tiles);
 }
 
 void ReadyIndex::Correct(JobAccount& job, const TileCharge& charged, const TileCharge& actual) {
   job.work += actual.work - charged.work;
-  Move(job, job.tenant->time + (actual.tenant_time - charged.tenant_time),
-       job.time + (actual.job_time - charged.job_time));
+  const TileCharge now = ChargeOf(job, charged.work);
+  Move(job, job.tenant->time + (actual.tenant_time - now.tenant_time),
+       job.time + (actual.job_time - now.job_time));
 }
 
 void ReadyIndex::Move(JobAccount& job, absl::Duration tenant_time, absl::Duration job_time) {

@@ -49,7 +49,7 @@ struct JobAccount {
   absl::Duration work = absl::ZeroDuration();  // charged and not given back
 };
 
-// What one tile was charged, so that exactly this can be given back.
+// What one tile costs: its work, and the same at the present share and weight.
 struct TileCharge {
   absl::Duration work = absl::ZeroDuration();
   absl::Duration tenant_time = absl::ZeroDuration();
@@ -61,6 +61,8 @@ class ReadyIndex {
   // A job or tenant that was idle comes in level with the least served of the others: it has saved
   // up nothing. What it received more than they did stands until they have caught up.
   void SetReady(JobAccount& job, bool ready);
+  // Its lead over the least served job of the tenant is kept as work, so that a job whose weight is
+  // raised does not first pay for what it got at the lower one.
   void SetWeight(JobAccount& job, double weight);
 
   // Of `work` reference seconds, at the present share and weight.

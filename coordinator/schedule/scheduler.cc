@@ -32,6 +32,9 @@ std::vector<MatchView> Scheduler::Match(const JobSpec& job) const { return impl_
 absl::Status Scheduler::Admit(const JobSpec& job, absl::Duration* retry_after) const {
   return impl_->Admit(job, retry_after);
 }
+absl::Status Scheduler::AdmitPriority(const std::string& job, int priority) const {
+  return impl_->AdmitPriority(job, priority);
+}
 absl::Status Scheduler::CheckInvariants() const { return impl_->CheckInvariants(); }
 
 Decisions Scheduler::Impl::Handle(const Event& event, Instant now) {
@@ -73,6 +76,9 @@ void Scheduler::Impl::Fire(Timer timer) {
       TurnTolerant(*FindJob(timer.id), std::nullopt, "",
                    absl::StrCat("no worker of its environment was connected for ",
                                 schedule::SecondsText(options_.class_grace)));
+      return;
+    case TimerKind::kMaxDuration:
+      OnMaxDuration(*FindJob(timer.id));
       return;
     case TimerKind::kProof: {
       Job& job = *FindJob(timer.id);
@@ -140,6 +146,11 @@ std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name, Instant
   JobView view;
   view.tiles_done = job->tiles.accepted();
   view.tiles_leased = job->tiles.leased();
+  view.failed_tiles.assign(job->tiles.failed().begin(), job->tiles.failed().end());
+  view.holes.assign(job->tiles.holes().begin(), job->tiles.holes().end());
+  view.paused = job->paused;
+  view.tenant = job->spec.tenant;
+  view.priority = job->priority;
   view.attempts = job->attempts;
   view.promise = job->promise;
   view.numeric_classes = job->classes;
@@ -148,9 +159,8 @@ std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name, Instant
   view.last_accept = job->last_accept;
   if (!job->active()) {
     view.remaining = absl::ZeroDuration();
-  } else if (job->stage->speed_sum > 0) {
-    view.remaining = absl::Seconds(static_cast<double>(job->spec.tile_count - view.tiles_done) /
-                                   job->stage->speed_sum);
+  } else if (!job->paused) {
+    view.remaining = Remaining(*job);
   }
   return view;
 }

@@ -88,9 +88,14 @@ class Scheduler {
   std::vector<MatchView> Match(const JobSpec& job) const;
 
   // Whether the tenant's quota has room for the job: RESOURCE_EXHAUSTED with a sentence and, in
-  // `retry_after`, when to ask again; INVALID_ARGUMENT for a priority or limit that is none.
-  // JobSubmitted does not ask; the shell does, in the same breath.
+  // `retry_after`, when to ask again (zero: waiting does not help); INVALID_ARGUMENT for a
+  // priority, size or limit that is none. JobSubmitted does not ask; the shell does, in the same
+  // breath.
   absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
+
+  // Whether JobPriority may be sent: NOT_FOUND for a job that is unknown or ended, otherwise as
+  // Admit. Sent all the same, it goes no higher than the tenant may.
+  absl::Status AdmitPriority(const std::string& job, int priority) const;
 
   // Asserts every invariant: each tile in exactly one state, counters equal sums, next_deadline not
   // in the past; for tests. INTERNAL names the first that is broken.

@@ -61,7 +61,7 @@ bool Scheduler::Impl::OccupiedByCanary(Worker& worker) {
   if (worker.canary.has_value()) return true;
   while (!worker.canary_jobs.empty()) {
     Job* job = FindJob(worker.canary_jobs.front());
-    if (job != nullptr && job->candidates.contains(worker.id) &&
+    if (job != nullptr && !job->paused && job->candidates.contains(worker.id) &&
         ClassOf(*job->stage, worker).empty() && !CanaryFailed(*job->stage, worker)) {
       if (!worker.leases.empty()) return true;  // after what it holds
       worker.canary_jobs.pop_front();

@@ -35,7 +35,7 @@ void Scheduler::Impl::On(const TileFailed& event) {
   }
   const schedule::FailureCharge charge = schedule::ChargeFor(event.cause, executed);
   if (charge.worker) ChargeWorker(job, worker, event.cause == TileFailureCause::kBadResult);
-  if (job->tiles.state(event.tile) != TileState::kAccepted) {
+  if (!job->tiles.closed(event.tile)) {
     schedule::TileTrouble& trouble = job->tiles.MutableTrouble(event.tile);
     if (charge.alone) trouble.alone = true;
     if (charge.tile) {
@@ -107,7 +107,7 @@ void Scheduler::Impl::ChargeWorker(Job* job, Worker& worker, bool bad_result) {
 }
 
 void Scheduler::Impl::ChargeTile(Job& job, Worker& worker, int64_t tile, const std::string& what) {
-  if (!job.active() || job.tiles.state(tile) == TileState::kAccepted) return;
+  if (!job.active() || job.tiles.closed(tile)) return;
   schedule::TileTrouble& trouble = job.tiles.MutableTrouble(tile);
   WorkerTrouble& on_worker = trouble.On(worker.name);
   on_worker.charged++;
@@ -124,7 +124,17 @@ void Scheduler::Impl::ChargeTile(Job& job, Worker& worker, int64_t tile, const s
                    "; the last cause was ", what, ".");
   Tell(&job, "tile_poisoned", tile, worker.name, sentence);
   Acquit(job, trouble);
-  EndJob(job, absl::FailedPreconditionError(sentence));
+  switch (job.spec.on_failed_tile) {
+    case OnFailedTile::kFail:
+      EndJob(job, absl::FailedPreconditionError(sentence));
+      return;
+    case OnFailedTile::kWait:
+      ParkTile(job, tile);
+      return;
+    case OnFailedTile::kHole:
+      LeaveOut(job, tile);
+      return;
+  }
 }
 
 void Scheduler::Impl::Acquit(Job& job, const schedule::TileTrouble& trouble) {

@@ -51,6 +51,7 @@ class Scheduler::Impl {
   std::vector<MatchView> Match(const JobSpec& spec) const;
   // scheduler_operations.cc
   absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
+  absl::Status AdmitPriority(const std::string& job, int priority) const;
   // scheduler_invariants.cc
   absl::Status CheckInvariants() const;
 
@@ -91,6 +92,10 @@ class Scheduler::Impl {
   // Enters the job among the active ones; nothing is ready yet.
   Job& OpenJob(const JobSpec& spec);
   void EndJob(Job& job, absl::Status status);
+  // Ends it if nothing is left to do.
+  void EndIfDone(Job& job);
+  // Estimate; absent while unknown, or while only the user can make it go on.
+  std::optional<absl::Duration> Remaining(const Job& job) const;
   // Keeps the index of jobs with ready tiles; after every change of a tile's state.
   void UpdateReady(Job& job);
   Stage& StageFor(const JobSpec& spec);
@@ -115,6 +120,16 @@ class Scheduler::Impl {
   void On(const JobPriority& event);
   void On(const FailedTilesRetried& event);
   void On(const HolesAccepted& event);
+  void OnMaxDuration(Job& job);
+  // The tile is poison and waits for a decision.
+  void ParkTile(Job& job, int64_t tile);
+  // The tile is left out; the job ends if that was all.
+  void LeaveOut(Job& job, int64_t tile);
+  // Takes back what is still open of a tile that nobody wants any more.
+  void TakeBackAttempts(Job& job, int64_t tile, const std::string& text);
+  const TenantQuota& QuotaOf(const std::string& tenant) const;
+  // Until the tenant's open work is done, if it had all of its workers for itself.
+  std::optional<absl::Duration> Remaining(const Tenant& tenant) const;
 
   // ---- scheduler_standing.cc: whether a worker is to be trusted with work
   void On(const WorkerDrained& event);

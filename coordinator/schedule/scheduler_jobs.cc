@@ -61,6 +61,8 @@ Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec) {
                  .job = &job,
                  .weight = schedule::WeightOf(spec.priority)};
   active_jobs_[job.id] = &job;
+  if (spec.max_duration.has_value())
+    deadlines_.Set({TimerKind::kMaxDuration, job.id}, now_ + *spec.max_duration);
   return job;
 }
 
@@ -74,7 +76,8 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   job.state = JobState::kEnded;
   active_jobs_.erase(job.id);
   job.stage->active_jobs--;
-  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof}) {
+  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
+                         TimerKind::kMaxDuration}) {
     deadlines_.Clear({kind, job.id});
   }
   const std::string why = status.ok() ? absl::StrCat(job.spec.name, " is done.")
@@ -100,6 +103,16 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   out_.job_ends.push_back({job.spec.name, std::move(status)});
 }
 
+void Scheduler::Impl::EndIfDone(Job& job) {
+  if (job.active() && job.tiles.open() == 0) EndJob(job, absl::OkStatus());
+}
+
+std::optional<absl::Duration> Scheduler::Impl::Remaining(const Job& job) const {
+  const int64_t moving = job.tiles.open() - static_cast<int64_t>(job.tiles.failed().size());
+  if (moving == 0 || job.stage->speed_sum <= 0) return std::nullopt;
+  return absl::Seconds(static_cast<double>(moving) / job.stage->speed_sum);
+}
+
 void Scheduler::Impl::UpdateReady(Job& job) { ready_.SetReady(job.account, job.servable()); }
 
 Scheduler::Impl::Tenant& Scheduler::Impl::TenantFor(const std::string& name) {
@@ -107,8 +120,7 @@ Scheduler::Impl::Tenant& Scheduler::Impl::TenantFor(const std::string& name) {
   if (tenant != nullptr) return *tenant;
   tenant = std::make_unique<Tenant>();
   tenant->name = name;
-  auto quota = options_.quotas.find(name);
-  tenant->quota = quota == options_.quotas.end() ? options_.default_quota : quota->second;
+  tenant->quota = QuotaOf(name);
   tenant->account.id = ++last_tenant_;
   tenant->account.share = tenant->quota.share;
   Tenant& made = *tenant;
@@ -172,6 +184,10 @@ void Scheduler::Impl::RefreshCandidate(Job& job, Worker& worker) {
 
 void Scheduler::Impl::CandidatesChanged(Job& job) {
   const Timer grace{TimerKind::kWorkerGrace, job.id};
+  if (job.paused) {  // it waits for nobody; the rest is caught up on when it is resumed
+    KeepSomebody(job);
+    return;
+  }
   if (job.spec.prove_class) {
     WantCanaries(job);
     MaybeChooseClass(job);

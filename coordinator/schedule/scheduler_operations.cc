@@ -1,17 +1,155 @@
 // What users do to jobs: pause, resume, priority, decisions on failed tiles; quotas.
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/schedule/job_order.h"
+#include "coordinator/schedule/quota.h"
 #include "coordinator/schedule/scheduler_impl.h"
+#include "coordinator/schedule/sentences.h"
 
 namespace tilewright {
 
-void Scheduler::Impl::On(const JobPaused& /*event*/) {}
-void Scheduler::Impl::On(const JobResumed& /*event*/) {}
-void Scheduler::Impl::On(const JobPriority& /*event*/) {}
-void Scheduler::Impl::On(const FailedTilesRetried& /*event*/) {}
-void Scheduler::Impl::On(const HolesAccepted& /*event*/) {}
+using schedule::SecondsText;
+using schedule::TimerKind;
 
-absl::Status Scheduler::Impl::Admit(const JobSpec& /*job*/, absl::Duration* /*retry_after*/) const {
-  return absl::OkStatus();
+void Scheduler::Impl::On(const JobPaused& event) {
+  Job* job = FindJob(event.job);
+  if (job == nullptr || !job->active() || job->paused) return;
+  job->paused = true;
+  job->waiting_told = false;
+  UpdateReady(*job);
+  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof}) {
+    deadlines_.Clear({kind, job->id});
+  }
+  out_.records.push_back({.kind = Record::Kind::kJobPaused, .job = job->spec.name});
+  Tell(job, "job_paused", std::nullopt, "", absl::StrCat(job->spec.name, " is paused."));
+  for (const auto& [sequence, lease] : leases_) {
+    if (lease->job == job && lease->live() && !lease->started.has_value())
+      TakeBackLease(*lease, absl::StrCat(job->spec.name, " is paused."));
+  }
+  wake_idle_ = true;
+}
+
+void Scheduler::Impl::On(const JobResumed& event) {
+  Job* job = FindJob(event.job);
+  if (job == nullptr || !job->active() || !job->paused) return;
+  job->paused = false;
+  UpdateReady(*job);
+  out_.records.push_back({.kind = Record::Kind::kJobResumed, .job = job->spec.name});
+  Tell(job, "job_resumed", std::nullopt, "", absl::StrCat(job->spec.name, " is resumed."));
+  wake_idle_ = true;
+  CandidatesChanged(*job);
+}
+
+void Scheduler::Impl::On(const JobPriority& event) {
+  Job* job = FindJob(event.job);
+  if (job == nullptr || !job->active()) return;
+  const int most = std::clamp(job->tenant->quota.priority_max, kPriorityMin, kPriorityMax);
+  const int priority = std::clamp(event.priority, kPriorityMin, most);
+  if (priority == job->priority) return;
+  job->priority = priority;
+  ready_.SetWeight(job->account, schedule::WeightOf(priority));
+  out_.records.push_back(
+      {.kind = Record::Kind::kJobPriority, .job = job->spec.name, .number = priority});
+  Tell(job, "priority_changed", std::nullopt, "",
+       absl::StrCat(job->spec.name, " has priority ", priority, " now."));
+}
+
+void Scheduler::Impl::On(const FailedTilesRetried& event) {
+  Job* job = FindJob(event.job);
+  if (job == nullptr || !job->active() || job->tiles.failed().empty()) return;
+  const std::vector<int64_t> tiles(job->tiles.failed().begin(), job->tiles.failed().end());
+  for (int64_t tile : tiles) {
+    job->tiles.MarkRetried(tile);
+    out_.records.push_back(
+        {.kind = Record::Kind::kTileRetried, .job = job->spec.name, .number = tile});
+  }
+  Tell(job, "tile_retried", tiles.front(), "",
+       absl::StrCat(job->spec.name, " tries ", schedule::TileList(tiles),
+                    " again, with nothing held against anybody."));
+  UpdateReady(*job);
+  ForgiveWorkers(*job);
+  wake_idle_ = true;
+}
+
+void Scheduler::Impl::On(const HolesAccepted& event) {
+  Job* job = FindJob(event.job);
+  if (job == nullptr || !job->active()) return;
+  const std::vector<int64_t> tiles(job->tiles.failed().begin(), job->tiles.failed().end());
+  for (int64_t tile : tiles) LeaveOut(*job, tile);
+}
+
+void Scheduler::Impl::ParkTile(Job& job, int64_t tile) {
+  job.tiles.MarkFailed(tile);
+  UpdateReady(job);
+  out_.records.push_back({.kind = Record::Kind::kTileFailed, .job = job.spec.name, .number = tile});
+  Tell(&job, "tile_needs_decision", tile, "",
+       absl::StrCat("Tile ", tile, " of ", job.spec.name,
+                    " waits for a decision: retry it, accept a hole, or cancel the job."));
+  TakeBackAttempts(job, tile, "The tile waits for a decision.");
+}
+
+void Scheduler::Impl::LeaveOut(Job& job, int64_t tile) {
+  job.tiles.MarkHole(tile);
+  job.tenant->open_bytes -= job.spec.output_bytes;
+  UpdateReady(job);
+  out_.records.push_back({.kind = Record::Kind::kTileHole, .job = job.spec.name, .number = tile});
+  out_.holes.push_back({job.spec.name, tile});
+  Tell(&job, "hole_accepted", tile, "",
+       absl::StrCat("Tile ", tile, " of ", job.spec.name, " is left out of the picture."));
+  TakeBackAttempts(job, tile, "The tile is left out.");
+  EndIfDone(job);
+}
+
+void Scheduler::Impl::TakeBackAttempts(Job& job, int64_t tile, const std::string& text) {
+  wake_idle_ = true;  // the wavefront may have moved
+  const schedule::TileTable::Attempts attempts = job.tiles.attempts(tile);
+  for (uint64_t sequence : attempts) TakeBackTiles(*FindLease(sequence), {tile}, text);
+}
+
+void Scheduler::Impl::OnMaxDuration(Job& job) {
+  EndJob(job, absl::DeadlineExceededError(absl::StrCat(
+                  job.spec.name, " did not end within ", SecondsText(*job.spec.max_duration),
+                  " of its submission: ", job.tiles.accepted(), " of ", job.spec.tile_count,
+                  " tiles were done.")));
+}
+
+const TenantQuota& Scheduler::Impl::QuotaOf(const std::string& tenant) const {
+  auto quota = options_.quotas.find(tenant);
+  return quota == options_.quotas.end() ? options_.default_quota : quota->second;
+}
+
+std::optional<absl::Duration> Scheduler::Impl::Remaining(const Tenant& tenant) const {
+  std::optional<absl::Duration> sum;
+  for (const auto& [id, job] : active_jobs_) {
+    if (job->tenant != &tenant || job->paused) continue;
+    const std::optional<absl::Duration> remaining = Remaining(*job);
+    if (remaining.has_value()) sum = sum.value_or(absl::ZeroDuration()) + *remaining;
+  }
+  return sum;
+}
+
+absl::Status Scheduler::Impl::Admit(const JobSpec& job, absl::Duration* retry_after) const {
+  *retry_after = absl::ZeroDuration();
+  auto tenant = tenants_.find(job.tenant);
+  schedule::QuotaUse use;
+  if (tenant != tenants_.end()) {
+    use.open_jobs = tenant->second->open_jobs;
+    use.open_bytes = tenant->second->open_bytes;
+  }
+  absl::Status status = schedule::CheckQuota(job, QuotaOf(job.tenant), use);
+  if (!absl::IsResourceExhausted(status) || tenant == tenants_.end()) return status;
+  if (schedule::FitsEmptyQuota(job, QuotaOf(job.tenant)))
+    *retry_after = schedule::RetryAfter(Remaining(*tenant->second));
+  return status;
+}
+
+absl::Status Scheduler::Impl::AdmitPriority(const std::string& name, int priority) const {
+  const Job* job = FindJob(name);
+  if (job == nullptr || !job->active())
+    return absl::NotFoundError(absl::StrCat("There is no running job ", name, "."));
+  return schedule::CheckPriority(job->spec.tenant, priority, job->tenant->quota);
 }
 
 }  // namespace tilewright

@@ -45,7 +45,12 @@ void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
   job.tiles_by_worker.insert(from.tiles_by_worker.begin(), from.tiles_by_worker.end());
   job.classes = from.classes;
   for (int64_t tile : from.accepted) job.tiles.MarkAccepted(tile);
-  job.tenant->open_bytes -= from.spec.output_bytes * job.tiles.accepted();
+  for (int64_t tile : from.holes) job.tiles.MarkHole(tile);
+  for (int64_t tile : from.failed) job.tiles.MarkFailed(tile);
+  job.tenant->open_bytes -= from.spec.output_bytes * (from.spec.tile_count - job.tiles.open());
+  job.priority = from.priority;
+  job.account.weight = schedule::WeightOf(from.priority);
+  job.paused = from.paused;
   UpdateReady(job);
 }
 
@@ -67,7 +72,7 @@ void Scheduler::Impl::TellRestored() {
          absl::StrCat(job->spec.name,
                       " goes on after a restart of the coordinator: ", job->tiles.accepted(),
                       " of ", job->spec.tile_count, " tiles are done", wait, "."));
-    if (job->tiles.accepted() == job->spec.tile_count) EndJob(*job, absl::OkStatus());
+    EndIfDone(*job);
   }
   if (!WaitsForWorkers()) EndWait();
 }
@@ -112,6 +117,8 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
       job->promise == Promise::kUndecided) {
     return false;
   }
+  if (job->paused && (held.state == HeldState::kQueued || held.state == HeldState::kPreparing))
+    return false;
   if (job->promise == Promise::kStrict && !job->spec.prove_class &&
       worker.offer.environment_key != job->numeric_class) {
     return false;

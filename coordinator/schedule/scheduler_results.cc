@@ -57,9 +57,7 @@ void Scheduler::Impl::On(const ResultArrived& event) {
     ChargeTile(*job, *worker, event.tile, absl::StrCat("a refused result (", verdict.reason, ")"));
     ReviewStanding(*worker, job);
   }
-  if (verdict.verdict == Verdict::kAccepted && job->active() && job->tiles.open() == 0) {
-    EndJob(*job, absl::OkStatus());
-  }
+  if (verdict.verdict == Verdict::kAccepted) EndIfDone(*job);
   out_.verdict = std::move(verdict);
 }
 
@@ -102,6 +100,8 @@ VerdictOn Scheduler::Impl::Judge(const ResultArrived& event, Job* job, const Wor
       !Planted(PlantedBug::kNoAcceptedCheck)) {
     return {Verdict::kDuplicate, "", "Another result of the tile was accepted before."};
   }
+  if (job->tiles.state(event.tile) == TileState::kHole)
+    return {Verdict::kDuplicate, "", "The tile was left out of the picture before."};
   return {Verdict::kAccepted, "", "Accepted."};
 }
 

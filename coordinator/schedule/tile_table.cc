@@ -50,8 +50,7 @@ int64_t TileTable::NextFresh() {
 }
 
 int64_t TileTable::LowestOpen() {
-  while (lowest_open_ < count() && tiles_[lowest_open_].state == TileState::kAccepted)
-    ++lowest_open_;
+  while (lowest_open_ < count() && closed(lowest_open_)) ++lowest_open_;
   return lowest_open_;
 }
 
@@ -73,12 +72,53 @@ void TileTable::MarkReturned(int64_t tile) {
 void TileTable::MarkAccepted(int64_t tile) {
   TileState& state = tiles_[tile].state;
   if (Planted(PlantedBug::kNoAcceptedCheck) && state == TileState::kAccepted) return;
-  assert(state != TileState::kAccepted);
-  if (state == TileState::kReturned) returned_.erase(tile);
-  if (state == TileState::kLeased) --leased_;
+  assert(state != TileState::kAccepted && state != TileState::kHole);
+  Leave(tile);
   state = TileState::kAccepted;
   ++accepted_;
   if (!troubles_.empty()) troubles_.erase(tile);
+}
+
+void TileTable::MarkHole(int64_t tile) {
+  assert(tiles_[tile].state != TileState::kAccepted && tiles_[tile].state != TileState::kHole);
+  Leave(tile);
+  tiles_[tile].state = TileState::kHole;
+  holes_.insert(tile);
+  troubles_.erase(tile);
+}
+
+void TileTable::MarkFailed(int64_t tile) {
+  assert(!closed(tile));
+  Leave(tile);
+  tiles_[tile].state = TileState::kFailed;
+  failed_.insert(tile);
+}
+
+void TileTable::MarkRetried(int64_t tile) {
+  assert(tiles_[tile].state == TileState::kFailed);
+  Leave(tile);
+  tiles_[tile].state = TileState::kReturned;
+  returned_.insert(tile);
+  troubles_.erase(tile);
+  lowest_open_ = std::min(lowest_open_, tile);
+}
+
+void TileTable::Leave(int64_t tile) {
+  switch (tiles_[tile].state) {
+    case TileState::kReturned:
+      returned_.erase(tile);
+      return;
+    case TileState::kLeased:
+      --leased_;
+      return;
+    case TileState::kFailed:
+      failed_.erase(tile);
+      return;
+    case TileState::kFresh:
+    case TileState::kAccepted:
+    case TileState::kHole:
+      return;
+  }
 }
 
 const TileTrouble* TileTable::trouble(int64_t tile) const {
@@ -90,6 +130,7 @@ const TileTrouble* TileTable::trouble(int64_t tile) const {
 void TileTable::Release() {
   tiles_ = {};
   returned_.clear();
+  failed_.clear();
   troubles_.clear();
   leased_ = 0;
   cursor_ = 0;
@@ -97,8 +138,12 @@ void TileTable::Release() {
 }
 
 absl::Status TileTable::Check() const {
-  int64_t leased = 0, accepted = 0, returned = 0;
+  int64_t leased = 0, accepted = 0, returned = 0, failed = 0, holes = 0;
   for (int64_t i = 0; i < count(); ++i) {
+    if (!closed(i) && i < lowest_open_)
+      return absl::InternalError(absl::StrCat("tile ", i, " is open and was passed over"));
+    if (closed(i) && !tiles_[i].attempts.empty())
+      return absl::InternalError(absl::StrCat("tile ", i, " is closed and has an attempt"));
     switch (tiles_[i].state) {
       case TileState::kFresh:
         if (i < cursor_) return absl::InternalError(absl::StrCat("tile ", i, " was passed over"));
@@ -118,14 +163,23 @@ absl::Status TileTable::Check() const {
       case TileState::kAccepted:
         ++accepted;
         break;
+      case TileState::kFailed:
+        failed += failed_.contains(i);
+        break;
+      case TileState::kHole:
+        holes += holes_.contains(i);
+        break;
     }
   }
   if (leased != leased_ || accepted != accepted_ ||
-      returned != static_cast<int64_t>(returned_.size())) {
+      returned != static_cast<int64_t>(returned_.size()) ||
+      failed != static_cast<int64_t>(failed_.size()) ||
+      holes != static_cast<int64_t>(holes_.size())) {
     return absl::InternalError(absl::StrCat("counts of tiles differ from their states: leased ",
                                             leased_, " for ", leased, ", accepted ", accepted_,
                                             " for ", accepted, ", returned ", returned_.size(),
-                                            " for ", returned));
+                                            " for ", returned, ", failed ", failed_.size(), " for ",
+                                            failed, ", holes ", holes_.size(), " for ", holes));
   }
   return absl::OkStatus();
 }

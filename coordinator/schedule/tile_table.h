@@ -24,12 +24,22 @@ namespace tilewright::schedule {
 //    is gone           v   | orphan adopted   |
 //                    kReturned ---------------+
 //
-// A fresh tile is accepted too, should a result of it arrive from before.
+// A fresh tile is accepted too, should a result of it arrive from before. From any state but
+// kAccepted and kHole:
+//
+//            poison             retry
+//   (any) ----------> kFailed --------> kReturned
+//     |                 |  | a late result
+//     | left out        |  +-------------------> kAccepted
+//     v                 | left out
+//   kHole <-------------+
 enum class TileState : uint8_t {
   kFresh,     // ready; never granted
   kReturned,  // ready again; lapsed or orphaned attempts at it may still be open
   kLeased,    // at least one live lease wants it
   kAccepted,  // done, for good
+  kFailed,    // poison; waits for the user's decision, no attempt is open
+  kHole,      // left out, for good; no attempt is open
 };
 
 // What went wrong with a tile on one worker.
@@ -58,11 +68,16 @@ class TileTable {
   explicit TileTable(int64_t count);
 
   int64_t count() const { return static_cast<int64_t>(tiles_.size()); }
-  int64_t ready() const { return count() - leased_ - accepted_; }
+  int64_t ready() const { return open() - leased_ - static_cast<int64_t>(failed_.size()); }
   int64_t leased() const { return leased_; }
   int64_t accepted() const { return accepted_; }
   // Neither accepted nor left out.
-  int64_t open() const { return count() - accepted_; }
+  int64_t open() const { return count() - accepted_ - static_cast<int64_t>(holes_.size()); }
+  const absl::btree_set<int64_t>& failed() const { return failed_; }
+  // Known after Release as well.
+  const absl::btree_set<int64_t>& holes() const { return holes_; }
+  // Nothing is wanted of it now: accepted, failed or left out.
+  bool closed(int64_t tile) const { return tiles_[tile].state >= TileState::kAccepted; }
   TileState state(int64_t tile) const { return tiles_[tile].state; }
 
   // Open attempts, live or not.
@@ -74,12 +89,17 @@ class TileTable {
   const absl::btree_set<int64_t>& returned() const { return returned_; }
   // The lowest fresh tile; count() if there is none.
   int64_t NextFresh();
-  // The lowest tile that is still to be done; count() if there is none.
+  // The lowest tile that is still to be done, one that waits for a decision apart; count() if there
+  // is none.
   int64_t LowestOpen();
 
   void MarkLeased(int64_t tile);    // Requires a ready tile.
   void MarkReturned(int64_t tile);  // Requires kLeased.
-  void MarkAccepted(int64_t tile);  // Requires anything but kAccepted. Forgets the tile's trouble.
+  // These require anything but kAccepted and kHole, and forget the tile's trouble.
+  void MarkAccepted(int64_t tile);
+  void MarkHole(int64_t tile);
+  void MarkFailed(int64_t tile);   // The same, and not kFailed; the trouble stays.
+  void MarkRetried(int64_t tile);  // Requires kFailed. Forgets the tile's trouble.
 
   // Null if nothing went wrong with the tile.
   const TileTrouble* trouble(int64_t tile) const;
@@ -97,7 +117,12 @@ class TileTable {
   };
 
   std::vector<Tile> tiles_;
+  // Takes the tile out of the index of its state.
+  void Leave(int64_t tile);
+
   absl::btree_set<int64_t> returned_;  // Invariant: exactly the tiles in kReturned.
+  absl::btree_set<int64_t> failed_;    // Invariant: exactly the tiles in kFailed.
+  absl::btree_set<int64_t> holes_;     // Invariant: exactly the tiles in kHole.
   int64_t cursor_ = 0;                 // Invariant: no tile below it is fresh.
   int64_t lowest_open_ = 0;            // Invariant: every tile below it is done.
   int64_t leased_ = 0;                 // Invariant: tiles in kLeased.

@@ -132,7 +132,6 @@ TEST(ReadyIndex, TakesBackExactlyWhatWasCharged) {
   JobAccount& job = cluster.Job(tenant, WeightOf(-3));
   const TileCharge charge = ReadyIndex::ChargeOf(job, absl::Seconds(0.1));
   cluster.index.Charge(job, charge, 7);
-  cluster.index.SetWeight(job, WeightOf(4));
   cluster.index.GiveBack(job, charge, 7);
   EXPECT_EQ(job.time, absl::ZeroDuration());
   EXPECT_EQ(tenant.time, absl::ZeroDuration());
@@ -144,6 +143,21 @@ TEST(ReadyIndex, TakesBackExactlyWhatWasCharged) {
   EXPECT_EQ(job.work, absl::Seconds(3));
   EXPECT_EQ(job.time, actual.job_time);
   EXPECT_EQ(tenant.time, actual.tenant_time);
+}
+
+TEST(ReadyIndex, DoesNotLetAJobPayForTheTimeBeforeItsWeightWasRaised) {
+  Cluster cluster;
+  TenantAccount& tenant = cluster.Tenant(1);
+  JobAccount& low = cluster.Job(tenant, WeightOf(-5));
+  cluster.Job(tenant, WeightOf(0));
+  EXPECT_EQ(cluster.Serve(33, 0), (Served{{1, 1}, {2, 32}}));
+  const TileCharge charge = ReadyIndex::ChargeOf(low, absl::Seconds(1));
+  cluster.index.Charge(low, charge, 1);
+  cluster.index.SetWeight(low, WeightOf(0));
+  EXPECT_EQ(cluster.Serve(10, 0), (Served{{1, 5}, {2, 5}}));
+  // One that is given back counts at the present weight as well.
+  cluster.index.GiveBack(low, charge, 1);
+  EXPECT_EQ(cluster.Serve(9, 0), (Served{{1, 5}, {2, 4}}));
 }
 
 TEST(ReadyIndex, BoundsWhatAJobCatchesUpThatNobodyCouldServe) {

@@ -85,12 +85,47 @@ TEST(TileTable, TakesReturnedTilesBeforeFreshOnes) {
   tiles.MarkReturned(1);
   EXPECT_EQ(tiles.ready(), 3);
   EXPECT_EQ(*tiles.returned().begin(), 1);
+  tiles.RemoveAttempt(1, 2);
   tiles.MarkAccepted(1);
   tiles.MarkAccepted(2);  // never granted
   EXPECT_EQ(tiles.NextFresh(), 3);
   EXPECT_EQ(tiles.accepted(), 2);
   EXPECT_EQ(tiles.leased(), 1);
   EXPECT_TRUE(tiles.Check().ok()) << tiles.Check();
+}
+
+TEST(TileTable, ParksFailedTilesAndLeavesHolesOut) {
+  TileTable tiles(4);
+  tiles.MarkAccepted(0);
+  EXPECT_EQ(tiles.LowestOpen(), 1);
+  tiles.MutableTrouble(1).On("w1").charged = 3;
+  tiles.MarkFailed(1);  // never granted
+  EXPECT_NE(tiles.trouble(1), nullptr);
+  EXPECT_EQ(tiles.NextFresh(), 2);
+  EXPECT_EQ(tiles.LowestOpen(), 2) << "what waits for a decision keeps nobody waiting";
+  EXPECT_EQ(tiles.ready(), 2);
+  EXPECT_EQ(tiles.open(), 3);
+  EXPECT_TRUE(tiles.Check().ok()) << tiles.Check();
+
+  tiles.MarkRetried(1);
+  EXPECT_EQ(tiles.trouble(1), nullptr);
+  EXPECT_EQ(*tiles.returned().begin(), 1);
+  EXPECT_EQ(tiles.LowestOpen(), 1);
+  EXPECT_TRUE(tiles.Check().ok()) << tiles.Check();
+
+  tiles.MarkFailed(1);
+  tiles.MarkHole(1);
+  tiles.MarkHole(2);
+  EXPECT_TRUE(tiles.failed().empty());
+  EXPECT_EQ(tiles.open(), 1);
+  EXPECT_EQ(tiles.ready(), 1);
+  tiles.MarkFailed(3);
+  tiles.MarkAccepted(3);  // a late result
+  EXPECT_EQ(tiles.open(), 0);
+  EXPECT_EQ(tiles.accepted(), 2);
+  EXPECT_TRUE(tiles.Check().ok()) << tiles.Check();
+  tiles.Release();
+  EXPECT_EQ(tiles.holes().size(), 2u) << "the result names them";
 }
 
 TEST(TileTable, SeesALeasedTileWithoutALease) {

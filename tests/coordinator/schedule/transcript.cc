@@ -100,6 +100,7 @@ class Story {
       options_.lease_work = command.Time(command.Text("lease_work", "1500ms"));
       options_.class_grace = command.Time(command.Text("class_grace", "60s"));
       options_.lease_tiles_max = static_cast<int>(command.Number("lease_tiles_max", 1024));
+      for (const std::string& quota : command.All("quota")) Quota(command, quota);
     } else if (verb == "at" || verb == "after") {
       out = Advance(command);
     } else if (verb == "restart") {
@@ -111,6 +112,12 @@ class Story {
                 : absl::StrCat("  at ", absl::FormatDuration(next.since_start()), "\n");
     } else if (verb == "view") {
       out = View(command);
+    } else if (verb == "admit") {
+      absl::Duration retry_after;
+      const absl::Status status = scheduler().Admit(Spec(command), &retry_after);
+      out = absl::StrCat("  ", status.ok() ? "OK" : status.ToString(), "\n");
+      if (retry_after > absl::ZeroDuration())
+        absl::StrAppend(&out, "  ask again in ", absl::FormatDuration(retry_after), "\n");
     } else if (verb == "match") {
       for (const MatchView& match : scheduler().Match(Spec(command))) {
         absl::StrAppend(&out, "  ", match.worker,
@@ -175,10 +182,39 @@ class Story {
         absl::StrCat("  done ", view->tiles_done, ", leased ", view->tiles_leased, ", attempts ",
                      view->attempts, ", ", kPromises[static_cast<int>(view->promise)], ", classes ",
                      absl::StrJoin(view->numeric_classes, " "), "\n");
+    if (view->paused) out += "  paused\n";
+    if (view->priority != 0) absl::StrAppend(&out, "  priority ", view->priority, "\n");
+    if (!view->failed_tiles.empty())
+      absl::StrAppend(&out, "  failed ", absl::StrJoin(view->failed_tiles, " "), "\n");
+    if (!view->holes.empty())
+      absl::StrAppend(&out, "  holes ", absl::StrJoin(view->holes, " "), "\n");
     for (const auto& [worker, tiles] : view->tiles_by_worker) {
       absl::StrAppend(&out, "  ", worker, " did ", tiles, "\n");
     }
     return out;
+  }
+
+  // tenant:share=2:jobs=3:bytes=N:priority=N
+  void Quota(Command& command, const std::string& text) {
+    const std::vector<std::string> parts = absl::StrSplit(text, ':');
+    TenantQuota& quota = options_.quotas[parts[0]];
+    for (size_t i = 1; i < parts.size(); ++i) {
+      const std::pair<std::string, std::string> limit =
+          absl::StrSplit(parts[i], absl::MaxSplits('=', 1));
+      int64_t value = 0;
+      if (!absl::SimpleAtoi(limit.second, &value)) command.Fail(limit.second + " is no number");
+      if (limit.first == "share") {
+        quota.share = static_cast<double>(value);
+      } else if (limit.first == "jobs") {
+        quota.open_jobs_max = static_cast<int>(value);
+      } else if (limit.first == "bytes") {
+        quota.open_bytes_max = value;
+      } else if (limit.first == "priority") {
+        quota.priority_max = static_cast<int>(value);
+      } else {
+        command.Fail(absl::StrCat("there is no limit '", limit.first, "'"));
+      }
+    }
   }
 
   JobSpec Spec(Command& command) {
@@ -196,6 +232,18 @@ class Story {
     spec.input_bytes = static_cast<int64_t>(command.Number("input", 0));
     spec.output_bytes = static_cast<int64_t>(command.Number("output", 0));
     spec.tiles_ahead = static_cast<int64_t>(command.Number("ahead", 0));
+    spec.tenant = command.Text("tenant", "default");
+    spec.priority = static_cast<int>(command.Number("priority", 0));
+    const std::string failed = command.Text("failed", "fail");
+    if (failed == "wait") {
+      spec.on_failed_tile = OnFailedTile::kWait;
+    } else if (failed == "hole") {
+      spec.on_failed_tile = OnFailedTile::kHole;
+    } else if (failed != "fail") {
+      command.Fail("a failed tile means fail, wait or hole");
+    }
+    if (!command.All("within").empty())
+      spec.max_duration = command.Time(command.Text("within", ""));
     spec.tile_timeout = command.Time(command.Text("timeout", "1h"));
     return spec;
   }
@@ -203,6 +251,12 @@ class Story {
   std::optional<Event> Parse(Command& command) {
     const std::string& verb = command.verb();
     if (verb == "submit") return JobSubmitted{Spec(command)};
+    if (verb == "pause") return JobPaused{command.Word(1)};
+    if (verb == "resume") return JobResumed{command.Word(1)};
+    if (verb == "priority")
+      return JobPriority{command.Word(1), static_cast<int>(command.Number("to", 0))};
+    if (verb == "retry") return FailedTilesRetried{command.Word(1)};
+    if (verb == "accept_holes") return HolesAccepted{command.Word(1)};
     if (verb == "stop") return JobStopped{command.Word(1), "The user cancelled it."};
     if (verb == "join") {
       WorkerJoined joined;
@@ -410,6 +464,9 @@ std::string Describe(const Decisions& decisions) {
   for (const std::string& job : decisions.job_starts) absl::StrAppend(&out, "  ", job, " starts\n");
   for (const Notice& notice : decisions.notices) {
     absl::StrAppend(&out, "  ", notice.kind, ": ", notice.text, "\n");
+  }
+  for (const Hole& hole : decisions.holes) {
+    absl::StrAppend(&out, "  hole in ", hole.job, ": tile ", hole.tile, "\n");
   }
   for (const JobEnd& end : decisions.job_ends) {
     absl::StrAppend(&out, "  ", end.job, " ends: ", end.status.ok() ? "OK" : end.status.ToString(),
