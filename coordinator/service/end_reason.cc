@@ -18,7 +18,8 @@ absl::Status WithEndReason(const JobEnd& end, const Decisions& decisions) {
 
 absl::Status Refused(const absl::Status& status, absl::Duration retry_after) {
   if (!absl::IsResourceExhausted(status)) return WithReason(status, "BAD_REQUEST");
-  return WithRetryAfter(WithReason(status, "QUOTA_EXCEEDED"), retry_after);
+  const absl::Status refused = WithReason(status, "QUOTA_EXCEEDED");
+  return retry_after > absl::ZeroDuration() ? WithRetryAfter(refused, retry_after) : refused;
 }
 
 }  // namespace tilewright

@@ -14,7 +14,8 @@ namespace tilewright {
 // is what the end came with. OK and CANCELLED stay as they are.
 absl::Status WithEndReason(const JobEnd& end, const Decisions& decisions);
 
-// A submission that Scheduler::Admit refused: QUOTA_EXCEEDED with RetryInfo, or BAD_REQUEST.
+// A submission that Scheduler::Admit refused: QUOTA_EXCEEDED, with RetryInfo unless
+// `retry_after` is zero: it would never fit; or BAD_REQUEST.
 absl::Status Refused(const absl::Status& status, absl::Duration retry_after);
 
 }  // namespace tilewright
