@@ -243,9 +243,10 @@ void Scheduler::Impl::KeepSomebody(Job& job) {
 }
 
 void Scheduler::Impl::TakeBackUnbegun(Worker& worker, bool at_once, const Job* only) {
-  const std::string text = worker.draining   ? "The worker is drained."
-                           : only == nullptr ? "The worker is quarantined."
-                                             : "The worker is blocklisted for the job.";
+  const std::string why = worker.draining   ? "is drained"
+                          : only == nullptr ? "is quarantined"
+                                            : "is blocklisted for the job";
+  const std::string text = absl::StrCat("The worker ", why, ".");
   const std::vector<Lease*> leases = worker.leases;
   for (Lease* lease : leases) {
     if (lease->wanted == 0 || (only != nullptr && lease->job != only)) continue;
@@ -258,7 +259,7 @@ void Scheduler::Impl::TakeBackUnbegun(Worker& worker, bool at_once, const Job* o
       back.erase(back.begin(), back.begin() + running);
     }
     Tell(lease->job, "tile_requeued", back.front(), worker.name,
-         absl::StrCat(TileList(back), " taken back from worker ", worker.name, "."));
+         absl::StrCat("Worker ", worker.name, " ", why, " and gives back ", TileList(back), "."));
     if (back.size() == wanted.size()) {
       TakeBackLease(*lease, text);
     } else {

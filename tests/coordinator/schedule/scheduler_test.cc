@@ -221,5 +221,21 @@ TEST(Scheduler, LimitsNoticesOfOneKind) {
   EXPECT_NE(last.find("Further notices of this kind are left out."), std::string::npos) << last;
 }
 
+// Its lease lapsed before its silence was noticed: the job must learn of the second as well.
+TEST(Scheduler, TellsTheJobThatAWorkerWithALapsedLeaseIsGone) {
+  Scheduler scheduler({}, 1);
+  JobSpec job = Job(1);
+  job.tile_timeout = absl::Seconds(3);
+  scheduler.Handle(Join("w1"), At(absl::ZeroDuration()));
+  scheduler.Handle(JobSubmitted{job}, At(absl::ZeroDuration()));
+  scheduler.Handle(LeaseStarted{"w1", {1, 1}}, At(absl::ZeroDuration()));
+  EXPECT_TRUE(Has(scheduler.Handle(Tick{}, At(absl::Seconds(3))), "lease_lapsed"));
+  std::string told;
+  for (const Notice& notice : scheduler.Handle(Tick{}, At(absl::Seconds(8))).notices) {
+    if (notice.kind == "worker_gone") told = notice.job;
+  }
+  EXPECT_EQ(told, "jobs/1");
+}
+
 }  // namespace
 }  // namespace tilewright

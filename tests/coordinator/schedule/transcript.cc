@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -118,6 +119,19 @@ class Story {
       out = absl::StrCat("  ", status.ok() ? "OK" : status.ToString(), "\n");
       if (retry_after > absl::ZeroDuration())
         absl::StrAppend(&out, "  ask again in ", absl::FormatDuration(retry_after), "\n");
+    } else if (verb == "workers") {
+      for (const WorkerView& worker : scheduler().ViewWorkers()) {
+        absl::StrAppend(&out, "  ", worker.name, " holds ", worker.leased_tiles, " tiles, did ",
+                        worker.accepted_tiles, worker.draining ? ", is drained" : "");
+        if (worker.quarantine.has_value()) {
+          absl::StrAppend(&out, ", is quarantined for ", absl::FormatDuration(*worker.quarantine));
+        }
+        if (!worker.blocklisted_for.empty()) {
+          absl::StrAppend(&out, ", is blocklisted for ",
+                          absl::StrJoin(worker.blocklisted_for, " "));
+        }
+        out += "\n";
+      }
     } else if (verb == "match") {
       for (const MatchView& match : scheduler().Match(Spec(command))) {
         absl::StrAppend(&out, "  ", match.worker,
@@ -252,7 +266,9 @@ class Story {
     const std::string& verb = command.verb();
     if (verb == "submit") return JobSubmitted{Spec(command)};
     if (verb == "pause") return JobPaused{command.Word(1)};
-    if (verb == "resume") return JobResumed{command.Word(1)};
+    if (verb == "resume" && absl::StrContains(command.Word(1), "/"))
+      return JobResumed{command.Word(1)};
+    if (verb == "resume") return WorkerResumed{command.Word(1)};
     if (verb == "priority")
       return JobPriority{command.Word(1), static_cast<int>(command.Number("to", 0))};
     if (verb == "retry") return FailedTilesRetried{command.Word(1)};
@@ -297,6 +313,8 @@ class Story {
       return result;
     }
     if (verb == "fail") return Failure(command);
+    if (verb == "drain") return WorkerDrained{command.Word(1), command.Flag("now")};
+    if (verb == "clear") return BlocklistCleared{command.Word(1)};
     if (verb == "canary") {
       CanaryMeasured canary;
       canary.worker = command.Word(1);
