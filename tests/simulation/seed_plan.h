@@ -48,7 +48,7 @@ struct SeedPlan {
   int fault_budget = 0;                      // faults without an accepted tile in between
   absl::Duration fault_phase;
   SchedulerOptions options;
-  uint64_t check_every = 0;             // events between two looks at all invariants; 0: by size
+  uint64_t check_every = 0;               // events between two looks at all invariants; 0: by size
   bool bug_old_epoch = false;             // planted: workers serve any epoch
   bool bug_grant_before_persist = false;  // planted: the shell sends before it persists
 

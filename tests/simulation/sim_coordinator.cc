@@ -107,7 +107,8 @@ bool SimCoordinator::Persist(const Decisions& decisions, const ResultArrived* re
       Die();
       return false;
     }
-    if (record.kind == Record::Kind::kTileAccepted) world_.Progress();
+    if (record.kind == Record::Kind::kTileAccepted) world_.Merged(record.job);
+    if (record.kind == Record::Kind::kJobEnded) world_.Ended();
     world_.trace().Line(actor_, "record", static_cast<int>(record.kind), " ", record.job, " ",
                         record.number, " ", record.value);
   }

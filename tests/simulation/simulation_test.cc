@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "gtest/gtest.h"
+#include "tests/simulation/fairness.h"
 
 namespace tilewright::simulation {
 namespace {
@@ -36,6 +37,10 @@ TEST(Simulation, TheSameSeedHappensTheSameWayTwice) {
     EXPECT_GT(first.str().size(), 1000u);
     EXPECT_TRUE(first.str() == second.str()) << "seed " << seed;
   }
+}
+
+TEST(Simulation, JobsAreServedByTheirShares) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) EXPECT_EQ(RunFairness(seed), "") << "seed " << seed;
 }
 
 TEST(Simulation, WithoutFaultsEveryJobSucceeds) {

@@ -29,7 +29,10 @@ World::World(const SeedPlan& plan, std::ostream* trace)
                        ? plan.check_every
                        : static_cast<uint64_t>(std::max<int64_t>(1, plan.tiles() / 300))),
       budget_(plan.fault_budget) {
-  for (const JobPlan& job : plan_.jobs) jobs_[job.spec.name] = &job;
+  for (const JobPlan& job : plan_.jobs) {
+    jobs_[job.spec.name] = &job;
+    units_merged_[job.spec.name] = 0;
+  }
   for (size_t i = 0; i < plan_.workers.size(); ++i) {
     workers_.push_back(std::make_unique<SimWorker>(*this, plan_.workers[i], i));
   }
@@ -245,6 +248,15 @@ void World::Crash(SimWorker& worker, absl::Duration pause) {
 void World::Granted(int64_t tiles, const JobPlan& job) {
   outcome_.tiles_granted += tiles;
   outcome_.units_granted += static_cast<double>(tiles) * job.units;
+}
+
+void World::Merged(const std::string& job) {
+  budget_ = plan_.fault_budget;
+  units_merged_[job] += FindJob(job)->units;
+}
+
+void World::Ended() {
+  if (store_.jobs_ended() == 1) outcome_.units_at_first_end = units_merged_;
 }
 
 // ---- Users.

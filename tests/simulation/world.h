@@ -34,10 +34,11 @@ struct Outcome {
   int64_t faults = 0;
   int coordinators = 0;
   uint64_t steps = 0;
-  absl::Duration time;             // simulated, until the last job ended
-  double capacity_units = 0;       // what the live devices could have done in that time
-  double destroyed_units = 0;      // done, and lost with its process
-  SimCoordinator::Cost core_cost;  // of all coordinators
+  absl::Duration time;         // simulated, until the last job ended
+  double capacity_units = 0;   // what the live devices could have done in that time
+  double destroyed_units = 0;  // done, and lost with its process
+  std::map<std::string, double> units_at_first_end;  // merged of each job when the first one ended
+  SimCoordinator::Cost core_cost;                    // of all coordinators
 };
 
 class World {
@@ -71,8 +72,9 @@ class World {
   // The worker's process dies, and another one starts after `pause` (unless it stays away).
   void Crash(SimWorker& worker, absl::Duration pause);
   void CoordinatorDied(SimCoordinator& coordinator);
-  // A tile was merged.
-  void Progress() { budget_ = plan_.fault_budget; }
+  // A tile of the job was merged, or it ended.
+  void Merged(const std::string& job);
+  void Ended();
   void Granted(int64_t tiles, const JobPlan& job);
 
  private:
@@ -111,6 +113,7 @@ class World {
   std::deque<ResultStream> results_;
   uint64_t streams_ = 0;
   uint64_t check_every_ = 1;
+  std::map<std::string, double> units_merged_;
   bool healed_ = false;
   int budget_ = 0;
   Outcome outcome_;
