@@ -24,6 +24,7 @@ SimCoordinator::SimCoordinator(World& world, uint64_t epoch, const Snapshot& sna
       epoch_(epoch),
       actor_(absl::StrCat("c", epoch)),
       scheduler_(world.plan().options, epoch, snapshot, world.now()) {
+  for (const RestoredJob& job : snapshot.jobs) generations_[job.spec.name] = job.spec.generation;
   world_.trace().Line(actor_, "begin", snapshot.jobs.size(), " jobs");
 }
 
@@ -44,12 +45,13 @@ bool SimCoordinator::Step() {
 absl::Status SimCoordinator::Submit(const JobPlan& job) {
   absl::Duration retry_after;
   if (absl::Status status = scheduler_.Admit(job.spec, &retry_after); !status.ok()) return status;
+  generations_.try_emplace(job.spec.name, job.spec.generation);
   Handle(JobSubmitted{job.spec});
-  return alive_ ? absl::OkStatus() : absl::UnavailableError("died");
+  return alive_ && !deposed_ ? absl::OkStatus() : absl::UnavailableError("died");
 }
 
 void SimCoordinator::Handle(const Event& event, ResultStream* answer_to) {
-  if (!alive_) return;
+  if (!alive_ || deposed_) return;
   const auto* result = std::get_if<ResultArrived>(&event);
   const auto begin = std::chrono::steady_clock::now();
   const Decisions decisions = scheduler_.Handle(event, world_.now());
@@ -58,7 +60,7 @@ void SimCoordinator::Handle(const Event& event, ResultStream* answer_to) {
   CheckCore(event);
   for (const Notice& notice : decisions.notices) {
     world_.trace().Line(actor_, "notice", notice.kind, ": ", notice.text);
-    world_.checks().Noticed(notice);
+    world_.Noticed(notice);
   }
   if (result != nullptr && !decisions.verdict.has_value()) {
     world_.checks().Trouble("a result got no verdict");
@@ -103,8 +105,9 @@ bool SimCoordinator::Persist(const Decisions& decisions, const ResultArrived* re
   for (const Record& record : decisions.records) {
     if (!Step()) return false;
     if (!world_.store().Persist(epoch_, record, result)) {
+      // Another one has taken over. It waits for its disk for the rest of its life.
       world_.trace().Line(actor_, "deposed");
-      Die();
+      deposed_ = true;
       return false;
     }
     if (record.kind == Record::Kind::kTileAccepted) world_.Merged(record.job);
@@ -175,8 +178,7 @@ void SimCoordinator::SendGrant(const Grant& grant) {
     return;
   }
   const JobPlan* job = world_.FindJob(grant.job);
-  session->down->Send(
-      GrantSent{grant, job, world_.store().GenerationOf(grant.job), levels_[grant.worker]});
+  session->down->Send(GrantSent{grant, job, generations_.at(grant.job), levels_[grant.worker]});
   for (size_t i = 0; i < grant.tiles.size(); i += kInputPiece) {
     const size_t end = std::min(grant.tiles.size(), i + kInputPiece);
     InputTiles inputs{grant.lease,
@@ -234,12 +236,13 @@ void SimCoordinator::OnControl(Session& session, const Event& event) {
 }
 
 void SimCoordinator::OnResult(ResultStream& stream, const ResultSent& sent) {
-  if (!alive_) return;
+  if (!alive_ || deposed_) return;
   const ResultArrived& result = sent.result;
   const JobSpec& spec = world_.FindJob(result.job)->spec;
+  const auto generation = generations_.find(result.job);
   const bool meant = result.plan_digest == spec.plan_digest &&
-                     result.model_digest == spec.model_digest &&
-                     result.generation == world_.store().GenerationOf(result.job);
+                     result.model_digest == spec.model_digest && generation != generations_.end() &&
+                     result.generation == generation->second;
   if (!meant || sent.damaged || result.numeric_class == kForeignClass) {
     world_.checks().BadResult(result.worker, result.job, result.tile);
   }

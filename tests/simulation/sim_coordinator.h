@@ -69,9 +69,11 @@ class SimCoordinator {
   const std::string actor_;  // for the trace
   Scheduler scheduler_;
   bool alive_ = true;
+  bool deposed_ = false;  // answers hellos, and nothing else
   std::optional<int> dies_in_;
   std::map<std::string, Session*> sessions_;         // by worker
   std::map<std::string, std::string> incarnations_;  // by worker, connected or not
+  std::map<std::string, uint64_t> generations_;      // of the jobs it knows
   std::map<std::string, int> levels_;                // credit, as last told
   Instant wakes_ = Instant::Never();
   uint64_t events_ = 0;

@@ -289,7 +289,7 @@ void SimWorker::OnInputs(const Session& session, const InputTiles& inputs) {
 
 void SimWorker::MatchInputs() {
   for (auto it = early_.begin(); it != early_.end();) {
-    if (it->first.epoch == epoch_ && it->first.sequence > seen_) break;  // its grant is on its way
+    if (it->first > LeaseKey{epoch_, seen_}) break;  // its grant is on its way
     const auto lease = leases_.find(it->first);
     if (lease != leases_.end()) {
       for (int64_t index : it->second) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace tilewright::simulation {
@@ -9,6 +10,7 @@ namespace {
 
 // A connection over which nothing passes for so long is closed by both ends.
 constexpr absl::Duration kKeepalive = absl::Seconds(15);
+constexpr absl::Duration kGiveUpAfter = absl::Minutes(10);
 constexpr absl::Duration kLookAfter = absl::Seconds(5);
 // After the last job everything must have been let go of within this.
 constexpr absl::Duration kQuiet = absl::Minutes(5);
@@ -255,6 +257,14 @@ void World::Merged(const std::string& job) {
   units_merged_[job] += FindJob(job)->units;
 }
 
+void World::Noticed(const Notice& notice) {
+  checks_.Noticed(notice);
+  if (notice.kind == "job_waiting" && FindJob(notice.job)->spec.prove_class &&
+      absl::StrContains(notice.text, "of memory, and a tile of this size")) {
+    hopeless_.insert(notice.job);
+  }
+}
+
 void World::Ended() {
   if (store_.jobs_ended() == 1) outcome_.units_at_first_end = units_merged_;
 }
@@ -280,6 +290,10 @@ void World::LookAfterJobs() {
     if (!view.has_value()) {
       checks_.Trouble(absl::StrCat(job.spec.name, " is lost"));
       return;
+    }
+    if (healed_ && now() > healed_at_ + kGiveUpAfter && hopeless_.contains(job.spec.name)) {
+      current_->Handle(JobStopped{job.spec.name, "Its class has too little memory."});
+      continue;
     }
     if (view->failed_tiles.empty()) continue;
     const bool retry = job.poison.empty() && chance_.Chance(0.5);

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ class World {
   void Merged(const std::string& job);
   void Ended();
   void Granted(int64_t tiles, const JobPlan& job);
+  void Noticed(const Notice& notice);
 
  private:
   SimCoordinator* Reachable(SimWorker& worker);
@@ -114,7 +116,11 @@ class World {
   uint64_t streams_ = 0;
   uint64_t check_every_ = 1;
   std::map<std::string, double> units_merged_;
+  // Jobs bound to a class whose holders have too little memory: they wait, as they must, until a
+  // user gives them up.
+  std::set<std::string> hopeless_;
   bool healed_ = false;
+  Instant healed_at_;
   int budget_ = 0;
   Outcome outcome_;
 };

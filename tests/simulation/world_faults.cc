@@ -212,6 +212,7 @@ void World::InjectUserFault(Fault fault) {
 void World::Heal() {
   if (healed_) return;
   healed_ = true;
+  healed_at_ = now();
   trace_.Line("world", "heal", store_.jobs_ended(), " jobs have ended");
   if (rival_ != nullptr) rival_->Die();
   if (current_ != nullptr) current_->LiveOn();
