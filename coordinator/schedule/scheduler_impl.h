@@ -322,7 +322,8 @@ class Scheduler::Impl {
   Decisions out_;  // of the event in hand
 
   uint64_t last_sequence_ = 0;
-  uint64_t last_canary_ = 0;
+  // Numbers of canaries are of this epoch: a worker may still answer one of the coordinator before.
+  uint64_t last_canary_ = (epoch_ - 1) << 32;
   uint64_t last_job_ = 0;
   uint64_t last_worker_ = 0;
   uint64_t last_tenant_ = 0;

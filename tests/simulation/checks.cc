@@ -27,7 +27,7 @@ void Checks::GrantTaken(const std::string& incarnation, LeaseKey lease, int64_t 
 
 void Checks::Charge(const std::string& worker, const std::string& job, int64_t tile) {
   tile_failures_[{job, tile}]++;
-  worker_failures_[worker]++;
+  worker_failures_[{worker, job}]++;
 }
 
 void Checks::Fails(const std::string& worker, const std::string& job, int64_t tile,
@@ -36,7 +36,8 @@ void Checks::Fails(const std::string& worker, const std::string& job, int64_t ti
 }
 
 void Checks::GaveUp(const std::string& worker, const Grant& grant) {
-  for (int64_t tile : grant.tiles) Charge(worker, grant.job, tile);
+  for (int64_t tile : grant.tiles) tile_failures_[{grant.job, tile}]++;
+  worker_failures_[{worker, grant.job}]++;
 }
 
 void Checks::Stalls(const std::string& worker, const Grant& grant) { GaveUp(worker, grant); }
@@ -55,10 +56,12 @@ void Checks::Noticed(const Notice& notice) {
                            " is called poison after ", failures, " failures: ", notice.text));
     }
   }
-  if (notice.kind == "worker_blocklisted" &&
-      worker_failures_[notice.worker] < options_.blocklist_charges) {
-    Trouble(absl::StrCat(notice.worker, " is blocklisted after ", worker_failures_[notice.worker],
-                         " failures: ", notice.text));
+  if (notice.kind == "worker_blocklisted") {
+    const int failures = worker_failures_[{notice.worker, notice.job}];
+    if (failures < options_.blocklist_charges) {
+      Trouble(absl::StrCat(notice.worker, " is blocklisted after ", failures,
+                           " failures: ", notice.text));
+    }
   }
 }
 

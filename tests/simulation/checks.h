@@ -55,7 +55,7 @@ class Checks {
   std::string trouble_;
   std::map<std::string, uint64_t> served_;                        // incarnation -> highest epoch
   std::map<std::pair<std::string, int64_t>, int> tile_failures_;  // (job, tile)
-  std::map<std::string, int> worker_failures_;
+  std::map<std::pair<std::string, std::string>, int> worker_failures_;  // (worker, job)
 };
 
 }  // namespace tilewright::simulation
