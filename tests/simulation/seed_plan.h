@@ -49,6 +49,7 @@ struct SeedPlan {
   absl::Duration fault_phase;
   SchedulerOptions options;
   uint64_t check_every = 0;               // events between two looks at all invariants; 0: by size
+  bool fold_records = true;               // dear for a million tiles; needed for restarts
   bool bug_old_epoch = false;             // planted: workers serve any epoch
   bool bug_grant_before_persist = false;  // planted: the shell sends before it persists
 

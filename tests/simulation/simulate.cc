@@ -5,11 +5,14 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "tests/simulation/makespan.h"
 #include "tests/simulation/simulation.h"
 
 namespace tilewright::simulation {
@@ -22,6 +25,8 @@ constexpr char kHelp[] =
     "  --faults a,b     only these faults ('none': none)\n"
     "  --off a,b        all but these\n"
     "  --trace          one line an event (README.md says what the columns are)\n"
+    "  --makespan       a table of times against the least that is possible\n"
+    "  --scale          the cost of an event with up to 10,000 workers and a million tiles\n"
     "  --plan           what the seed draws\n"
     "  --no-shrink      do not look for the faults that matter to a failure\n";
 
@@ -32,6 +37,8 @@ struct Flags {
   bool trace = false;
   bool plan = false;
   bool shrink = true;
+  bool makespan = false;
+  bool scale = false;
 };
 
 bool ParseFaults(const std::string& names, std::vector<Fault>* faults) {
@@ -75,6 +82,10 @@ bool Parse(int argc, char** argv, Flags* flags) {
       flags->trace = true;
     } else if (flag == "--plan") {
       flags->plan = true;
+    } else if (flag == "--makespan") {
+      flags->makespan = true;
+    } else if (flag == "--scale") {
+      flags->scale = true;
     } else if (flag == "--no-shrink") {
       flags->shrink = false;
     } else {
@@ -105,9 +116,40 @@ void PrintPlan(const SeedPlan& plan) {
   }
 }
 
+void PrintMakespans() {
+  std::cout << "time/bound (goal)  time/fastest alone  duplicates  pool\n";
+  for (const MakespanCase& pool : SmallPools()) {
+    const Makespan m = Measure(pool.plan);
+    std::cout << absl::StrFormat("%10.3f (%.2f)  %18.3f  %9.1f%%  %s%s\n", m.over_bound, pool.goal,
+                                 m.over_fastest_alone, m.duplicates * 100, pool.name,
+                                 m.trouble.empty() ? "" : ": " + m.trouble);
+  }
+}
+
+void PrintScale() {
+  std::cout << "workers      tiles     events  µs/event  s in the core  time/bound\n";
+  for (const auto& [workers, tiles] :
+       {std::pair{100, 10'000}, std::pair{1000, 100'000}, std::pair{10'000, 1'000'000}}) {
+    SeedPlan plan = GreatPool().plan;
+    plan.workers.resize(static_cast<size_t>(workers));
+    plan.jobs.front().spec.tile_count = tiles;
+    const Outcome outcome = RunPlan(plan);
+    std::cout << absl::StrFormat(
+        "%7d %10d %10d  %8.2f  %13.2f  %10.3f%s\n", workers, tiles, outcome.core_cost.events,
+        outcome.core_cost.seconds * 1e6 / static_cast<double>(outcome.core_cost.events),
+        outcome.core_cost.seconds,
+        outcome.capacity_units / (plan.units() + outcome.destroyed_units),
+        outcome.trouble.empty() ? "" : ": " + outcome.trouble);
+    std::cout << std::flush;
+  }
+}
+
 int Main(int argc, char** argv) {
   Flags flags;
   if (!Parse(argc, argv, &flags)) return 2;
+  if (flags.makespan) PrintMakespans();
+  if (flags.scale) PrintScale();
+  if (flags.makespan || flags.scale) return 0;
   int failed = 0;
   Outcome sum;
   int64_t jobs = 0;

@@ -35,6 +35,7 @@ World::World(const SeedPlan& plan, std::ostream* trace)
     jobs_[job.spec.name] = &job;
     units_merged_[job.spec.name] = 0;
   }
+  store_.set_fold(plan.fold_records);
   for (size_t i = 0; i < plan_.workers.size(); ++i) {
     workers_.push_back(std::make_unique<SimWorker>(*this, plan_.workers[i], i));
   }
