@@ -10,8 +10,6 @@ int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 int64_t FreeCredit(const CreditQuery& query) {
@@ -29,18 +27,18 @@ int64_t BatchSize(const BatchQuery& query, const SchedulerOptions& options) {
   if (!query.tile_seconds.has_value() || query.single) return 1;
 
   const int64_t executed = std::max(query.executed_batch, 1);
-  const int64_t workers = std::max<int64_t>(query.workers, 1);
+  const double share = static_cast<double>(query.ready) * std::clamp(query.part, 0.0, 1.0);
+  const auto ceil = [](double tiles) { return static_cast<int64_t>(std::ceil(tiles - 1e-9)); };
   const double tile_seconds = std::max(1e-9, absl::ToDoubleSeconds(*query.tile_seconds));
   const auto tiles_in = [&](absl::Duration work) {
     return static_cast<int64_t>(
         std::min<double>(absl::ToDoubleSeconds(work) / tile_seconds, options.lease_tiles_max));
   };
   const int64_t by_time = RoundUp(std::max<int64_t>(tiles_in(options.lease_work), 1), executed);
-  // Half of an equal share shrinks from grant to grant, so the last leases are single tiles. A
+  // Half of a share shrinks from grant to grant, so the last leases are single tiles. A
   // short executed batch is padded, hence whole ones as long as everybody gets one; tiles of
   // microseconds are not worth a round trip each.
-  const int64_t fair = std::max({CeilDiv(query.ready, 2 * workers),
-                                 std::min(executed, CeilDiv(query.ready, workers)),
+  const int64_t fair = std::max({ceil(share / 2), std::min(executed, ceil(share)),
                                  std::min(tiles_in(options.lease_work_min), query.ready)});
   return std::clamp<int64_t>(std::min(by_time, fair), 1, possible);
 }

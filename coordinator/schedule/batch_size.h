@@ -25,15 +25,15 @@ int64_t FreeCredit(const CreditQuery& query);
 
 struct BatchQuery {
   int64_t ready = 0;                           // tiles of the job
-  int64_t workers = 1;                         // eligible and connected
+  double part = 1;                             // of this worker in the speed of all eligible ones
   std::optional<absl::Duration> tile_seconds;  // mean of this worker; absent: not measured
   int executed_batch = 1;
   int64_t free_credit = 0;
   bool single = false;  // after a lapse or a crash
 };
 // Tiles for the next lease; 0 only if nothing is ready or no credit is free. An unmeasured worker
-// gets one tile; others lease_work of tiles, but near the end of the job no more than half of an
-// equal share, so that none hoards. Whole executed batches while there are enough tiles for
+// gets one tile; others lease_work of tiles, but near the end of the job no more than half of its
+// share by speed, so that none hoards. Whole executed batches while there are enough tiles for
 // everybody.
 int64_t BatchSize(const BatchQuery& query, const SchedulerOptions& options);
 

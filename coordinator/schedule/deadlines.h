@@ -28,6 +28,7 @@ enum class TimerKind : uint8_t {
   kProof,         // of a job that waits for canaries
   kMaxDuration,   // of a job that must have ended
   kRestored,      // of a restarted coordinator: what it took over is to be told
+  kEndGame,       // of a job with idle workers: whether they help is to be asked again
   kRestartGrace,  // of a restarted coordinator: it has waited long enough for its workers
 };
 

@@ -8,8 +8,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "coordinator/schedule/ready_index.h"
 #include "coordinator/schedule/tenant.h"
@@ -59,6 +61,14 @@ struct Job {
   bool restored = false;    // submitted to an earlier coordinator
 
   int64_t attempts = 0;
+  int64_t copies = 0;       // tiles granted a second time though the first attempt ran
+  int64_t copies_open = 0;  // Invariant: live leases with `copy` set.
+  bool tracked = false;     // its leases are ordered by expected finish, since its end is near
+  // Expected finish, as of the lease's last report, and sequence. Invariant: if tracked, all live
+  // leases.
+  absl::btree_set<std::pair<Instant, uint64_t>> finishes;
+  // Slower workers leave ready tiles to faster ones until then at most, unless one is granted.
+  std::optional<Instant> left_until;
   absl::flat_hash_map<std::string, int64_t> tiles_by_worker;
   std::set<std::string> classes;
   std::optional<Instant> first_grant;

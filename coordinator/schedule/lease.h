@@ -67,6 +67,10 @@ struct Lease {
   std::optional<Instant> head_since;  // when every lease before it had ended, not before `granted`
   std::optional<Instant> started;     // reported by the worker, or implied by a result
   Instant clock;                      // last restart of the work clock; valid if started
+  Instant busy_since;                 // since when the next tile runs; valid if started
+  absl::Duration tile_estimate;       // of its worker, as last known; zero: unknown
+  bool copy = false;                  // doubles tiles that run elsewhere; counted by its job
+  std::optional<Instant> finish;      // its place in Job::finishes
   uint64_t progress = 0;              // of the preparation
   double patience = 1;                // factor on its budgets
   bool overdue = false;  // lapsed, or not started in time: its worker gets nothing until it ends

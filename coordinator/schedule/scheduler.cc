@@ -80,6 +80,9 @@ void Scheduler::Impl::Fire(Timer timer) {
     case TimerKind::kMaxDuration:
       OnMaxDuration(*FindJob(timer.id));
       return;
+    case TimerKind::kEndGame:
+      OnEndGame(*FindJob(timer.id));
+      return;
     case TimerKind::kProof: {
       Job& job = *FindJob(timer.id);
       job.proof_over = true;
@@ -152,6 +155,7 @@ std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name, Instant
   view.tenant = job->spec.tenant;
   view.priority = job->priority;
   view.attempts = job->attempts;
+  view.copies = job->copies;
   view.promise = job->promise;
   view.numeric_classes = job->classes;
   view.tiles_by_worker.insert(job->tiles_by_worker.begin(), job->tiles_by_worker.end());

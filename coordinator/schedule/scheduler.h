@@ -31,7 +31,7 @@ struct JobView {
   bool paused = false;
   std::string tenant;
   int priority = 0;
-  int64_t copies = 0;    // attempts that doubled another one at the end of the job
+  int64_t copies = 0;  // tiles granted a second time at the end of the job, though one attempt ran
   int64_t attempts = 0;  // leases of tiles granted
   Promise promise = Promise::kUndecided;
   std::set<std::string> numeric_classes;  // of accepted tiles; environment keys where no canary ran

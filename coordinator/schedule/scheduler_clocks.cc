@@ -63,13 +63,16 @@ void Scheduler::Impl::On(const LeaseStarted& event) {
     worker->link_rate =
         worker->link_rate.has_value() ? *worker->link_rate * 0.75 + rate * 0.25 : rate;
   }
+  MeasureStart(*lease);
   Start(*lease, now_);
+  TrackFinishes(*worker);
   Touch(*worker);
 }
 
 void Scheduler::Impl::Start(Lease& lease, Instant started) {
   lease.started = started;
-  lease.clock = started;
+  lease.clock = lease.busy_since = started;
+  if (lease.job != nullptr) lease.worker->loaded = lease.job->stage;
   if (!lease.head_since.has_value()) lease.head_since = started;
   if (lease.live()) lease.state = LeaseState::kRunning;
   RestartClock(lease);
@@ -169,6 +172,7 @@ void Scheduler::Impl::Lapse(Lease& lease) {
   const absl::Duration elapsed = now_ - lease.clock;
   lease.state = LeaseState::kLapsed;
   lease.overdue = true;
+  EndCopy(lease);
   NoteTrouble(worker);
   worker.lapses_in_row++;
   worker.next_single = true;

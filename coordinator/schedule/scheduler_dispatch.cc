@@ -37,6 +37,7 @@ void Scheduler::Impl::UpdateIdle(Worker& worker) {
   const bool idle = worker.state == WorkerState::kConnected && !worker.put_aside() && !overdue &&
                     !worker.canary.has_value() && LiveLeases(worker) == 0;
   if (idle == worker.idle) return;
+  if (!idle) SetResting(worker, false);
   worker.idle = idle;
   if (idle) {
     idle_[worker.id] = &worker;
@@ -66,25 +67,28 @@ void Scheduler::Impl::Dispatch() {
     wake_idle_ = false;
   }
   if (awake_.empty()) return;
-  const uint64_t granted_before = last_sequence_;
+  granted_before_ = last_sequence_;
   // First leases before second ones: prefetching must not take a tile from an idle worker.
   for (bool prefetch : {false, true}) {
-    for (Worker* worker : awake_) {
-      if (worker->state != WorkerState::kConnected) continue;
-      if (OccupiedByCanary(*worker)) {
-        UpdateIdle(*worker);
+    // Helping may touch the worker that is helped.
+    for (size_t i = 0; i < awake_.size(); ++i) {
+      Worker& worker = *awake_[i];
+      if (worker.state != WorkerState::kConnected) continue;
+      if (OccupiedByCanary(worker)) {
+        UpdateIdle(worker);
         continue;
       }
-      if (LiveLeases(*worker) == (prefetch ? 1 : 0)) GiveLease(*worker, prefetch);
+      if (LiveLeases(worker) != (prefetch ? 1 : 0)) continue;
+      if (!GiveLease(worker, prefetch) && worker.idle) HelpToEnd(worker);
     }
   }
-  if (yield_) YieldToReturned(granted_before);
+  if (yield_) YieldToReturned();
   yield_ = false;
   for (Worker* worker : awake_) worker->awake = false;
   awake_.clear();
 }
 
-void Scheduler::Impl::YieldToReturned(uint64_t granted_before) {
+void Scheduler::Impl::YieldToReturned() {
   std::vector<Job*> jobs;  // taking back gives back, and so changes the order
   ready_.Walk([&](const schedule::JobAccount& account) {
     if (!account.job->tiles.returned().empty()) jobs.push_back(account.job);
@@ -99,7 +103,7 @@ void Scheduler::Impl::YieldToReturned(uint64_t granted_before) {
       if (last.state != LeaseState::kQueued || last.job != job) continue;
       // What was granted a moment ago is no older than the tiles that returned; and taking it back
       // would reach the worker before the grant itself.
-      if (last.sequence > granted_before) continue;
+      if (last.sequence > granted_before_) continue;
       if (last.tiles.front() < *job->tiles.returned().begin()) continue;
       returned -= last.open;
       TakeBackLease(last, "Tiles of a worker that left come first.");
@@ -132,7 +136,7 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
                                      .held_bytes = worker.held_bytes,
                                      .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
   int64_t count = schedule::BatchSize({.ready = job.tiles.ready(),
-                                       .workers = static_cast<int64_t>(job.candidates.size()),
+                                       .part = PartOf(job, tile_seconds),
                                        .tile_seconds = tile_seconds,
                                        .executed_batch = job.spec.executed_batch,
                                        .free_credit = schedule::FreeCredit(credit),
@@ -140,7 +144,7 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
                                       options_);
   if (prefetch && count > 0) {
     const double unaccepted = static_cast<double>(job.spec.tile_count - job.tiles.accepted());
-    const double sum = job.stage->speed_sum;
+    const double sum = job.stage->speeds.speed();
     schedule::PrefetchQuery query{
         .ready = job.tiles.ready(),
         .idle_slots = IdleSlots(job),
@@ -156,8 +160,27 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
     count = std::min(count, schedule::PrefetchLimit(query));
     if (count <= 0) return Given::kWait;
   }
+  if (count > 0 && LeavesToFaster(job, worker)) return Given::kNothing;
   std::vector<int64_t> tiles = TakeTiles(job, worker, count);
-  if (tiles.empty()) return Given::kNothing;
+  if (tiles.empty()) {
+    // Its wavefront may wait for a slow worker.
+    const bool helps = !prefetch && count > 0 && HelpJob(job, worker);
+    return helps ? Given::kLease : Given::kNothing;
+  }
+  GrantTiles(job, worker, std::move(tiles));
+  return Given::kLease;
+}
+
+double Scheduler::Impl::PartOf(const Job& job, std::optional<absl::Duration> tile_seconds) const {
+  const schedule::SpeedOrder& speeds = job.stage->speeds;
+  const double all = static_cast<double>(job.candidates.size());
+  if (!tile_seconds.has_value() || speeds.speed() <= 0) return 1 / std::max(all, 1.0);
+  // Those not measured yet are taken for as fast as the others on the average.
+  const double speed = speeds.speed() * std::max(1.0, all / static_cast<double>(speeds.workers()));
+  return 1 / absl::ToDoubleSeconds(*tile_seconds) / speed;
+}
+
+void Scheduler::Impl::GrantTiles(Job& job, Worker& worker, std::vector<int64_t> tiles) {
   if (job.promise == Promise::kUndecided) PresumePromise(job);
   if (job.promise == Promise::kStrict && !job.spec.prove_class &&
       worker.offer.environment_key != job.numeric_class) {
@@ -165,7 +188,6 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
                  "worker " + worker.name + " has another environment");
   }
   Grant(worker, job, std::move(tiles));
-  return Given::kLease;
 }
 
 std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, int64_t count) {
@@ -216,10 +238,11 @@ bool Scheduler::Impl::Usable(const Job& job, const Worker& worker) const {
 
 int64_t Scheduler::Impl::IdleSlots(const Job& job) const {
   // Only when few tiles are left does it matter which idle workers could take them.
-  const int64_t idle = static_cast<int64_t>(idle_.size());
+  const int64_t idle = static_cast<int64_t>(idle_.size()) - resting_;
   if (job.tiles.ready() > idle) return idle;
   return std::count_if(idle_.begin(), idle_.end(), [&](const auto& entry) {
-    return job.candidates.contains(entry.first) && MayGrant(job, *entry.second);
+    return !entry.second->resting && job.candidates.contains(entry.first) &&
+           MayGrant(job, *entry.second);
   });
 }
 

@@ -22,6 +22,7 @@ void Scheduler::Impl::On(const TileFailed& event) {
   Worker& worker = *lease->worker;
   Job* job = lease->job;
   const int executed = lease->tiles.size() == 1 ? 1 : event.batch;
+  lease->busy_since = now_;
   SettleTile(*lease, position);
   if (job == nullptr) return;
 

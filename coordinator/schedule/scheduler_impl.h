@@ -276,7 +276,8 @@ class Scheduler::Impl {
                   std::string* numeric_class) const;
   void Accept(Job& job, const ResultArrived& event, Worker* worker, const Lease* lease,
               const std::string& numeric_class);
-  void Measure(Lease& lease);
+  // The tile at `position` of the lease settled: what it says of the worker's speed.
+  void Measure(Lease& lease, int64_t position);
 
   // ---- scheduler_failures.cc
   void On(const TileFailed& event);
@@ -299,8 +300,8 @@ class Scheduler::Impl {
   void UpdateIdle(Worker& worker);
   int LiveLeases(const Worker& worker) const;
   // After a worker left: leases granted in advance make room for its tiles, which come earlier in
-  // the picture. Only leases with a number up to `granted_before`.
-  void YieldToReturned(uint64_t granted_before);
+  // the picture. Only leases granted before this event.
+  void YieldToReturned();
   // One lease for a worker without, or behind the only one it has. False if there is nothing for
   // it.
   bool GiveLease(Worker& worker, bool prefetch);
@@ -310,10 +311,49 @@ class Scheduler::Impl {
     kWait,     // nothing of any job: a later one must not overtake
   };
   Given GiveLeaseOf(Job& job, Worker& worker, bool prefetch);
+  // The part that a worker with this speed has in the speed of all candidates.
+  double PartOf(const Job& job, std::optional<absl::Duration> tile_seconds) const;
+  // Of the job's tiles, by all that is decided at a grant.
+  void GrantTiles(Job& job, Worker& worker, std::vector<int64_t> tiles);
   std::vector<int64_t> TakeTiles(Job& job, const Worker& worker, int64_t count);
   bool MayTake(const Job& job, const Worker& worker, int64_t tile) const;
   int64_t IdleSlots(const Job& job) const;
   bool Usable(const Job& job, const Worker& worker) const;
+
+  // ---- scheduler_end_game.cc: when a job ends, and who helps
+  // Seconds per tile: measured, else by its probe and what others measured, else as the others on
+  // the average; nullopt if nobody was measured.
+  std::optional<absl::Duration> TileEstimate(const Stage& stage, const Worker& worker) const;
+  // Until a lease that waits for nothing reports Started.
+  absl::Duration StartEstimate(const Stage& stage, const Worker& worker, const Stage* loaded) const;
+  // Until the lease is through once those before it are. `loaded` is the stage before it, then its.
+  absl::Duration TimeOf(const Lease& lease, const Stage** loaded) const;
+  // Until the worker has done what it holds and has begun with this stage.
+  absl::Duration FreeIn(const Worker& worker, const Stage& stage) const;
+  absl::Duration FinishIn(const Lease& lease) const;
+  // Keeps the order of leases by expected finish of jobs that are tracked.
+  void TrackFinishes(Worker& worker);
+  void Track(Job& job);
+  // Keeps the index of jobs with nothing ready.
+  void UpdateEnding(Job& job);
+  // Whether the worker had better leave the job's ready tiles to faster ones; if so it is asked
+  // again later.
+  bool LeavesToFaster(Job& job, Worker& worker);
+  // An idle worker takes unstarted tiles over from another, or copies one that runs.
+  bool HelpToEnd(Worker& worker);
+  bool HelpJob(Job& job, Worker& worker);
+  std::vector<Lease*> LatestLeases(Job& job);
+  bool TakeOver(Job& job, Worker& worker, Lease& from, absl::Duration finish);
+  bool Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish);
+  void AskAgain(Job& job, absl::Duration in);
+  void OnEndGame(Job& job);
+  // Some of the fastest idle workers are to be looked at.
+  void WakeFastest(Job& job);
+  // How long the lease waited for its start, before it starts: with or without another model.
+  void MeasureStart(Lease& lease);
+  void SetResting(Worker& worker, bool resting);
+  // The lease is no longer live, so it copies nothing.
+  void EndCopy(Lease& lease);
 
   const SchedulerOptions options_;
   const uint64_t epoch_;
@@ -344,9 +384,12 @@ class Scheduler::Impl {
   std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
   std::vector<Worker*> awake_;  // to be looked at before the event ends
   bool yield_ = false;  // a worker left: what was granted in advance makes room for its tiles
-  bool results_held_ = false;  // back-pressure
-  Instant results_freed_;      // when it ended last
-  bool wake_idle_ = false;     // tiles became ready: idle workers are to be looked at
+  bool results_held_ = false;                    // back-pressure
+  Instant results_freed_;                        // when it ended last
+  absl::btree_map<uint64_t, Job*> ending_jobs_;  // Invariant: active, not paused, nothing ready.
+  uint64_t granted_before_ = 0;  // sequence of the last lease granted before this event
+  int64_t resting_ = 0;          // Invariant: workers with `resting` set.
+  bool wake_idle_ = false;       // tiles became ready: idle workers are to be looked at
   schedule::Deadlines deadlines_;
   bool restarted_ = false;  // workers may hold leases of an earlier coordinator
   // Recorded as connected by an earlier coordinator, and have not said yet what they hold.

@@ -36,6 +36,7 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
       return Broken("the index of adopted leases is wrong");
   }
 
+  int64_t resting = 0;
   size_t leases_of_workers = 0, adopted_leases = 0, idle = 0;
   for (const auto& [name, owned] : workers_) {
     const Worker& worker = *owned;
@@ -88,11 +89,21 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
     if (worker.idle != is_idle || idle_.contains(worker.id) != is_idle)
       return Broken(name, ": idle index is wrong");
     idle += is_idle;
+    resting += worker.resting;
+    if (worker.resting && !is_idle) return Broken(name, ": rests and is not idle");
+    for (const Stage* stage : worker.stages) {
+      const StageWorker& at = stage->workers.at(worker.id);
+      const bool listed = at.speed_class != schedule::SpeedOrder::kNone;
+      if (listed != (at.tiles_per_second > 0) ||
+          (listed && !stage->speeds.classes().at(at.speed_class).workers.contains(worker.id)))
+        return Broken(name, ": order of speeds is wrong");
+    }
     if (worker.connected() !=
         (deadlines_.At({TimerKind::kLiveness, worker.id}) != Instant::Never())) {
       return Broken(name, ": liveness is watched if and only if it is connected");
     }
   }
+  if (resting != resting_) return Broken("resting workers are miscounted");
   if (leases_of_workers != leases_.size() || adopted_leases != adopted_.size() ||
       idle != idle_.size())
     return Broken("a lease or idle worker is lost");
@@ -173,6 +184,19 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
         return Broken(name, ": its last eligible worker, ", worker_name, ", is put aside");
       }
     }
+    int64_t copies = 0;
+    for (const auto& [sequence, lease] : leases_) {
+      if (lease->job != &job) continue;
+      copies += lease->copy;
+      if (lease->copy && !lease->live())
+        return Broken("lease ", sequence, " copies and is not live");
+      if (job.tracked && lease->live() &&
+          (!lease->finish.has_value() || !job.finishes.contains({*lease->finish, sequence})))
+        return Broken(name, ": lease ", sequence, " is not in the order of finishes");
+    }
+    if (copies != job.copies_open) return Broken(name, ": counts ", job.copies_open, " copies");
+    if (ending_jobs_.contains(job.id) != (!job.paused && job.tiles.ready() == 0))
+      return Broken(name, ": ending index is wrong");
     if (job.first_grant.has_value() && job.promise == Promise::kUndecided)
       return Broken(name, ": granted undecided");
   }

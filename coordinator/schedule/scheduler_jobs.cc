@@ -75,9 +75,12 @@ void Scheduler::Impl::On(const JobStopped& event) {
 void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   job.state = JobState::kEnded;
   active_jobs_.erase(job.id);
+  ending_jobs_.erase(job.id);
+  job.tracked = false;
+  job.finishes.clear();
   job.stage->active_jobs--;
   for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
-                         TimerKind::kMaxDuration}) {
+                         TimerKind::kMaxDuration, TimerKind::kEndGame}) {
     deadlines_.Clear({kind, job.id});
   }
   const std::string why = status.ok() ? absl::StrCat(job.spec.name, " is done.")
@@ -109,11 +112,14 @@ void Scheduler::Impl::EndIfDone(Job& job) {
 
 std::optional<absl::Duration> Scheduler::Impl::Remaining(const Job& job) const {
   const int64_t moving = job.tiles.open() - static_cast<int64_t>(job.tiles.failed().size());
-  if (moving == 0 || job.stage->speed_sum <= 0) return std::nullopt;
-  return absl::Seconds(static_cast<double>(moving) / job.stage->speed_sum);
+  if (moving == 0 || job.stage->speeds.speed() <= 0) return std::nullopt;
+  return absl::Seconds(static_cast<double>(moving) / job.stage->speeds.speed());
 }
 
-void Scheduler::Impl::UpdateReady(Job& job) { ready_.SetReady(job.account, job.servable()); }
+void Scheduler::Impl::UpdateReady(Job& job) {
+  UpdateEnding(job);
+  ready_.SetReady(job.account, job.servable());
+}
 
 Scheduler::Impl::Tenant& Scheduler::Impl::TenantFor(const std::string& name) {
   std::unique_ptr<Tenant>& tenant = tenants_[name];
@@ -158,6 +164,7 @@ void Scheduler::Impl::ForgetStages() {
     Stage* stage = oldest->second.get();
     for (const auto& [id, worker] : worker_by_id_) {
       std::erase(worker->stages, stage);
+      if (worker->loaded == stage) worker->loaded = nullptr;
       if (worker->late_canary.has_value() && worker->late_canary->stage == stage)
         worker->late_canary.reset();
       if (worker->canary.has_value() && worker->canary->stage == stage) ForgetCanary(*worker);

@@ -33,7 +33,7 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
   lease.granted = now_;
   lease.patience = schedule::Patience(worker.lapses_in_row);
   for (int64_t tile : tiles) {
-    job.tiles.MarkLeased(tile);
+    if (job.tiles.state(tile) != TileState::kLeased) job.tiles.MarkLeased(tile);  // else a copy
     job.tiles.AddAttempt(tile, lease.sequence);
   }
   ready_.Charge(job.account, lease.charge, lease.open);
@@ -50,8 +50,12 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
   }
   out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, tiles});
   lease.tiles = std::move(tiles);
+  lease.tile_estimate = TileEstimate(*job.stage, worker).value_or(absl::ZeroDuration());
   leases_[lease.sequence] = std::move(owned);
+  job.left_until.reset();
+  SetResting(worker, false);
   ArmHead(worker);
+  TrackFinishes(worker);
   UpdateIdle(worker);
 }
 
@@ -89,6 +93,7 @@ void Scheduler::Impl::On(const LeaseDropped& event) {
 void Scheduler::Impl::TakeBackLease(Lease& lease, const std::string& text) {
   Worker& worker = *lease.worker;
   if (lease.live()) lease.state = LeaseState::kReturning;
+  EndCopy(lease);
   GiveBack(lease, lease.wanted);
   for (size_t i = 0; i < lease.tiles.size(); ++i) {
     if (lease.marks[i] != TileMark::kWanted) continue;
@@ -190,6 +195,7 @@ void Scheduler::Impl::SettleTile(Lease& lease, int64_t position) {
   }
   if (lease.wanted == 0 && lease.live()) {
     lease.state = LeaseState::kReturning;
+    EndCopy(lease);
     WaitForReturn(lease);
   }
 }
@@ -197,6 +203,9 @@ void Scheduler::Impl::SettleTile(Lease& lease, int64_t position) {
 void Scheduler::Impl::EndLease(Lease& lease) {
   // A state that is not live, so that its own attempts do not count.
   lease.state = LeaseState::kReturning;
+  EndCopy(lease);
+  if (lease.finish.has_value() && lease.job != nullptr)
+    lease.job->finishes.erase({*lease.finish, lease.sequence});
   if (lease.wanted > 0) {
     GiveBack(lease, lease.wanted);
     if (!Planted(PlantedBug::kForgottenLease)) OfferTiles(lease);

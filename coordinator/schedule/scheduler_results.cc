@@ -27,7 +27,7 @@ void Scheduler::Impl::On(const ResultArrived& event) {
   std::string numeric_class;
   VerdictOn verdict = Judge(event, job, worker, &numeric_class);
   if (open && verdict.verdict != Verdict::kRefused) {
-    if (!lease->earlier.has_value()) Measure(*lease);
+    if (!lease->earlier.has_value()) Measure(*lease, position);
     if (lease->marks[position] == TileMark::kWanted)
       ready_.Correct(job->account, lease->charge, ChargeOf(*job, *worker));
   }
@@ -136,7 +136,7 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   }
 }
 
-void Scheduler::Impl::Measure(Lease& lease) {
+void Scheduler::Impl::Measure(Lease& lease, int64_t position) {
   // Results and reports travel on different streams: a result may overtake the Started of its
   // lease.
   if (!lease.started.has_value()) {
@@ -144,10 +144,27 @@ void Scheduler::Impl::Measure(Lease& lease) {
     Start(lease, *lease.head_since);
   }
   if (WasHeld(lease)) return;  // it waited for us
-  auto [at, inserted] = lease.job->stage->workers.try_emplace(lease.worker->id);
-  if (inserted) lease.worker->stages.push_back(lease.job->stage);
-  at->second.seconds.Add(now_ - lease.clock);
-  SetSpeed(*lease.job->stage, *lease.worker, at->second, true);
+  Stage& stage = *lease.job->stage;
+  Worker& worker = *lease.worker;
+  auto [at, inserted] = stage.workers.try_emplace(worker.id);
+  if (inserted) worker.stages.push_back(&stage);
+  // The last executed batch of a lease may be a short one, which is padded.
+  const int batch = std::max(lease.job->spec.executed_batch, 1);
+  const int64_t count = static_cast<int64_t>(lease.tiles.size());
+  const int64_t rest = count % batch;
+  const double tiles = position >= count - rest ? static_cast<double>(batch) / rest : 1;
+  const int was = at->second.speed_class;
+  at->second.seconds.Add(now_ - lease.busy_since, tiles, batch);
+  lease.busy_since = now_;
+  lease.tile_estimate = at->second.seconds.Mean();
+  SetSpeed(stage, worker, at->second, true);
+  if (worker.offer.probe_flops > 0) {
+    const double work = worker.offer.probe_flops * absl::ToDoubleSeconds(lease.tile_estimate);
+    stage.probe_work = stage.probe_work > 0 ? stage.probe_work * 0.9 + work * 0.1 : work;
+  }
+  TrackFinishes(worker);
+  if (at->second.speed_class > was && was != schedule::SpeedOrder::kNone)
+    WakeFastest(*lease.job);  // it slowed down: others may win now
 }
 
 }  // namespace tilewright

@@ -39,6 +39,7 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     worker.canary.reset();
     worker.late_canary.reset();
     worker.link_rate.reset();
+    worker.loaded = nullptr;
   }
   worker.offer = event.offer;
   // It may hold leases; after a restart, also those of the earlier coordinator.
@@ -50,7 +51,10 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
   Heard(worker);
   for (Stage* stage : worker.stages) {
     StageWorker& at = stage->workers[worker.id];
-    if (changed) at.seconds = {};  // another device or build: what was measured is void
+    if (changed) {  // another device or build: what was measured is void
+      at.seconds = {};
+      at.switch_seconds.reset();
+    }
     if (!came_back) {
       at.numeric_class.clear();
       at.canary_failure.clear();
@@ -101,6 +105,7 @@ void Scheduler::Impl::OnForget(Worker& worker) {
   if (worker.draining) return;  // the user's word holds until it is taken back
   LiftQuarantine(worker);
   std::erase(awake_, &worker);
+  SetResting(worker, false);
   idle_.erase(worker.id);
   worker_by_id_.erase(worker.id);
   const std::string name = worker.name;  // the key must outlive the worker
@@ -133,6 +138,7 @@ void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
       // An attempt that ran may have finished: its result stays welcome, and a sync may bring the
       // lease back.
       lease->state = was == LeaseState::kQueued ? LeaseState::kReturning : LeaseState::kOrphaned;
+      EndCopy(*lease);
       const bool forgotten = was == LeaseState::kQueued && Planted(PlantedBug::kForgottenLease);
       const std::vector<int64_t> tiles = forgotten ? std::vector<int64_t>() : OfferTiles(*lease);
       if (lease->job != nullptr) {
@@ -198,15 +204,14 @@ void Scheduler::Impl::SetSpeed(Stage& stage, Worker& worker, StageWorker& at, bo
           ? 1 / absl::ToDoubleSeconds(at.seconds.Mean())
           : 0;
   const double relative = speed > 0 ? schedule::RelativeSpeed(worker.offer.probe_flops) : 0;
-  stage.measured_workers += (speed > 0) - (at.tiles_per_second > 0);
-  stage.speed_sum += speed - at.tiles_per_second;
+  stage.speeds.Update(worker.id, &worker, at.tiles_per_second, speed, &at.speed_class);
   stage.relative_speed_sum += relative - at.relative_speed;
   at.tiles_per_second = speed;
   at.relative_speed = relative;
-  if (stage.measured_workers == 0) {
-    stage.speed_sum = stage.relative_speed_sum = 0;  // what is left is rounding
-  } else if (stage.speed_sum > 0) {
-    stage.tile_work = absl::Seconds(stage.relative_speed_sum / stage.speed_sum);
+  if (stage.speeds.workers() == 0) {
+    stage.relative_speed_sum = 0;  // what is left is rounding
+  } else if (stage.speeds.speed() > 0) {
+    stage.tile_work = absl::Seconds(stage.relative_speed_sum / stage.speeds.speed());
   }
 }
 
@@ -285,6 +290,7 @@ void Scheduler::Impl::SyncLease(Lease& lease, const HeldLease& held) {
     UpdateReady(*lease.job);
     if (!runs && held.state != HeldState::kPreparing && held.state != HeldState::kQueued)
       Start(lease, now_);
+    TrackFinishes(*lease.worker);
     return;
   }
   switch (lease.state) {

@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/time/time.h"
+#include "coordinator/schedule/speed_order.h"
 #include "coordinator/schedule/tile_seconds.h"
 #include "coordinator/schedule/types.h"
 
@@ -36,10 +37,13 @@ inline StageKey StageKeyOf(const JobSpec& job) {
 // A worker at a stage.
 struct StageWorker {
   TileSeconds seconds;
-  double tiles_per_second = 0;  // its part of Stage::speed_sum; 0 while it is not connected
-  double relative_speed = 0;    // its part of Stage::relative_speed_sum
-  std::string numeric_class;    // of this incarnation, by its own canary; empty: not measured
-  std::string canary_failure;   // why its canary failed; empty: it did not
+  double tiles_per_second = 0;          // its part of Stage::speeds; 0 while it is not connected
+  int speed_class = SpeedOrder::kNone;  // its place in Stage::speeds
+  std::optional<absl::Duration> switch_seconds;  // from the head of its queue to Started, smoothed,
+                                                 // when it did not have the model ready
+  double relative_speed = 0;                     // its part of Stage::relative_speed_sum
+  std::string numeric_class;   // of this incarnation, by its own canary; empty: not measured
+  std::string canary_failure;  // why its canary failed; empty: it did not
   double canary_seconds = 0;
 };
 
@@ -49,12 +53,13 @@ struct Stage {
   absl::node_hash_map<uint64_t, StageWorker> workers;  // by id
   absl::flat_hash_map<std::string, std::string> class_of_key;  // environment key -> class
   absl::flat_hash_set<std::string>
-      conflicting_keys;  // two workers with the key gave different bits
-  double speed_sum = 0;  // tiles per second of connected measured workers. Invariant: sum over
-                         // `workers`, but for rounding.
+      conflicting_keys;                     // two workers with the key gave different bits
+  SpeedOrder speeds;                        // Invariant: the connected measured workers.
   double relative_speed_sum = 0;            // of the same workers, as devices
-  int measured_workers = 0;                 // Invariant: those with tiles_per_second > 0.
   std::optional<absl::Duration> tile_work;  // reference seconds of a tile, by the last such workers
+  std::optional<absl::Duration> switch_seconds;  // of any worker, smoothed
+  // FLOPs by the probes of workers that a tile was seen to take, smoothed; 0: not known.
+  double probe_work = 0;
   int active_jobs =
       0;  // Invariant: active jobs that point here; only stages with none are forgotten.
   uint64_t last_used = 0;  // number of the last job

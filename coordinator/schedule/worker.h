@@ -77,6 +77,11 @@ struct Worker {
   std::optional<Instant> last_trouble;  // or the end of its last quarantine
   int64_t good_tiles = 0;               // computed in time since then
 
+  // The stage it ran last: its model is loaded. Null: none of this incarnation.
+  Stage* loaded = nullptr;
+  absl::Duration start_seconds;  // from a grant to Started with the model ready, smoothed
+  bool resting = false;          // leaves what is ready to faster workers. Invariant: only if idle.
+
   bool idle = false;   // Invariant: connected, not put aside, nothing live, nothing overdue, no
                        // canary; then listed in the idle index.
   bool awake = false;  // Invariant: listed to be looked at before the event ends.

@@ -87,7 +87,7 @@ TEST(FreeCredit, IsTheLevelLessWhatIsHeldInTilesAndBytes) {
 
 BatchQuery Measured(int64_t ready, int64_t workers, double seconds) {
   return {.ready = ready,
-          .workers = workers,
+          .part = 1.0 / static_cast<double>(workers),
           .tile_seconds = absl::Seconds(seconds),
           .executed_batch = 1,
           .free_credit = 10000,
