@@ -46,6 +46,7 @@ void Checks::ProcessDied(const std::string& worker, const Grant& grant) { GaveUp
 
 void Checks::BadResult(const std::string& worker, const std::string& job, int64_t tile) {
   Charge(worker, job, tile);
+  bad_results_++;
 }
 
 void Checks::Noticed(const Notice& notice) {

@@ -40,8 +40,10 @@ class Checks {
   void GaveUp(const std::string& worker, const Grant& grant);
   void Stalls(const std::string& worker, const Grant& grant);
   void ProcessDied(const std::string& worker, const Grant& grant);
-  // A result that is to be refused, or was damaged.
+  // A result that is to be refused, or was damaged. They are counted.
   void BadResult(const std::string& worker, const std::string& job, int64_t tile);
+
+  int64_t bad_results() const { return bad_results_; }
 
   // ---- What the core said.
 
@@ -53,6 +55,7 @@ class Checks {
 
   const SchedulerOptions options_;
   std::string trouble_;
+  int64_t bad_results_ = 0;
   std::map<std::string, uint64_t> served_;                        // incarnation -> highest epoch
   std::map<std::pair<std::string, int64_t>, int> tile_failures_;  // (job, tile)
   std::map<std::pair<std::string, std::string>, int> worker_failures_;  // (worker, job)

@@ -7,8 +7,8 @@
 
 #include "coordinator/schedule/planted.h"
 #include "gtest/gtest.h"
-#include "tests/simulation/fairness.h"
 #include "tests/simulation/simulation.h"
+#include "tests/simulation/small_clusters.h"
 
 namespace tilewright::simulation {
 namespace {
@@ -70,6 +70,11 @@ TEST(Controls, CreditsAreIncrements) {
 TEST(Controls, StarvedLowPriority) {
   const Planting bug(PlantedBug::kStarvedLowPriority);
   EXPECT_NE(CaughtAt("starved low priority", RunFairness), 0u);
+}
+
+TEST(Controls, NoQuarantine) {
+  const Planting bug(PlantedBug::kNoQuarantine);
+  EXPECT_NE(CaughtAt("no quarantine", RunLiar), 0u);
 }
 
 TEST(Controls, WorkersServeAnOldEpoch) {

@@ -28,6 +28,7 @@ struct WorkerPlan {
   absl::Duration preparation = absl::Milliseconds(100);  // of a model it has not loaded
   int unacknowledged_max = 1 << 20;                      // results; beyond it nothing is begun
   absl::Duration arrives;                                // first start
+  bool lies = false;  // until the cluster heals, its results name another plan or model
 };
 
 struct JobPlan {

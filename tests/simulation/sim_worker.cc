@@ -39,6 +39,7 @@ SimWorker::SimWorker(World& world, const WorkerPlan& plan, size_t number)
       line_(world.plan().seed, 1000 + 2 * number),
       random_(Random::For(world.plan().seed, 1001 + 2 * number)),
       credit_(plan.credit_tiles) {
+  ailments_.wrong_digest = plan.lies;
   line_.latency = plan.latency;
   line_.bytes_per_second = plan.bytes_per_second;
 }

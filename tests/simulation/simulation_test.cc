@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "gtest/gtest.h"
-#include "tests/simulation/fairness.h"
+#include "tests/simulation/small_clusters.h"
 
 namespace tilewright::simulation {
 namespace {
@@ -41,6 +41,10 @@ TEST(Simulation, TheSameSeedHappensTheSameWayTwice) {
 
 TEST(Simulation, JobsAreServedByTheirShares) {
   for (uint64_t seed = 1; seed <= 50; ++seed) EXPECT_EQ(RunFairness(seed), "") << "seed " << seed;
+}
+
+TEST(Simulation, ALiarIsPutAside) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) EXPECT_EQ(RunLiar(seed), "") << "seed " << seed;
 }
 
 TEST(Simulation, WithoutFaultsEveryJobSucceeds) {

@@ -73,6 +73,7 @@ Outcome World::Run() {
   for (const JobPlan& job : plan_.jobs) outcome_.jobs_succeeded += store_.Succeeded(job.spec.name);
   outcome_.tiles_merged = store_.tiles_merged();
   outcome_.steps = queue_.steps();
+  outcome_.bad_results = checks_.bad_results();
   outcome_.coordinators = static_cast<int>(coordinators_.size());
   for (const std::unique_ptr<SimCoordinator>& coordinator : coordinators_) {
     outcome_.core_cost.events += coordinator->cost().events;

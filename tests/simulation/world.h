@@ -33,6 +33,7 @@ struct Outcome {
   int64_t tiles_granted = 0;
   double units_granted = 0;
   int64_t faults = 0;
+  int64_t bad_results = 0;
   int coordinators = 0;
   uint64_t steps = 0;
   absl::Duration time;         // simulated, until the last job ended

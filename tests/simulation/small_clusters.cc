@@ -1,4 +1,4 @@
-#include "tests/simulation/fairness.h"
+#include "tests/simulation/small_clusters.h"
 
 #include <cmath>
 #include <map>
@@ -69,6 +69,35 @@ std::string RunFairness(uint64_t seed) {
     }
   }
   return "";
+}
+
+std::string RunLiar(uint64_t seed) {
+  SeedPlan plan = DrawFairPlan(seed);
+  Random random = Random::For(seed, 5);
+  const WorkerPlan worker = plan.workers.front();
+  plan.workers.assign(static_cast<size_t>(random.Between(4, 8)), worker);
+  for (size_t i = 0; i < plan.workers.size(); ++i) {
+    plan.workers[i].name = absl::StrCat("w", i);
+    plan.workers[i].unit_seconds = random.Real(0.05, 0.2);
+  }
+  plan.workers[static_cast<size_t>(random.Below(static_cast<int64_t>(plan.workers.size())))].lies =
+      true;
+  JobPlan job = plan.jobs.front();
+  plan.jobs.clear();
+  for (int i = 0; i < 12; ++i) {
+    job.spec.name = absl::StrCat("jobs/", i);
+    job.spec.plan_digest = absl::StrCat("plan-", i);
+    job.spec.tile_count = 100;
+    plan.jobs.push_back(job);
+  }
+  const Outcome outcome = RunPlan(plan);
+  if (!outcome.trouble.empty()) return outcome.trouble;
+  // Three to begin with, and as many each time it comes back: each absence is twice as long.
+  const double absences =
+      1 + std::log2(1 + absl::FDivDuration(outcome.time, plan.options.quarantine_min));
+  if (static_cast<double>(outcome.bad_results) <= 3 * (1 + absences)) return "";
+  return absl::StrCat("the liar spoilt ", outcome.bad_results, " tiles in ",
+                      absl::ToDoubleSeconds(outcome.time), " s");
 }
 
 }  // namespace tilewright::simulation
