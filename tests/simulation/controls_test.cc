@@ -5,8 +5,10 @@
 #include <iostream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "coordinator/schedule/planted.h"
 #include "gtest/gtest.h"
+#include "tests/simulation/makespan.h"
 #include "tests/simulation/simulation.h"
 #include "tests/simulation/small_clusters.h"
 
@@ -75,6 +77,21 @@ TEST(Controls, StarvedLowPriority) {
 TEST(Controls, NoQuarantine) {
   const Planting bug(PlantedBug::kNoQuarantine);
   EXPECT_NE(CaughtAt("no quarantine", RunLiar), 0u);
+}
+
+TEST(Controls, NoHedging) {
+  const Planting bug(PlantedBug::kNoHedging);
+  EXPECT_NE(CaughtAt("no hedging",
+                     [](uint64_t seed) -> std::string {
+                       for (MakespanCase& pool : SmallPools()) {
+                         pool.plan.seed = seed;
+                         const double over = Measure(pool.plan).over_bound;
+                         if (over > pool.goal)
+                           return absl::StrCat(pool.name, ": ", over, " times the bound");
+                       }
+                       return "";
+                     }),
+            0u);
 }
 
 TEST(Controls, WorkersServeAnOldEpoch) {
