@@ -31,6 +31,8 @@ constexpr int kWoken = 16;
 constexpr int kIdleLooked = 256;
 // Returned tiles among which one look searches for those that not everybody may take.
 constexpr int kReturnedLooked = 8;
+// Tiles of a lease that one look passes over because this worker may not have them.
+constexpr int kTilesLooked = 64;
 // Time between two looks at whether the faster workers keep pace.
 constexpr absl::Duration kAskAgainMax = absl::Seconds(2);
 
@@ -244,12 +246,7 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
   }
   const int executed = std::max(job.spec.executed_batch, 1);
   const int64_t running = from.started.has_value() ? std::min<int64_t>(executed, from.open) : 0;
-  std::vector<int64_t> unstarted = from.WantedTiles();
-  if (static_cast<int64_t>(unstarted.size()) <= running) return false;
-  unstarted.erase(unstarted.begin(), unstarted.begin() + running);
-  std::erase_if(unstarted, [&](int64_t tile) {
-    return job.tiles.attempts(tile).size() > 1 || !MayTake(job, worker, tile);
-  });
+  if (from.wanted <= running) return false;
   auto at = job.stage->workers.find(worker.id);
   const bool measured = at != job.stage->workers.end() && at->second.seconds.measured();
   const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
@@ -258,8 +255,8 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
                                      .held_bytes = worker.held_bytes,
                                      .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
   const int64_t most = measured && !worker.next_single ? std::numeric_limits<int64_t>::max() : 1;
-  int64_t count = schedule::TilesToTakeOver(
-      {.unstarted = static_cast<int64_t>(unstarted.size()),
+  const int64_t count = schedule::TilesToTakeOver(
+      {.unstarted = from.wanted - running,
        .finish = finish,
        .own_start = FreeIn(worker, *job.stage),
        .own_tile = *TileEstimate(*job.stage, worker),
@@ -267,15 +264,23 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
        .executed_batch = executed,
        .free_credit = std::min(most, schedule::FreeCredit(credit))},
       options_);
-  if (count == 0) return false;
-  std::vector<int64_t> tiles(unstarted.end() - count, unstarted.end());
-  for (int64_t tile : tiles) {
+  // From the end, for it began at the other.
+  std::vector<int64_t> tiles;
+  int64_t looked = 0;
+  for (size_t k = from.tiles.size(); k-- > 0 && looked < from.wanted - running;) {
+    if (from.marks[k] != TileMark::kWanted) continue;
+    if (static_cast<int64_t>(tiles.size()) >= count || ++looked > count + kTilesLooked) break;
+    const int64_t tile = from.tiles[k];
+    if (job.tiles.attempts(tile).size() > 1 || !MayTake(job, worker, tile)) continue;
     const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
     if (trouble != nullptr && trouble->alone) {
-      tiles = {tile};
+      if (tiles.empty()) tiles.push_back(tile);
       break;
     }
+    tiles.push_back(tile);
   }
+  if (tiles.empty()) return false;
+  std::reverse(tiles.begin(), tiles.end());
   Tell(&job, "lease_taken_back", tiles.front(), from.worker->name,
        absl::StrCat("Worker ", from.worker->name, " would finish lease ", from.sequence, " in ",
                     SecondsText(finish), "; ", schedule::TileList(tiles),
@@ -298,8 +303,11 @@ bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration f
                                      .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
   const int64_t most = std::min<int64_t>(executed, schedule::FreeCredit(credit));
   std::vector<int64_t> tiles;
-  for (int64_t tile : of.WantedTiles()) {
+  for (size_t k = 0, looked = 0; k < of.tiles.size() && looked < kTilesLooked; ++k) {
     if (static_cast<int64_t>(tiles.size()) >= most) break;
+    if (of.marks[k] != TileMark::kWanted) continue;
+    ++looked;
+    const int64_t tile = of.tiles[k];
     int live = 0;
     for (uint64_t sequence : job.tiles.attempts(tile)) live += leases_.at(sequence)->live();
     const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
@@ -336,7 +344,7 @@ void Scheduler::Impl::EndCopy(Lease& lease) {
   lease.copy = false;
   if (lease.job == nullptr) return;
   lease.job->copies_open--;
-  WakeFastest(*lease.job);
+  AskAgain(*lease.job, options_.lease_work_min);
 }
 
 void Scheduler::Impl::AskAgain(Job& job, absl::Duration in) {

@@ -163,8 +163,8 @@ void Scheduler::Impl::Measure(Lease& lease, int64_t position) {
     stage.probe_work = stage.probe_work > 0 ? stage.probe_work * 0.9 + work * 0.1 : work;
   }
   TrackFinishes(worker);
-  if (at->second.speed_class > was && was != schedule::SpeedOrder::kNone)
-    WakeFastest(*lease.job);  // it slowed down: others may win now
+  if (at->second.speed_class > was && was != schedule::SpeedOrder::kNone && !idle_.empty())
+    AskAgain(*lease.job, options_.lease_work_min);  // it slowed down: others may win now
 }
 
 }  // namespace tilewright
