@@ -348,6 +348,7 @@ void Scheduler::Impl::EndCopy(Lease& lease) {
 }
 
 void Scheduler::Impl::AskAgain(Job& job, absl::Duration in) {
+  if (!job.active()) return;  // it takes its copies back
   const schedule::Timer timer{TimerKind::kEndGame, job.id};
   if (deadlines_.At(timer) > now_ + in) deadlines_.Set(timer, now_ + in);
 }

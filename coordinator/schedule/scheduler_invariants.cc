@@ -154,7 +154,11 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
       return Broken(name, ": active index is wrong");
     if (job.account.ready != job.servable()) return Broken(name, ": ready index is wrong");
     if (job.active() != (job.tenant != nullptr)) return Broken(name, ": its tenant is wrong");
-    if (!job.active()) continue;
+    if (!job.active()) {
+      if (deadlines_.At({TimerKind::kEndGame, job.id}) != Instant::Never())
+        return Broken(name, ": has ended and its end game goes on");
+      continue;
+    }
     if (job.account.work < charged[&job])
       return Broken(name, ": was charged less than its open tiles");
     of_tenants[job.tenant].first++;
