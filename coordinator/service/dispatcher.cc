@@ -25,10 +25,12 @@ std::string Describe(LeaseKey lease) { return absl::StrCat(lease.epoch, ".", lea
 
 }  // namespace
 
-Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock)
+Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock,
+                       std::unique_ptr<StateStore> store)
     : options_(options),
       clock_(clock),
       scheduler_(options.schedule, options.epoch),
+      store_(store != nullptr ? std::move(store) : std::make_unique<MemoryStateStore>()),
       pump_(options.inputs,
             [this](const std::string& job, const absl::Status& status) { Stop(job, status); }),
       merges_(
@@ -73,6 +75,7 @@ void Dispatcher::Shutdown() {
 absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> host) {
   absl::MutexLock lock(&mu_);
   if (stopping_) return ShuttingDown();
+  if (!broken_.ok()) return broken_;
   absl::Duration retry_after = absl::ZeroDuration();
   const absl::Status admitted = scheduler_.Admit(job, &retry_after);
   if (!admitted.ok()) return Refused(admitted, retry_after);
@@ -126,7 +129,7 @@ Instant Dispatcher::next_deadline() const {
 void Dispatcher::KeepTime() {
   absl::MutexLock lock(&mu_);
   while (!stopped_) {
-    const Instant deadline = scheduler_.next_deadline();
+    const Instant deadline = broken_.ok() ? scheduler_.next_deadline() : Instant::Never();
     const Instant now = clock_.Now();
     if (deadline <= now) {
       Handle(tilewright::Tick{}, now);
@@ -143,12 +146,37 @@ void Dispatcher::KeepTime() {
 }
 
 void Dispatcher::Handle(const Event& event, Instant now) {
-  CarryOut(scheduler_.Handle(event, now));
+  if (!broken_.ok()) return;
+  const Decisions decisions = scheduler_.Handle(event, now);
+  if (!Persist(decisions.records)) return;
+  CarryOut(decisions);
   if (scheduler_.next_deadline() < time_keeper_wakes_) time_changed_.Signal();
 }
 
+bool Dispatcher::Persist(absl::Span<const Record> records) {
+  if (records.empty()) return true;
+  const absl::Status kept = store_->Append(records);
+  if (kept.ok()) return true;
+  broken_ =
+      WithReason(absl::UnavailableError(absl::StrCat(
+                     "the coordinator cannot keep its records (", kept.message(),
+                     "): its jobs have ended, and it takes no others until it is started again")),
+                 "STORE_FAILED");
+  spdlog::error("{}", std::string(broken_.message()));
+  std::vector<std::string> names;
+  for (const auto& [name, job] : jobs_) names.push_back(name);
+  for (const std::string& name : names) EndJob(name, broken_);
+  for (auto& [name, peer] : peers_) {
+    if (peer.control != nullptr) peer.control->Close(broken_);
+    if (peer.inputs != nullptr) peer.inputs->Close(broken_);
+    peer.control = nullptr;
+    peer.inputs = nullptr;
+    pump_.Attach(peer.feed, nullptr);
+  }
+  return false;
+}
+
 void Dispatcher::CarryOut(const Decisions& decisions) {
-  // Records are for a journal, which does not exist yet: jobs end with their coordinator.
   for (const TakeBack& take_back : decisions.take_backs) SendTakeBack(take_back);
   for (const CanaryOrder& order : decisions.canaries) SendCanary(order);
   for (const std::string& job : decisions.job_starts) {

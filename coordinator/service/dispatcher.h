@@ -20,7 +20,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "coordinator/jobs/job_host.h"
+#include "coordinator/jobs/state_store.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/service/clock.h"
 #include "coordinator/service/input_pump.h"
@@ -49,14 +51,19 @@ struct DispatcherOptions {
 
 class Dispatcher {
  public:
-  Dispatcher(const DispatcherOptions& options, const Clock& clock);
+  // `store` keeps the records of all decisions; without one they last as long as the process. Jobs
+  // of an earlier coordinator are not taken up again: the store must be empty.
+  Dispatcher(const DispatcherOptions& options, const Clock& clock,
+             std::unique_ptr<StateStore> store = nullptr);
   // Shuts down.
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Jobs. UNAVAILABLE while shutting down; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, with RetryAfterOf)
-  // if the quota of the job's tenant has no room; INVALID_ARGUMENT for a priority that is none.
+  // Jobs. UNAVAILABLE while shutting down, and after the store has failed: then all jobs end with
+  // that status, all streams are closed, and nothing that rests on a lost record leaves.
+  // RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, with RetryAfterOf) if the quota of the job's tenant has no
+  // room; INVALID_ARGUMENT for a priority that is none.
   absl::Status Submit(const JobSpec& job, std::shared_ptr<JobHost> host) ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the job with that status (CANCELLED: the user's wish) unless its output is being published
   // already; JobHost::OnEnded follows on another thread. Nothing happens to a job that is not
@@ -99,8 +106,11 @@ class Dispatcher {
   // Payload bytes have left a stream of inputs.
   void InputsSent(const std::shared_ptr<InputPump::Feed>& feed) { pump_.Sent(feed); }
   // Judges results in order and passes accepted ones on; one verdict each. The worker was checked.
-  std::vector<v1::TileVerdict> Results(const std::string& worker, const std::string& incarnation,
-                                       std::vector<IncomingTile> tiles) ABSL_LOCKS_EXCLUDED(mu_);
+  // UNAVAILABLE, and no verdict on any of them, if the store failed.
+  absl::StatusOr<std::vector<v1::TileVerdict>> Results(const std::string& worker,
+                                                       const std::string& incarnation,
+                                                       std::vector<IncomingTile> tiles)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // True: read further results. False: `source` is resumed when merging has caught up.
   bool HasRoom(const std::shared_ptr<ResultSource>& source) { return merges_.HasRoom(source); }
 
@@ -147,7 +157,19 @@ class Dispatcher {
     absl::Status why_stop;  // not OK: said by Stop, and better than the scheduler's words
   };
 
+  // What was decided about one result; nothing of it has left yet.
+  struct Judged {
+    VerdictOn verdict;
+    Decisions decisions;
+    std::shared_ptr<MergePool::Strand> strand;  // of an accepted tile: where it goes
+    int64_t tile = 0;
+    std::vector<std::byte> samples;
+  };
+
   void Handle(const Event& event, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False: the store failed, and nothing that rests on the records may be carried out.
+  bool Persist(absl::Span<const Record> records) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Only after their records were persisted.
   void CarryOut(const Decisions& decisions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendGrant(const Grant& grant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendTakeBack(const TakeBack& take_back) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -168,8 +190,8 @@ class Dispatcher {
   // (nullptr: none runs), checksum, shape and bytes. The error's reason goes into the verdict.
   absl::Status CheckResult(const std::string& worker, const std::string& incarnation,
                            const IncomingTile& tile, const RunningJob* job) const;
-  VerdictOn Judge(const std::string& worker, const std::string& incarnation, IncomingTile& tile,
-                  Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Judged Judge(const std::string& worker, const std::string& incarnation, IncomingTile& tile,
+               Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Drops from `peer.held` what the worker, which has seen it granted, no longer holds.
   void ForgetLost(Peer& peer, const WorkerSynced& synced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Settle(Peer& peer, LeaseKey lease, int64_t tile) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -186,6 +208,9 @@ class Dispatcher {
   mutable absl::Mutex mu_;
   absl::CondVar time_changed_;
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
+  const std::unique_ptr<StateStore> store_ ABSL_PT_GUARDED_BY(mu_);
+  absl::Status broken_
+      ABSL_GUARDED_BY(mu_);  // not OK: the store failed, the scheduler is not asked
   absl::flat_hash_map<std::string, Peer> peers_ ABSL_GUARDED_BY(mu_);       // by name
   absl::flat_hash_map<std::string, RunningJob> jobs_ ABSL_GUARDED_BY(mu_);  // by name
   // The latest jobs that ended: their late results are duplicates, not strangers.

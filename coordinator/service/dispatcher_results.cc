@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -74,33 +75,35 @@ absl::Status Dispatcher::CheckResult(const std::string& worker, const std::strin
   return job->host->CheckResult(header, static_cast<int64_t>(tile.payload.size()));
 }
 
-VerdictOn Dispatcher::Judge(const std::string& worker, const std::string& incarnation,
-                            IncomingTile& tile, Instant now) {
+Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::string& incarnation,
+                                     IncomingTile& tile, Instant now) {
   const v1::TileHeader& header = tile.header;
   const v1::TileIdentity& identity = header.tile();
   const LeaseKey lease = FromWire(header.lease());
   const auto found = jobs_.find(identity.job());
   const bool running = found != jobs_.end() && !found->second.ended;
   const bool ended = found != jobs_.end() ? found->second.ended : ended_.contains(identity.job());
+  Judged judged;
+  judged.tile = static_cast<int64_t>(identity.index());
   const absl::Status checked =
       CheckResult(worker, incarnation, tile, running ? &found->second : nullptr);
   if (!checked.ok()) {
     TileFailed failure;
     failure.worker = worker;
     failure.lease = lease;
-    failure.tile = static_cast<int64_t>(identity.index());
+    failure.tile = judged.tile;
     failure.cause = TileFailureCause::kBadResult;
     failure.text = std::string(checked.message());
     spdlog::warn("{} tile {} lease {}.{} refused: {}", identity.job(), identity.index(),
                  lease.epoch, lease.sequence, failure.text);
-    VerdictOn verdict{Verdict::kRefused, ReasonOf(checked), failure.text};
-    Handle(failure, now);
-    return verdict;
+    judged.verdict = VerdictOn{Verdict::kRefused, ReasonOf(checked), failure.text};
+    judged.decisions = scheduler_.Handle(failure, now);
+    return judged;
   }
   ResultArrived result;
   result.job = identity.job();
   result.generation = identity.generation();
-  result.tile = static_cast<int64_t>(identity.index());
+  result.tile = judged.tile;
   result.lease = lease;
   result.worker = worker;
   result.incarnation = incarnation;
@@ -108,35 +111,49 @@ VerdictOn Dispatcher::Judge(const std::string& worker, const std::string& incarn
   result.model_digest = header.model_digest();
   result.numeric_class = header.numeric_class();
   result.bytes = static_cast<int64_t>(tile.payload.size());
-  Decisions decisions = scheduler_.Handle(result, now);
-  VerdictOn verdict = std::move(decisions.verdict).value_or(VerdictOn{});
-  if (running && verdict.verdict == Verdict::kAccepted) {
-    // The tile is queued before its acceptance can end the job.
-    merges_.Add(found->second.strand, result.tile, std::move(tile.payload));
+  judged.decisions = scheduler_.Handle(result, now);
+  judged.verdict = std::move(judged.decisions.verdict).value_or(VerdictOn{});
+  if (running && judged.verdict.verdict == Verdict::kAccepted) {
+    judged.strand = found->second.strand;
+    judged.samples = std::move(tile.payload);
   } else if (ended) {
     // The scheduler may have forgotten the job: its result is late, not strange.
-    verdict = VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
+    judged.verdict = VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
   }
-  CarryOut(decisions);
-  return verdict;
+  return judged;
 }
 
-std::vector<v1::TileVerdict> Dispatcher::Results(const std::string& worker,
-                                                 const std::string& incarnation,
-                                                 std::vector<IncomingTile> tiles) {
+absl::StatusOr<std::vector<v1::TileVerdict>> Dispatcher::Results(const std::string& worker,
+                                                                 const std::string& incarnation,
+                                                                 std::vector<IncomingTile> tiles) {
   std::vector<v1::TileVerdict> verdicts(tiles.size());
   absl::MutexLock lock(&mu_);
+  if (!broken_.ok()) return broken_;
   const Instant now = clock_.Now();
+  // All are judged before their records are persisted together.
+  std::vector<Judged> judged;
+  judged.reserve(tiles.size());
+  std::vector<Record> records;
+  for (IncomingTile& tile : tiles) {
+    judged.push_back(Judge(worker, incarnation, tile, now));
+    std::vector<Record>& decided = judged.back().decisions.records;
+    records.insert(records.end(), std::make_move_iterator(decided.begin()),
+                   std::make_move_iterator(decided.end()));
+  }
+  if (!Persist(records)) return broken_;
   for (size_t i = 0; i < tiles.size(); ++i) {
-    VerdictOn on = Judge(worker, incarnation, tiles[i], now);
+    // The tile is queued before its acceptance can end the job.
+    if (judged[i].strand != nullptr)
+      merges_.Add(judged[i].strand, judged[i].tile, std::move(judged[i].samples));
+    CarryOut(judged[i].decisions);
     const auto peer = peers_.find(worker);
     const v1::TileHeader& header = tiles[i].header;
     if (peer != peers_.end()) {
       Settle(peer->second, FromWire(header.lease()), static_cast<int64_t>(header.tile().index()));
     }
-    verdicts[i].set_verdict(ToWire(on.verdict));
-    verdicts[i].set_reason(std::move(on.reason));
-    verdicts[i].set_text(std::move(on.text));
+    verdicts[i].set_verdict(ToWire(judged[i].verdict.verdict));
+    verdicts[i].set_reason(std::move(judged[i].verdict.reason));
+    verdicts[i].set_text(std::move(judged[i].verdict.text));
     *verdicts[i].mutable_tile() = std::move(*tiles[i].header.mutable_tile());
     *verdicts[i].mutable_lease() = header.lease();
   }

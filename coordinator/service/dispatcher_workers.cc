@@ -104,6 +104,7 @@ absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSi
   if (!checked.ok()) return checked;
   absl::MutexLock lock(&mu_);
   if (stopping_) return absl::UnavailableError("the coordinator is shutting down");
+  if (!broken_.ok()) return broken_;
   if (!peers_.contains(hello.worker()) && static_cast<int>(peers_.size()) >= options_.workers_max) {
     absl::erase_if(peers_, [](const auto& entry) {
       return entry.second.control == nullptr && entry.second.inputs == nullptr &&
@@ -146,7 +147,7 @@ absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSi
       static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.schedule.liveness)));
   peer.control->Send({std::move(event)});
   Handle(WorkerJoined{hello.worker(), hello.incarnation(), OfferOf(hello)}, clock_.Now());
-  return absl::OkStatus();
+  return broken_;
 }
 
 void Dispatcher::Heard(const std::string& worker, const ControlSink* control,
@@ -157,6 +158,7 @@ void Dispatcher::Heard(const std::string& worker, const ControlSink* control,
   const Instant now = clock_.Now();
   Handle(WorkerHeard{worker}, now);
   for (const v1::WorkerEvent& event : request.events()) {
+    if (found->second.control.get() != control) return;  // its stream ended meanwhile
     HandleWorkerEvent(worker, found->second, event, now);
   }
 }

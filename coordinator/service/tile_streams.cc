@@ -107,8 +107,11 @@ absl::Status SubmitStream::Take() {
     known_ = true;
   }
   if (tiles_.empty()) return absl::OkStatus();
-  QueueVerdicts(dispatcher_.Results(reader_.worker(), reader_.incarnation(), std::move(tiles_)));
+  absl::StatusOr<std::vector<v1::TileVerdict>> verdicts =
+      dispatcher_.Results(reader_.worker(), reader_.incarnation(), std::move(tiles_));
   tiles_.clear();
+  if (!verdicts.ok()) return verdicts.status();
+  QueueVerdicts(*std::move(verdicts));
   return absl::OkStatus();
 }
 

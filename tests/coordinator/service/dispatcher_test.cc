@@ -23,7 +23,9 @@ class DispatcherTest : public testing::Test {
   void Make(DispatcherOptions options = {}) {
     options.epoch = 7;
     options.keep_time = false;
-    dispatcher_ = std::make_unique<Dispatcher>(options, clock_);
+    auto store = std::make_unique<FakeStore>();
+    store_ = store.get();
+    dispatcher_ = std::make_unique<Dispatcher>(options, clock_, std::move(store));
   }
 
   std::shared_ptr<FakeControl> Join(const v1::Hello& hello) {
@@ -50,7 +52,7 @@ class DispatcherTest : public testing::Test {
     const std::string incarnation = tile.header.incarnation();
     std::vector<IncomingTile> tiles;
     tiles.push_back(std::move(tile));
-    return dispatcher_->Results(worker, incarnation, std::move(tiles)).at(0);
+    return dispatcher_->Results(worker, incarnation, std::move(tiles)).value().at(0);
   }
   void SayStarted(const std::string& worker, const FakeControl& control, const v1::Lease& lease) {
     v1::ControlRequest request;
@@ -70,6 +72,7 @@ class DispatcherTest : public testing::Test {
   }
 
   FakeClock clock_;
+  FakeStore* store_ = nullptr;  // of dispatcher_
   std::unique_ptr<Dispatcher> dispatcher_;
   std::shared_ptr<InputPump::Feed> feed_;
 };
@@ -182,7 +185,7 @@ TEST_F(DispatcherTest, StrangeResultsAreRefusedWithAReason) {
   result.header.mutable_tile()->set_stage(1);
   EXPECT_EQ(Result(result).reason(), "STAGE_MISMATCH");
   std::vector<IncomingTile> tiles = {ResultOf(lease, tile, "w")};
-  EXPECT_EQ(dispatcher_->Results("w", "two", tiles).at(0).reason(), "WORKER_MISMATCH");
+  EXPECT_EQ(dispatcher_->Results("w", "two", tiles).value().at(0).reason(), "WORKER_MISMATCH");
   result = ResultOf(lease, tile, "w");
   result.header.set_model_digest("another");
   EXPECT_EQ(Result(result).reason(), "MODEL_MISMATCH");
@@ -325,6 +328,96 @@ TEST_F(DispatcherTest, WithoutAnyWorkerAJobFailsAfterTheGrace) {
   dispatcher_->Tick();
   ASSERT_TRUE(job->AwaitEnded());
   EXPECT_EQ(job->ended().code(), absl::StatusCode::kFailedPrecondition) << job->ended();
+}
+
+TEST_F(DispatcherTest, RecordsAreKeptBeforeAnythingIsSent) {
+  Make();
+  const auto control = Join(HelloOf("w"));
+  size_t grants_then = 99;
+  store_->OnAppend([&](const Record& record) {
+    if (record.kind == Record::Kind::kJobClass) grants_then = control->grants().size();
+  });
+  const auto job = Submit(10);
+  EXPECT_EQ(grants_then, 0u);
+  EXPECT_EQ(control->grants().size(), 1u);
+
+  const v1::Lease lease = control->grants()[0];
+  size_t merged_then = 99;
+  store_->OnAppend([&](const Record& record) {
+    if (record.kind != Record::Kind::kTileAccepted) return;
+    grants_then = control->grants().size();
+    merged_then = job->merged().size();
+  });
+  Result(ResultOf(lease, lease.tiles(0), "w"));
+  EXPECT_EQ(grants_then, 1u) << "the next lease waits for the record";
+  EXPECT_EQ(merged_then, 0u) << "and so does merging";
+  EXPECT_EQ(control->grants().size(), 2u);
+  const absl::StatusOr<Snapshot> snapshot = store_->Load();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  ASSERT_EQ(snapshot->jobs.size(), 1u);
+  EXPECT_EQ(snapshot->jobs[0].accepted, (std::set<int64_t>{0}));
+  EXPECT_EQ(snapshot->workers, (std::set<std::string>{"w"}));
+}
+
+TEST_F(DispatcherTest, ResultsOfOneMessageAreKeptTogether) {
+  Make();
+  const auto control = Join(HelloOf("w"));
+  const auto job = Submit(10);
+  const v1::Lease first = control->grants().at(0);
+  SayStarted("w", *control, first);
+  clock_.Advance(absl::Milliseconds(1));
+  Result(ResultOf(first, first.tiles(0), "w"));
+  const std::vector<v1::Lease> leases = control->grants();
+  ASSERT_GE(leases.size(), 3u) << "one to compute and one in advance";
+  std::vector<IncomingTile> tiles;
+  for (size_t i = 1; i < leases.size(); ++i) {
+    for (const uint64_t tile : leases[i].tiles()) tiles.push_back(ResultOf(leases[i], tile, "w"));
+  }
+  ASSERT_GE(tiles.size(), 2u);
+  const int before = store_->appends();
+  ASSERT_TRUE(dispatcher_->Results("w", "one", std::move(tiles)).ok());
+  EXPECT_EQ(store_->appends(), before + 1);
+}
+
+TEST_F(DispatcherTest, AfterTheStoreFailedNothingLeavesAndAllEndsWithItsSentence) {
+  Make();
+  const auto control = Join(HelloOf("w"));
+  const auto inputs = Attach("w");
+  const auto job = Submit(10);
+  const v1::Lease lease = control->grants().at(0);
+  store_->Fail(absl::InternalError("the disk is on fire"));
+  std::vector<IncomingTile> tiles;
+  tiles.push_back(ResultOf(lease, lease.tiles(0), "w"));
+  const absl::Status failed = dispatcher_->Results("w", "one", tiles).status();
+  EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(failed.message(),
+            "the coordinator cannot keep its records (the disk is on fire): its jobs have ended, "
+            "and it takes no others until it is started again");
+  EXPECT_EQ(ReasonOf(failed), "STORE_FAILED");
+  ASSERT_TRUE(job->AwaitEnded());
+  EXPECT_EQ(job->ended(), failed);
+  EXPECT_TRUE(job->abandoned());
+  EXPECT_TRUE(job->merged().empty());
+  EXPECT_EQ(control->grants().size(), 1u);
+  EXPECT_EQ(control->closed(), failed);
+  EXPECT_EQ(inputs->closed(), failed);
+
+  auto late = std::make_shared<FakeJob>("jobs/b", 1);
+  EXPECT_EQ(dispatcher_->Submit(late->spec(), late), failed);
+  EXPECT_EQ(dispatcher_->Hello(HelloOf("v"), std::make_shared<FakeControl>()), failed);
+  EXPECT_EQ(dispatcher_->Results("w", "one", tiles).status(), failed);
+  dispatcher_->Tick();
+  dispatcher_->Shutdown();
+}
+
+TEST_F(DispatcherTest, AJobWhoseSubmissionCannotBeKeptEnds) {
+  Make();
+  const auto control = Join(HelloOf("w"));
+  store_->Fail(absl::InternalError("the disk is on fire"));
+  const auto job = Submit(10);
+  ASSERT_TRUE(job->AwaitEnded());
+  EXPECT_EQ(job->ended().code(), absl::StatusCode::kUnavailable) << job->ended();
+  EXPECT_TRUE(control->grants().empty());
 }
 
 }  // namespace

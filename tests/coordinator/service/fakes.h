@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "coordinator/jobs/job_host.h"
+#include "coordinator/jobs/state_store.h"
 #include "coordinator/jobs/wire_types.h"
 #include "coordinator/service/clock.h"
 #include "coordinator/service/worker_streams.h"
@@ -291,6 +292,30 @@ class FakeJob : public JobHost {
   std::vector<int64_t> holes_;
   std::vector<int64_t> holes_told_;
   std::vector<Notice> notices_;
+};
+
+// Keeps records in memory until it is told to fail. Called by one thread at a time, like any store.
+class FakeStore : public StateStore {
+ public:
+  absl::Status Append(absl::Span<const Record> records) override {
+    ++appends_;
+    if (!failure_.ok()) return failure_;
+    for (const Record& record : records) {
+      if (on_append_) on_append_(record);
+    }
+    return memory_.Append(records);
+  }
+  absl::StatusOr<Snapshot> Load() override { return memory_.Load(); }
+
+  void Fail(absl::Status status) { failure_ = std::move(status); }
+  void OnAppend(std::function<void(const Record&)> on_append) { on_append_ = std::move(on_append); }
+  int appends() const { return appends_; }
+
+ private:
+  MemoryStateStore memory_;
+  absl::Status failure_;
+  std::function<void(const Record&)> on_append_;
+  int appends_ = 0;
 };
 
 inline v1::Hello HelloOf(const std::string& worker, const std::string& incarnation = "one",
