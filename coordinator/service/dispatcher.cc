@@ -225,7 +225,7 @@ void Dispatcher::SendGrant(const Grant& grant) {
   for (const int64_t tile : grant.tiles) lease->add_tiles(static_cast<uint64_t>(tile));
   spdlog::debug("{} lease {}: {} tiles from {} to {}", grant.job, Describe(grant.lease),
                 grant.tiles.size(), grant.tiles.front(), grant.worker);
-  peer->second.held[grant.lease] = HeldTiles{grant.job, grant.tiles, grant.tiles.size(), 0};
+  peer->second.held[grant.lease] = HeldTiles{grant.job, grant.tiles, grant.tiles.size()};
   peer->second.control->Send({std::move(event)});
   pump_.Add(peer->second.feed, job->second.host, grant.lease, grant.tiles);
 }
@@ -241,6 +241,8 @@ void Dispatcher::SendTakeBack(const TakeBack& take_back) {
     for (const int64_t tile : take_back.tiles) Settle(peer, take_back.lease, tile);
   }
   if (peer.control == nullptr) return;
+  if (const auto held = peer.held.find(take_back.lease); held != peer.held.end())
+    held->second.take_backs++;
   v1::CoordinatorEvent event;
   SetWire(take_back.lease, event.mutable_take_back()->mutable_lease());
   for (const int64_t tile : take_back.tiles) {

@@ -139,6 +139,7 @@ class Dispatcher {
     std::vector<int64_t> tiles;  // in the order of the lease; settled ones are -1
     size_t open = 0;             // Invariant: the number of tiles that are not -1
     size_t next = 0;             // where the next verdict is likely to be
+    int take_backs = 0;          // of some of them, sent on this stream and not answered yet
   };
   // A worker by name: its latest incarnation, connected or not.
   struct Peer {
@@ -160,7 +161,7 @@ class Dispatcher {
   // What was decided about one result; nothing of it has left yet.
   struct Judged {
     VerdictOn verdict;
-    Decisions decisions;
+    std::unique_ptr<Decisions> decisions;       // null: nothing to carry out, which is the rule
     std::shared_ptr<MergePool::Strand> strand;  // of an accepted tile: where it goes
     int64_t tile = 0;
     std::vector<std::byte> samples;
@@ -190,8 +191,9 @@ class Dispatcher {
   // (nullptr: none runs), checksum, shape and bytes. The error's reason goes into the verdict.
   absl::Status CheckResult(const std::string& worker, const std::string& incarnation,
                            const IncomingTile& tile, const RunningJob* job) const;
+  // Appends to `records` what must be persisted before anything of it leaves.
   Judged Judge(const std::string& worker, const std::string& incarnation, IncomingTile& tile,
-               Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+               Instant now, std::vector<Record>* records) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Drops from `peer.held` what the worker, which has seen it granted, no longer holds.
   void ForgetLost(Peer& peer, const WorkerSynced& synced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Settle(Peer& peer, LeaseKey lease, int64_t tile) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -25,6 +25,19 @@ v1::TileVerdict::Verdict ToWire(Verdict verdict) {
   return v1::TileVerdict::VERDICT_UNSPECIFIED;
 }
 
+// Moves the records out; the rest, if there is any.
+std::unique_ptr<Decisions> Split(Decisions decisions, std::vector<Record>* records) {
+  records->insert(records->end(), std::make_move_iterator(decisions.records.begin()),
+                  std::make_move_iterator(decisions.records.end()));
+  decisions.records.clear();
+  const bool empty = decisions.take_backs.empty() && decisions.canaries.empty() &&
+                     decisions.grants.empty() && decisions.sync_requests.empty() &&
+                     decisions.disconnects.empty() && decisions.job_starts.empty() &&
+                     decisions.holes.empty() && decisions.job_ends.empty() &&
+                     decisions.notices.empty();
+  return empty ? nullptr : std::make_unique<Decisions>(std::move(decisions));
+}
+
 }  // namespace
 
 void Dispatcher::Settle(Peer& peer, LeaseKey lease, int64_t tile) {
@@ -76,7 +89,8 @@ absl::Status Dispatcher::CheckResult(const std::string& worker, const std::strin
 }
 
 Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::string& incarnation,
-                                     IncomingTile& tile, Instant now) {
+                                     IncomingTile& tile, Instant now,
+                                     std::vector<Record>* records) {
   const v1::TileHeader& header = tile.header;
   const v1::TileIdentity& identity = header.tile();
   const LeaseKey lease = FromWire(header.lease());
@@ -97,7 +111,7 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
     spdlog::warn("{} tile {} lease {}.{} refused: {}", identity.job(), identity.index(),
                  lease.epoch, lease.sequence, failure.text);
     judged.verdict = VerdictOn{Verdict::kRefused, ReasonOf(checked), failure.text};
-    judged.decisions = scheduler_.Handle(failure, now);
+    judged.decisions = Split(scheduler_.Handle(failure, now), records);
     return judged;
   }
   ResultArrived result;
@@ -111,8 +125,9 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
   result.model_digest = header.model_digest();
   result.numeric_class = header.numeric_class();
   result.bytes = static_cast<int64_t>(tile.payload.size());
-  judged.decisions = scheduler_.Handle(result, now);
-  judged.verdict = std::move(judged.decisions.verdict).value_or(VerdictOn{});
+  Decisions decisions = scheduler_.Handle(result, now);
+  judged.verdict = std::move(decisions.verdict).value_or(VerdictOn{});
+  judged.decisions = Split(std::move(decisions), records);
   if (running && judged.verdict.verdict == Verdict::kAccepted) {
     judged.strand = found->second.strand;
     judged.samples = std::move(tile.payload);
@@ -134,18 +149,16 @@ absl::StatusOr<std::vector<v1::TileVerdict>> Dispatcher::Results(const std::stri
   std::vector<Judged> judged;
   judged.reserve(tiles.size());
   std::vector<Record> records;
+  records.reserve(tiles.size());
   for (IncomingTile& tile : tiles) {
-    judged.push_back(Judge(worker, incarnation, tile, now));
-    std::vector<Record>& decided = judged.back().decisions.records;
-    records.insert(records.end(), std::make_move_iterator(decided.begin()),
-                   std::make_move_iterator(decided.end()));
+    judged.push_back(Judge(worker, incarnation, tile, now, &records));
   }
   if (!Persist(records)) return broken_;
   for (size_t i = 0; i < tiles.size(); ++i) {
     // The tile is queued before its acceptance can end the job.
     if (judged[i].strand != nullptr)
       merges_.Add(judged[i].strand, judged[i].tile, std::move(judged[i].samples));
-    CarryOut(judged[i].decisions);
+    if (judged[i].decisions != nullptr) CarryOut(*judged[i].decisions);
     const auto peer = peers_.find(worker);
     const v1::TileHeader& header = tiles[i].header;
     if (peer != peers_.end()) {

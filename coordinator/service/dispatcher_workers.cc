@@ -73,6 +73,8 @@ WorkerSynced SyncOf(const std::string& worker, const v1::WorkerSync& sync) {
     lease.lease = FromWire(held.lease());
     lease.state = StateOf(held.state());
     lease.open_tiles.assign(held.open_tiles().begin(), held.open_tiles().end());
+    lease.job = held.job();
+    lease.generation = held.generation();
     synced.held.push_back(std::move(lease));
   }
   return synced;
@@ -130,6 +132,7 @@ absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSi
     pump_.RemoveAll(peer.feed);
     peer.held.clear();
   }
+  for (auto& [lease, held] : peer.held) held.take_backs = 0;  // answers went with their stream
   peer.incarnation = hello.incarnation();
   peer.build = hello.build();
   peer.capabilities = hello.capabilities();
@@ -198,7 +201,13 @@ void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
                     now);
     case v1::WorkerEvent::kDropped: {
       const LeaseKey lease = FromWire(event.dropped().lease());
-      peer.held.erase(lease);
+      const auto held = peer.held.find(lease);
+      if (held != peer.held.end() && held->second.take_backs > 0) {
+        --held->second.take_backs;  // the rest of the lease stays
+      } else if (held != peer.held.end()) {
+        pump_.Remove(peer.feed, lease, {});
+        peer.held.erase(held);
+      }
       return Handle(LeaseDropped{worker, lease}, now);
     }
     case v1::WorkerEvent::kHello:

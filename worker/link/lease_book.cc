@@ -62,10 +62,15 @@ v1::WorkerSync LeaseBook::Sync() const {
                     : lease.started                    ? v1::HeldLease::STATE_RUNNING
                     : lease.stage == Stage::kPreparing ? v1::HeldLease::STATE_PREPARING
                                                        : v1::HeldLease::STATE_QUEUED);
+    held->set_job(lease.terms->stage.job());
+    held->set_generation(lease.terms->stage.generation());
     for (const Tile& tile : lease.tiles) {
-      if (tile.state != TileState::kSettled && tile.state != TileState::kAbandoned) {
-        held->add_open_tiles(tile.index);
-      }
+      if (tile.state == TileState::kSettled || tile.state == TileState::kAbandoned) continue;
+      held->add_open_tiles(tile.index);
+      if (tile.state != TileState::kComputed) continue;
+      v1::HeldResult* result = held->add_results();
+      result->set_index(tile.index);
+      result->set_checksum(tile.result.header.checksum());
     }
   }
   sync.mutable_credits()->set_tiles(limits_.tiles);

@@ -73,7 +73,8 @@ class LeaseBook {
 
   // --- The session with a coordinator.
 
-  // A coordinator of this epoch answered the hello. FAILED_PRECONDITION if an older one than was
+  // A coordinator of this epoch answered the hello. What is held of earlier epochs stays: the new
+  // coordinator goes on with it or takes it back. FAILED_PRECONDITION if an older one than was
   // served before: it must not be served.
   absl::Status BeginSession(uint64_t epoch);
   // The control stream ended. Leases that have not started are dropped, and of started ones the

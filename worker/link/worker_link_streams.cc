@@ -173,6 +173,9 @@ void WorkerLink::OnHello(ControlCall& stream, const v1::HelloReply& reply, Event
   unsent_.clear();
   *answers->emplace_back().mutable_sync() = book_.Sync();
   OpenInputs();
+  // A stream of results that was opened before the hello may still be refused: the next comes soon.
+  results_backoff_.Reset();
+  results_at_ = Now();
   if (!results_) OpenResults();
   changed_.SignalAll();
   beat_.SignalAll();

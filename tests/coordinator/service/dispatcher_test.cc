@@ -242,6 +242,56 @@ TEST_F(DispatcherTest, ABrokenInputStreamGetsWhatIsStillOpenAgain) {
   EXPECT_EQ(second->sent(), std::vector<int64_t>(lease.tiles().begin(), lease.tiles().end()));
 }
 
+TEST_F(DispatcherTest, AfterAPartialTakeBackTheRestIsSentAgainOnAFreshStream) {
+  Make();
+  const auto slow = Join(HelloOf("slow", "one", 64));
+  const auto first = Attach("slow");
+  Submit(200);
+  // A lease of several tiles, as soon as the first was measured.
+  const v1::Lease single = slow->grants().at(0);
+  SayStarted("slow", *slow, single);
+  clock_.Advance(absl::Milliseconds(10));
+  Result(ResultOf(single, single.tiles(0), "slow"));
+  const v1::Lease lease = slow->grants().at(1);
+  ASSERT_GE(lease.tiles_size(), 3);
+  // Its stream closes and comes back; meanwhile another worker does one of its tiles.
+  SayStarted("slow", *slow, lease);
+  dispatcher_->ControlClosed("slow", slow.get());
+  const auto fast = Join(HelloOf("fast"));
+  ASSERT_FALSE(fast->grants().empty());
+  const v1::Lease copy = fast->grants().at(0);
+  ASSERT_EQ(copy.tiles(0), lease.tiles(0)) << "returned tiles come first";
+  const auto again = Join(HelloOf("slow", "one", 64));
+  v1::ControlRequest request;
+  v1::WorkerSync* sync = request.add_events()->mutable_sync();
+  sync->set_seen_grant_sequence(slow->grants().back().id().sequence());
+  v1::HeldLease* held = sync->add_held();
+  *held->mutable_lease() = lease.id();
+  held->set_state(v1::HeldLease::STATE_RUNNING);
+  for (const uint64_t tile : lease.tiles()) held->add_open_tiles(tile);
+  sync->mutable_credits()->set_tiles(64);
+  dispatcher_->Heard("slow", again.get(), request);
+  Result(ResultOf(copy, copy.tiles(0), "fast"));
+  const auto taken_back = [&] {
+    for (const v1::CoordinatorEvent& event : again->events()) {
+      if (event.has_take_back() && event.take_back().tiles_size() > 0) return event.take_back();
+    }
+    return v1::TakeBack();
+  }();
+  ASSERT_EQ(taken_back.tiles_size(), 1);
+  request.Clear();
+  *request.add_events()->mutable_dropped()->mutable_lease() = lease.id();
+  dispatcher_->Heard("slow", again.get(), request);
+
+  dispatcher_->DetachInputs("slow", first.get());
+  const auto second = Attach("slow");
+  const std::vector<int64_t> rest(lease.tiles().begin() + 1, lease.tiles().end());
+  ASSERT_TRUE(second->AwaitSent(rest.size()));
+  const std::vector<int64_t> sent = second->sent();
+  EXPECT_EQ(std::vector<int64_t>(sent.begin(), sent.begin() + static_cast<long>(rest.size())),
+            rest);
+}
+
 TEST_F(DispatcherTest, AReadErrorFailsTheJobWithItsSentence) {
   Make();
   const auto control = Join(HelloOf("w"));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/wire/checksum.h"
 #include "tests/worker/link/tiles.h"
 
 namespace tilewright {
@@ -293,11 +294,75 @@ TEST_F(LeaseBookTest, TheSyncSaysWhatIsHeld) {
   ASSERT_EQ(sync.held_size(), 4);
   EXPECT_EQ(sync.held(0).state(), v1::HeldLease::STATE_FINISHED);
   EXPECT_THAT(sync.held(0).open_tiles(), ElementsAre(2));
+  EXPECT_EQ(sync.held(0).job(), "jobs/test");
+  EXPECT_EQ(sync.held(0).generation(), 1u);
+  ASSERT_EQ(sync.held(0).results_size(), 1) << "tile 1 has its verdict";
+  EXPECT_EQ(sync.held(0).results(0).index(), 2u);
+  EXPECT_EQ(sync.held(0).results(0).checksum(), Checksum(TestSamples(2)));
+  EXPECT_EQ(sync.held(1).results_size(), 0);
   EXPECT_EQ(sync.held(1).state(), v1::HeldLease::STATE_RUNNING);
   EXPECT_THAT(sync.held(1).open_tiles(), ElementsAre(3, 4));
   EXPECT_EQ(sync.held(2).state(), v1::HeldLease::STATE_PREPARING);
   EXPECT_EQ(sync.held(3).state(), v1::HeldLease::STATE_QUEUED);
   EXPECT_THAT(sync.held(3).open_tiles(), ElementsAre(6));
+}
+
+TEST_F(LeaseBookTest, ANewCoordinatorFindsWhatAnEarlierOneLeft) {
+  Grant(3, {1, 2, 3, 4});
+  Grant(4, {5});
+  Prepare(3);
+  for (uint64_t i = 1; i <= 3; ++i) EXPECT_TRUE(Input(3, i).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(Finish(3, 1));
+  EXPECT_THAT(Compute(), ElementsAre(2));
+  book_.EndSession();
+  ASSERT_TRUE(book_.BeginSession(6).ok());
+
+  v1::WorkerSync sync = book_.Sync();
+  EXPECT_EQ(sync.seen_grant_sequence(), 0u);
+  ASSERT_EQ(sync.held_size(), 1) << "lease 4 had not started";
+  EXPECT_EQ(RefOf(sync.held(0).lease()), (LeaseRef{5, 3}));
+  EXPECT_EQ(sync.held(0).state(), v1::HeldLease::STATE_RUNNING);
+  EXPECT_EQ(sync.held(0).job(), "jobs/test");
+  EXPECT_EQ(sync.held(0).generation(), 1u);
+  EXPECT_THAT(sync.held(0).open_tiles(), ElementsAre(1, 2, 3)) << "the input of tile 4 never came";
+  ASSERT_EQ(sync.held(0).results_size(), 1);
+  EXPECT_EQ(sync.held(0).results(0).index(), 1u);
+
+  // It goes on with the old lease, beside those of the new epoch.
+  ASSERT_TRUE(book_.AddGrant(TestLease({6, 1}, {4}), &refused_).ok());
+  EXPECT_TRUE(Finish(3, 2)) << "it was in the engine all the time";
+  const std::optional<LeaseWork> next = book_.Next();
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->terms->lease, (LeaseRef{5, 3}));
+  ASSERT_EQ(next->tasks.size(), 1u);
+  EXPECT_EQ(next->tasks[0].index, 3u);
+  EXPECT_EQ(book_.Unacknowledged().size(), 2u);
+  EXPECT_TRUE(book_.Settle({5, 3}, 1));
+  EXPECT_TRUE(book_.Settle({5, 3}, 2));
+  EXPECT_FALSE(book_.TakeBack({5, 3}, {})) << "the new coordinator does not want the rest";
+  EXPECT_FALSE(Finish(3, 3));
+  EXPECT_THAT(book_.TakeDropped(), ElementsAre(LeaseRef{5, 3}));
+  sync = book_.Sync();
+  ASSERT_EQ(sync.held_size(), 1);
+  EXPECT_EQ(RefOf(sync.held(0).lease()), (LeaseRef{6, 1}));
+  EXPECT_EQ(sync.seen_grant_sequence(), 1u);
+}
+
+TEST_F(LeaseBookTest, ResultsWithoutVerdictsBoundTheWorkOverARestartToo) {
+  Grant(1, {1, 2, 3});
+  Prepare(1);
+  for (uint64_t i = 1; i <= 3; ++i) EXPECT_TRUE(Input(1, i).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(Finish(1, 1, 60));
+  EXPECT_THAT(Compute(), ElementsAre(2));
+  EXPECT_TRUE(Finish(1, 2, 60));
+  book_.EndSession();
+  ASSERT_TRUE(book_.BeginSession(6).ok());
+  EXPECT_THAT(Compute(), IsEmpty());
+  EXPECT_EQ(book_.Unacknowledged().size(), 2u) << "they are kept until they are answered";
+  EXPECT_TRUE(book_.Settle({5, 1}, 1));
+  EXPECT_THAT(Compute(), ElementsAre(3));
 }
 
 TEST_F(LeaseBookTest, TheEndOfASessionDropsWhatHasNotStarted) {

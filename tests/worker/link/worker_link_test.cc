@@ -387,6 +387,47 @@ TEST_F(WorkerLinkTest, AnUnansweredResultIsSubmittedAgain) {
   EXPECT_EQ(coordinator_.hellos(), 1) << "the control stream was not touched";
 }
 
+TEST_F(WorkerLinkTest, OffersItsResultsToTheNextCoordinator) {
+  coordinator_.SetEpoch(3);
+  coordinator_.SetJudge([](const FakeCoordinator::Result&) { return std::nullopt; });
+  StartLink();
+  AwaitSession();
+  coordinator_.Grant(Lease(1, {5, 6}, 3));
+  SendInput(1, 5, 3);
+  SendInput(1, 6, 3);
+  ASSERT_TRUE(AwaitResults(2)) << "computed, and never answered";
+  coordinator_.SetEpoch(4);
+  coordinator_.BreakControl(grpc::Status(grpc::StatusCode::UNAVAILABLE, "it fell"));
+  AwaitSession(2);
+  const v1::WorkerSync sync = coordinator_.Events(v1::WorkerEvent::kSync)[1].sync();
+  EXPECT_EQ(sync.seen_grant_sequence(), 0u);
+  ASSERT_EQ(sync.held_size(), 1);
+  const v1::HeldLease& held = sync.held(0);
+  EXPECT_EQ(held.lease().epoch(), 3u);
+  EXPECT_EQ(held.state(), v1::HeldLease::STATE_FINISHED);
+  EXPECT_EQ(held.job(), "jobs/test");
+  EXPECT_EQ(held.generation(), 1u);
+  EXPECT_THAT(held.open_tiles(), ElementsAre(5, 6));
+  ASSERT_EQ(held.results_size(), 2);
+  EXPECT_EQ(held.results(1).index(), 6u);
+  EXPECT_EQ(held.results(1).checksum(), coordinator_.Results()[1].header.checksum());
+
+  // The stream of results breaks at its next message, that of a lease of the new epoch; on a fresh
+  // one all three come.
+  coordinator_.SetJudge(nullptr);
+  coordinator_.BreakResults();
+  coordinator_.Grant(Lease(1, {7}, 4));
+  SendInput(1, 7, 4);
+  ASSERT_TRUE(AwaitResults(6));
+  std::vector<std::pair<uint64_t, uint64_t>> fresh;  // epoch and tile
+  for (const FakeCoordinator::Result& result : coordinator_.Results()) {
+    if (result.stream == 1) continue;
+    fresh.emplace_back(result.header.lease().epoch(), result.header.tile().index());
+  }
+  EXPECT_THAT(fresh, ElementsAre(std::pair(3, 5), std::pair(3, 6), std::pair(4, 7)));
+  EXPECT_TRUE(AwaitIdle());
+}
+
 TEST_F(WorkerLinkTest, DuplicatesAndRefusalsFreeTheCopyToo) {
   coordinator_.SetJudge([](const FakeCoordinator::Result& result) {
     return result.header.tile().index() == 5 ? v1::TileVerdict::VERDICT_DUPLICATE
