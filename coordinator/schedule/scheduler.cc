@@ -130,6 +130,11 @@ Scheduler::Impl::Lease* Scheduler::Impl::FindLease(const LeaseKey& key,
   return lease != nullptr && lease->worker->name == worker ? lease : nullptr;
 }
 
+std::string Scheduler::Impl::NameOf(const LeaseKey& lease) const {
+  return lease.epoch == epoch_ ? absl::StrCat(lease.sequence)
+                               : absl::StrCat(lease.epoch, "/", lease.sequence);
+}
+
 void Scheduler::Impl::Tell(Job* job, std::string kind, std::optional<int64_t> tile,
                            const std::string& worker, std::string text) {
   if (job != nullptr) {

@@ -121,7 +121,7 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
       worker.next_single = true;
       lease.overdue = true;
       Tell(lease.job, "lease_not_started", tiles.front(), worker.name,
-           absl::StrCat("Worker ", worker.name, " did not start lease ", lease.sequence, " within ",
+           absl::StrCat("Worker ", worker.name, " did not start lease ", NameOf(lease), " within ",
                         SecondsText(StartBudgetOf(lease)), "; ", TileList(tiles),
                         " offered to others."));
       TakeBackLease(lease, "The lease was not started in time.");
@@ -186,7 +186,7 @@ void Scheduler::Impl::Lapse(Lease& lease) {
   wake_idle_ = true;  // this worker is no alternative any more
   if (told) {
     Tell(lease.job, "lease_lapsed", wanted.front(), worker.name,
-         absl::StrCat("Lease ", lease.sequence, " of worker ", worker.name, " lapsed after ",
+         absl::StrCat("Lease ", NameOf(lease), " of worker ", worker.name, " lapsed after ",
                       SecondsText(elapsed), " without a tile; ", TileList(wanted),
                       " offered to others, a late result stays welcome."));
   }
@@ -231,7 +231,7 @@ void Scheduler::Impl::ReturnQueued(Worker& worker) {
     if (!lease->live() || lease->started.has_value()) continue;
     const std::vector<int64_t> tiles = lease->WantedTiles();
     Tell(lease->job, "tile_requeued", tiles.front(), worker.name,
-         absl::StrCat("Lease ", lease->sequence, " of worker ", worker.name,
+         absl::StrCat("Lease ", NameOf(*lease), " of worker ", worker.name,
                       " waited behind an overdue one; ", TileList(tiles), " offered to others."));
     TakeBackLease(*lease, "The lease before it is overdue.");
   }

@@ -153,7 +153,7 @@ void Scheduler::Impl::Crash(Lease& lease, bool alone) {
   if (job == nullptr || lease.wanted == 0) return;
   const std::vector<int64_t> tiles = lease.WantedTiles();
   Tell(job, "worker_crashed", tiles.front(), worker.name,
-       absl::StrCat("Worker ", worker.name, " restarted while it ran lease ", lease.sequence,
+       absl::StrCat("Worker ", worker.name, " restarted while it ran lease ", NameOf(lease),
                     " with ", schedule::TileList(tiles), "."));
   if (alone) {
     ChargeTile(*job, worker, tiles.front(), "a crash of the worker");

@@ -69,6 +69,9 @@ class Scheduler::Impl {
   LeaseKey KeyOf(const Lease& lease) const {
     return lease.earlier.value_or(LeaseKey{epoch_, lease.sequence});
   }
+  // "3", or "1/3" of an earlier coordinator.
+  std::string NameOf(const LeaseKey& lease) const;
+  std::string NameOf(const Lease& lease) const { return NameOf(KeyOf(lease)); }
   // Adds a notice within the job's limit per kind; a null job is none.
   void Tell(Job* job, std::string kind, std::optional<int64_t> tile, const std::string& worker,
             std::string text);

@@ -149,12 +149,14 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
   lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job->spec);
   lease.input_bytes_per_tile = job->spec.input_bytes;
   lease.charge = ChargeOf(*job, worker);
+  lease.charge = ChargeOf(*job, worker);
   lease.granted = now_;
   lease.patience = schedule::Patience(worker.lapses_in_row);
   for (int64_t tile : lease.WantedTiles()) {
     job->tiles.MarkLeased(tile);
     job->tiles.AddAttempt(tile, lease.sequence);
   }
+  ready_.Charge(job->account, lease.charge, lease.wanted);
   ready_.Charge(job->account, lease.charge, lease.wanted);
   UpdateReady(*job);
   job->attempts += lease.wanted;

@@ -110,7 +110,7 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   if (lease == nullptr || !lease->live()) {
     Tell(&job, "late_result_accepted", event.tile, event.worker,
          absl::StrCat("Tile ", event.tile, " came late from worker ", event.worker, " (lease ",
-                      event.lease.sequence, ") and is accepted."));
+                      NameOf(event.lease), ") and is accepted."));
   } else {
     worker->lapses_in_row = 0;
   }

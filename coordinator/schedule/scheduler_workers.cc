@@ -237,7 +237,7 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
       const std::vector<int64_t> lost = lease->WantedTiles();
       if (!lost.empty() && lease->job != nullptr) {
         Tell(lease->job, "tile_requeued", lost.front(), worker->name,
-             absl::StrCat("Worker ", worker->name, " no longer holds lease ", lease->sequence, "; ",
+             absl::StrCat("Worker ", worker->name, " no longer holds lease ", NameOf(*lease), "; ",
                           TileList(lost), " will run again."));
       }
       EndLease(*lease);
