@@ -123,6 +123,7 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
       worker.offer.environment_key != job->numeric_class) {
     return false;
   }
+  if (job->paused && held.state == HeldState::kQueued) return false;
   const bool finished = held.state == HeldState::kFinished;
   auto owned = std::make_unique<Lease>();
   Lease& lease = *owned;
@@ -149,14 +150,12 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
   lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job->spec);
   lease.input_bytes_per_tile = job->spec.input_bytes;
   lease.charge = ChargeOf(*job, worker);
-  lease.charge = ChargeOf(*job, worker);
   lease.granted = now_;
   lease.patience = schedule::Patience(worker.lapses_in_row);
   for (int64_t tile : lease.WantedTiles()) {
     job->tiles.MarkLeased(tile);
     job->tiles.AddAttempt(tile, lease.sequence);
   }
-  ready_.Charge(job->account, lease.charge, lease.wanted);
   ready_.Charge(job->account, lease.charge, lease.wanted);
   UpdateReady(*job);
   job->attempts += lease.wanted;

@@ -27,7 +27,7 @@ absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
                       "JOB_ENDED");
   }
   Handle(event, clock_.Now());
-  return absl::OkStatus();
+  return broken_;
 }
 
 absl::Status Dispatcher::Pause(const std::string& job) { return Operate(job, JobPaused{job}); }
@@ -117,6 +117,7 @@ absl::StatusOr<v1::WorkerInfo> Dispatcher::OperateWorker(const std::string& work
   if (!find().has_value()) return unknown;
   const Instant now = clock_.Now();
   Handle(event, now);
+  if (!broken_.ok()) return broken_;
   const std::optional<WorkerView> view = find();
   if (!view.has_value()) return unknown;
   return InfoOf(*view, now);
