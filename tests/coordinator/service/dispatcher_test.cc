@@ -413,20 +413,18 @@ TEST_F(DispatcherTest, ResultsOfOneMessageAreKeptTogether) {
   Make();
   const auto control = Join(HelloOf("w"));
   const auto job = Submit(10);
-  const v1::Lease first = control->grants().at(0);
-  SayStarted("w", *control, first);
-  clock_.Advance(absl::Milliseconds(1));
-  Result(ResultOf(first, first.tiles(0), "w"));
-  const std::vector<v1::Lease> leases = control->grants();
-  ASSERT_GE(leases.size(), 3u) << "one to compute and one in advance";
+  const v1::Lease lease = control->grants().at(0);
   std::vector<IncomingTile> tiles;
-  for (size_t i = 1; i < leases.size(); ++i) {
-    for (const uint64_t tile : leases[i].tiles()) tiles.push_back(ResultOf(leases[i], tile, "w"));
-  }
-  ASSERT_GE(tiles.size(), 2u);
+  tiles.push_back(ResultOf(lease, lease.tiles(0), "w"));
+  tiles.push_back(ResultOf(lease, 7, "w"));  // of an earlier lease: welcome
   const int before = store_->appends();
-  ASSERT_TRUE(dispatcher_->Results("w", "one", std::move(tiles)).ok());
+  const auto verdicts = dispatcher_->Results("w", "one", std::move(tiles));
+  ASSERT_TRUE(verdicts.ok()) << verdicts.status();
+  for (const v1::TileVerdict& verdict : *verdicts) {
+    EXPECT_EQ(verdict.verdict(), v1::TileVerdict::VERDICT_ACCEPTED);
+  }
   EXPECT_EQ(store_->appends(), before + 1);
+  EXPECT_EQ(store_->Load()->jobs.at(0).accepted, (std::set<int64_t>{0, 7}));
 }
 
 TEST_F(DispatcherTest, AfterTheStoreFailedNothingLeavesAndAllEndsWithItsSentence) {
