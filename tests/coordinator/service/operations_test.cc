@@ -60,7 +60,7 @@ class OperationsTest : public testing::Test {
       clock_.Advance(absl::Milliseconds(1));
       std::vector<IncomingTile> tiles;
       tiles.push_back(ResultOf(lease, tile, worker));
-      dispatcher_->Results(worker, "one", std::move(tiles));
+      EXPECT_TRUE(dispatcher_->Results(worker, "one", std::move(tiles)).ok());
     }
   }
   void Fail(const std::string& worker, const FakeControl& control, const v1::Lease& lease) {
