@@ -14,6 +14,12 @@ namespace tilewright {
 using schedule::ShortDigest;
 using schedule::TimerKind;
 
+namespace {
+
+constexpr size_t kLateCanariesMax = 64;
+
+}  // namespace
+
 const std::string& Scheduler::Impl::ClassOf(const Stage& stage, const Worker& worker) const {
   static const std::string* const kUnknown = new std::string();
   auto at = stage.workers.find(worker.id);
@@ -85,13 +91,18 @@ void Scheduler::Impl::ForgetCanary(Worker& worker) {
   deadlines_.Clear({TimerKind::kCanary, worker.id});
 }
 
+void Scheduler::Impl::KeepLateCanary(Worker& worker) {
+  worker.late_canaries.push_back(*worker.canary);
+  if (worker.late_canaries.size() > kLateCanariesMax) worker.late_canaries.pop_front();
+}
+
 void Scheduler::Impl::OnCanaryTimeout(Worker& worker) {
   CanaryMeasured unanswered{.worker = worker.name,
                             .canary = worker.canary->number,
                             .digest = "",
                             .seconds = 0,
                             .text = "no answer in time"};
-  worker.late_canary = worker.canary;
+  KeepLateCanary(worker);
   On(unanswered);
 }
 
@@ -102,11 +113,13 @@ void Scheduler::Impl::On(const CanaryMeasured& event) {
   if (worker->canary.has_value() && worker->canary->number == event.canary) {
     stage = worker->canary->stage;
     ForgetCanary(*worker);
-  } else if (worker->late_canary.has_value() && worker->late_canary->number == event.canary) {
-    stage = worker->late_canary->stage;
-    worker->late_canary.reset();
   } else {
-    return;
+    const auto late =
+        std::find_if(worker->late_canaries.begin(), worker->late_canaries.end(),
+                     [&](const schedule::Canary& c) { return c.number == event.canary; });
+    if (late == worker->late_canaries.end()) return;
+    stage = late->stage;
+    worker->late_canaries.erase(late);
   }
   auto [at, inserted] = stage->workers.try_emplace(worker->id);
   if (inserted) worker->stages.push_back(stage);

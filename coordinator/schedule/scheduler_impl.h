@@ -200,6 +200,8 @@ class Scheduler::Impl {
   // for canaries.
   bool OccupiedByCanary(Worker& worker);
   void OnCanaryTimeout(Worker& worker);
+  // Its running canary may still be answered, though nobody waits any more.
+  void KeepLateCanary(Worker& worker);
   void ForgetCanary(Worker& worker);
   // Chooses the class of a job with proof as soon as every candidate has answered or the time is
   // over.

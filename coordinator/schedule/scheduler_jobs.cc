@@ -165,8 +165,8 @@ void Scheduler::Impl::ForgetStages() {
     for (const auto& [id, worker] : worker_by_id_) {
       std::erase(worker->stages, stage);
       if (worker->loaded == stage) worker->loaded = nullptr;
-      if (worker->late_canary.has_value() && worker->late_canary->stage == stage)
-        worker->late_canary.reset();
+      std::erase_if(worker->late_canaries,
+                    [&](const schedule::Canary& c) { return c.stage == stage; });
       if (worker->canary.has_value() && worker->canary->stage == stage) ForgetCanary(*worker);
     }
     stages_.erase(oldest);

@@ -37,7 +37,7 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     worker.earlier_key = worker.offer.environment_key;
     worker.incarnation = event.incarnation;
     worker.canary.reset();
-    worker.late_canary.reset();
+    worker.late_canaries.clear();
     worker.link_rate.reset();
     worker.loaded = nullptr;
   }
@@ -123,7 +123,7 @@ void Scheduler::Impl::CloseStream(Worker& worker, const std::string& why) {
   yield_ = true;
   deadlines_.Clear({TimerKind::kLiveness, worker.id});
   deadlines_.Set({TimerKind::kForget, worker.id}, now_ + options_.worker_memory);
-  if (worker.canary.has_value()) worker.late_canary = worker.canary;
+  if (worker.canary.has_value()) KeepLateCanary(worker);
   ForgetCanary(worker);
   worker.canary_jobs.clear();
   for (Stage* stage : worker.stages) SetSpeed(*stage, worker, stage->workers[worker.id], false);

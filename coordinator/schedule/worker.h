@@ -53,10 +53,10 @@ struct Worker {
       leases;              // in the order of their grants, which is the order of their execution
   int64_t held_tiles = 0;  // Invariant: sum of open tiles of `leases`.
   int64_t held_bytes = 0;  // Invariant: the same in bytes of credit.
-  std::optional<Canary> canary;       // running
-  std::optional<Canary> late_canary;  // unanswered in time; its answer is still noted
-  std::deque<uint64_t> canary_jobs;   // jobs that wait for this worker's canary
-  std::optional<double> link_rate;    // bytes per second, smoothed
+  std::optional<Canary> canary;      // running
+  std::deque<Canary> late_canaries;  // unanswered in time, the latest last; answers are still noted
+  std::deque<uint64_t> canary_jobs;  // jobs that wait for this worker's canary
+  std::optional<double> link_rate;   // bytes per second, smoothed
 
   // Of the name.
   std::vector<Stage*> stages;  // where it was measured

@@ -31,8 +31,10 @@ void Checks::Charge(const std::string& worker, const std::string& job, int64_t t
 }
 
 void Checks::Fails(const std::string& worker, const std::string& job, int64_t tile,
-                   TileFailureCause cause) {
-  if (cause != TileFailureCause::kOutOfMemory) Charge(worker, job, tile);
+                   TileFailureCause /*cause*/) {
+  // Running out of memory is charged to nobody, but the report may be lost with the process; then
+  // it looks like a crash over the tile.
+  Charge(worker, job, tile);
 }
 
 void Checks::GaveUp(const std::string& worker, const Grant& grant) {

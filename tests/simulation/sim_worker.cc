@@ -87,6 +87,9 @@ void SimWorker::Die() {
 }
 
 void SimWorker::Heal() {
+  const bool hung = ailments_.hung;
+  ailments_ = Ailments();
+  ailments_.hung = hung;
   SetHung(false);
   SetSlow(1);
   ailments_ = Ailments();

@@ -13,7 +13,6 @@ namespace {
 constexpr absl::Duration kProgressEvery = absl::Seconds(1);
 // A preparation that stands still does so for longer than anybody waits.
 constexpr absl::Duration kStandstill = absl::Seconds(200);
-constexpr absl::Duration kCanaryFails = absl::Milliseconds(20);
 
 std::string StageOf(const JobSpec& spec) {
   return absl::StrCat(spec.model_digest, "/", spec.executed_batch, "/", spec.input_bytes);
@@ -201,12 +200,11 @@ void SimWorker::RunCanary() {
   const CanaryOrder order = canaries_.front();
   canaries_.pop_front();
   const JobPlan* job = world_.FindJob(order.job);
-  const bool fails = std::exchange(ailments_.canary_next, false);
   const double units = job->units * std::max(1, job->spec.executed_batch);
   const absl::Duration time =
-      fails ? kCanaryFails
-            : absl::Seconds(units * plan_.unit_seconds * ailments_.slow) + plan_.preparation;
-  Occupy(time, [this, order, job, fails, time] {
+      absl::Seconds(units * plan_.unit_seconds * ailments_.slow) + plan_.preparation;
+  Occupy(time, [this, order, job, time] {
+    const bool fails = std::exchange(ailments_.canary_next, false);
     CanaryMeasured measured{name(), order.canary, "", absl::ToDoubleSeconds(time), ""};
     if (fails) {
       measured.text = "injected";
