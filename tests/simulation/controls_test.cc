@@ -61,7 +61,7 @@ TEST(Controls, ForgottenLease) {
 
 TEST(Controls, LapseIsFailure) {
   const Planting bug(PlantedBug::kLapseIsFailure);
-  EXPECT_NE(CaughtAt("a lapse counted as failure", Trouble), 0u);
+  EXPECT_NE(CaughtAt("a lapse counted as failure", RunSlowdowns), 0u);
 }
 
 TEST(Controls, CreditsAreIncrements) {

@@ -43,6 +43,10 @@ TEST(Simulation, JobsAreServedByTheirShares) {
   for (uint64_t seed = 1; seed <= 50; ++seed) EXPECT_EQ(RunFairness(seed), "") << "seed " << seed;
 }
 
+TEST(Simulation, SlownessIsForgiven) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) EXPECT_EQ(RunSlowdowns(seed), "") << "seed " << seed;
+}
+
 TEST(Simulation, ALiarIsPutAside) {
   for (uint64_t seed = 1; seed <= 30; ++seed) EXPECT_EQ(RunLiar(seed), "") << "seed " << seed;
 }

@@ -71,6 +71,18 @@ std::string RunFairness(uint64_t seed) {
   return "";
 }
 
+std::string RunSlowdowns(uint64_t seed) {
+  SeedPlan plan = DrawFairPlan(seed);
+  plan.faults = plan.drawn_faults = FaultSet::None().With(Fault::kSlowDown);
+  plan.fault_pause = absl::Seconds(3);
+  plan.fault_budget = 1000;
+  const Outcome outcome = RunPlan(plan);
+  if (!outcome.trouble.empty()) return outcome.trouble;
+  if (outcome.jobs_succeeded == static_cast<int64_t>(plan.jobs.size())) return "";
+  return absl::StrCat("only ", outcome.jobs_succeeded, " of ", plan.jobs.size(),
+                      " jobs succeeded, though no tile failed");
+}
+
 std::string RunLiar(uint64_t seed) {
   SeedPlan plan = DrawFairPlan(seed);
   Random random = Random::For(seed, 5);
