@@ -168,6 +168,7 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
 
 void Scheduler::Impl::Lapse(Lease& lease) {
   Worker& worker = *lease.worker;
+  Job* const job = lease.job;
   const bool told = lease.wanted > 0;
   const absl::Duration elapsed = now_ - lease.clock;
   lease.state = LeaseState::kLapsed;
@@ -199,8 +200,9 @@ void Scheduler::Impl::Lapse(Lease& lease) {
   Touch(worker);
   ReviewStanding(worker, nullptr);
   if (Planted(PlantedBug::kLapseIsFailure) && told) {
-    ChargeWorker(lease.job, worker);
-    ChargeTile(*lease.job, worker, wanted.front(), "a lapse");
+    ChargeWorker(job, worker);
+    ChargeTile(*job, worker, wanted.front(), "a lapse");
+    ReviewStanding(worker, job);
   }
 }
 
