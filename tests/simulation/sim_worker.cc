@@ -184,6 +184,10 @@ void SimWorker::OnSessionEnded(uint64_t id) {
   in_session_ = false;
   for (auto it = leases_.begin(); it != leases_.end();) {
     const auto lease = it++;
+    // Should the process die before it comes back, that will look like a crash over what it
+    // prepared.
+    if (!lease->second.started && lease->second.stage != Stage::kQueued)
+      world_.checks().ProcessDied(name(), lease->second.terms.grant);
     for (Tile& tile : lease->second.tiles) {
       if (!lease->second.started || tile.state == TileState::kAwaited) Drop(lease->second, tile);
     }
