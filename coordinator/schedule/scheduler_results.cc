@@ -43,6 +43,8 @@ void Scheduler::Impl::On(const ResultArrived& event) {
       }
       break;
     case Verdict::kRefused:
+      // Of a forgotten job thousands may be on their way; the shell knows which jobs there were.
+      if (job == nullptr) break;
       Tell(job, "result_refused", event.tile, event.worker,
            absl::StrCat("A result of tile ", event.tile, " from worker ", event.worker,
                         " is refused: ", verdict.text));

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/types.h"
@@ -23,8 +24,8 @@ struct RestoredJob {
   bool paused = false;
   Promise promise = Promise::kUndecided;
   std::string numeric_class;
-  std::set<int64_t> accepted;  // tiles
-  std::set<int64_t> failed;    // tiles that wait for a decision
+  absl::btree_set<int64_t> accepted;  // tiles
+  std::set<int64_t> failed;           // tiles that wait for a decision
   std::set<int64_t> holes;
   std::map<std::string, int64_t> tiles_by_worker;
   std::set<std::string> classes;  // of accepted tiles

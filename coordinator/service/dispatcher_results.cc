@@ -134,6 +134,9 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
   } else if (ended) {
     // The scheduler may have forgotten the job: its result is late, not strange.
     judged.verdict = VerdictOn{Verdict::kDuplicate, "", absl::StrCat(identity.job(), " has ended")};
+  } else if (found == jobs_.end()) {
+    spdlog::warn("{} tile {} of worker {} refused: no such job", identity.job(), judged.tile,
+                 worker);
   }
   return judged;
 }

@@ -94,7 +94,7 @@ TEST_F(SnapshotTest, AcceptedTilesAreCountedByWorkerAndClass) {
   Enter(Accepted(2, "w1", "a"));
   Enter(Accepted(0, "w2", "b"));
   Enter(Accepted(1, "w1", "a"));
-  EXPECT_EQ(job().accepted, (std::set<int64_t>{0, 1, 2}));
+  EXPECT_EQ(job().accepted, (absl::btree_set<int64_t>{0, 1, 2}));
   EXPECT_EQ(job().tiles_by_worker, (std::map<std::string, int64_t>{{"w1", 2}, {"w2", 1}}));
   EXPECT_EQ(job().classes, (std::set<std::string>{"a", "b"}));
 }
@@ -106,7 +106,7 @@ TEST_F(SnapshotTest, ATileIsAcceptedOnceAndMustExist) {
   EXPECT_EQ(Refusal(Accepted(3, "w1", "a")), "jobs/1 has 3 tiles, none is number 3.");
   EXPECT_EQ(Refusal(Accepted(-1, "w1", "a")), "jobs/1 has 3 tiles, none is number -1.");
   EXPECT_EQ(Refusal(OnTile(Kind::kTileAccepted, 0, "jobs/2")), "There is no job jobs/2.");
-  EXPECT_EQ(job().accepted, (std::set<int64_t>{2}));
+  EXPECT_EQ(job().accepted, (absl::btree_set<int64_t>{2}));
   EXPECT_EQ(job().tiles_by_worker, (std::map<std::string, int64_t>{{"w1", 1}}));
   EXPECT_EQ(job().classes, (std::set<std::string>{"a"}));
 }
