@@ -37,7 +37,7 @@ TEST(MemoryStateStore, LoadsTheFoldOfWhatWasAppended) {
   const absl::StatusOr<Snapshot> snapshot = store.Load();
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   ASSERT_EQ(snapshot->jobs.size(), 1u);
-  EXPECT_EQ(snapshot->jobs[0].accepted, (std::set<int64_t>{1, 3}));
+  EXPECT_EQ(snapshot->jobs[0].accepted, (absl::btree_set<int64_t>{1, 3}));
   EXPECT_EQ(snapshot->jobs[0].tiles_by_worker.at("w1"), 2);
 }
 

@@ -405,7 +405,7 @@ TEST_F(DispatcherTest, RecordsAreKeptBeforeAnythingIsSent) {
   const absl::StatusOr<Snapshot> snapshot = store_->Load();
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   ASSERT_EQ(snapshot->jobs.size(), 1u);
-  EXPECT_EQ(snapshot->jobs[0].accepted, (std::set<int64_t>{0}));
+  EXPECT_EQ(snapshot->jobs[0].accepted, (absl::btree_set<int64_t>{0}));
   EXPECT_EQ(snapshot->workers, (std::set<std::string>{"w"}));
 }
 
@@ -424,7 +424,7 @@ TEST_F(DispatcherTest, ResultsOfOneMessageAreKeptTogether) {
     EXPECT_EQ(verdict.verdict(), v1::TileVerdict::VERDICT_ACCEPTED);
   }
   EXPECT_EQ(store_->appends(), before + 1);
-  EXPECT_EQ(store_->Load()->jobs.at(0).accepted, (std::set<int64_t>{0, 7}));
+  EXPECT_EQ(store_->Load()->jobs.at(0).accepted, (absl::btree_set<int64_t>{0, 7}));
 }
 
 TEST_F(DispatcherTest, AfterTheStoreFailedNothingLeavesAndAllEndsWithItsSentence) {
