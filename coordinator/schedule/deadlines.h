@@ -26,6 +26,7 @@ enum class TimerKind : uint8_t {
   kWorkerGrace,   // of a job without an eligible worker
   kClassGrace,    // of a job whose presumed class has no holder
   kProof,         // of a job that waits for canaries
+  kCanaryRetry,   // of a job all of whose workers failed theirs
   kMaxDuration,   // of a job that must have ended
   kRestored,      // of a restarted coordinator: what it took over is to be told
   kEndGame,       // of a job with idle workers: whether they help is to be asked again

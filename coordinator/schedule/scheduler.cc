@@ -35,6 +35,7 @@ absl::Status Scheduler::Admit(const JobSpec& job, absl::Duration* retry_after) c
 absl::Status Scheduler::AdmitPriority(const std::string& job, int priority) const {
   return impl_->AdmitPriority(job, priority);
 }
+Footprint Scheduler::footprint() const { return impl_->footprint(); }
 absl::Status Scheduler::CheckInvariants() const { return impl_->CheckInvariants(); }
 
 Decisions Scheduler::Impl::Handle(const Event& event, Instant now) {
@@ -82,6 +83,9 @@ void Scheduler::Impl::Fire(Timer timer) {
       return;
     case TimerKind::kEndGame:
       OnEndGame(*FindJob(timer.id));
+      return;
+    case TimerKind::kCanaryRetry:
+      RetryCanaries(*FindJob(timer.id));
       return;
     case TimerKind::kProof: {
       Job& job = *FindJob(timer.id);

@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_SCHEDULER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -60,6 +61,14 @@ struct MatchView {
   std::string reason;  // why not, a sentence
 };
 
+// What the core keeps, in entries: bounded by what is connected and what has not ended.
+struct Footprint {
+  size_t jobs = 0;
+  size_t workers = 0;
+  size_t leases = 0;
+  size_t timers = 0;
+};
+
 class Scheduler {
  public:
   // `epoch` was raised and made durable before. `snapshot` is what an earlier coordinator
@@ -97,6 +106,7 @@ class Scheduler {
   // Admit. Sent all the same, it goes no higher than the tenant may.
   absl::Status AdmitPriority(const std::string& job, int priority) const;
 
+  Footprint footprint() const;
   // Asserts every invariant: each tile in exactly one state, counters equal sums, next_deadline not
   // in the past; for tests. INTERNAL names the first that is broken.
   absl::Status CheckInvariants() const;

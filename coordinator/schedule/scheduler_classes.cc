@@ -106,6 +106,14 @@ void Scheduler::Impl::OnCanaryTimeout(Worker& worker) {
   On(unanswered);
 }
 
+void Scheduler::Impl::RetryCanaries(Job& job) {
+  for (const auto& [id, worker] : job.candidates) {
+    auto at = job.stage->workers.find(id);
+    if (at != job.stage->workers.end()) at->second.canary_failure.clear();
+  }
+  CandidatesChanged(job);
+}
+
 void Scheduler::Impl::On(const CanaryMeasured& event) {
   Worker* worker = FindWorker(event.worker);
   if (worker == nullptr) return;

@@ -52,6 +52,9 @@ class Scheduler::Impl {
   // scheduler_operations.cc
   absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
   absl::Status AdmitPriority(const std::string& job, int priority) const;
+  Footprint footprint() const {
+    return {jobs_.size(), workers_.size(), leases_.size(), deadlines_.armed()};
+  }
   // scheduler_invariants.cc
   absl::Status CheckInvariants() const;
 
@@ -200,6 +203,8 @@ class Scheduler::Impl {
   // for canaries.
   bool OccupiedByCanary(Worker& worker);
   void OnCanaryTimeout(Worker& worker);
+  // Nobody else is left: what failed a while ago is asked once more.
+  void RetryCanaries(Job& job);
   // Its running canary may still be answered, though nobody waits any more.
   void KeepLateCanary(Worker& worker);
   void ForgetCanary(Worker& worker);

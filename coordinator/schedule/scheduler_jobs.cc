@@ -80,7 +80,7 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
   job.finishes.clear();
   job.stage->active_jobs--;
   for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
-                         TimerKind::kMaxDuration, TimerKind::kEndGame}) {
+                         TimerKind::kCanaryRetry, TimerKind::kMaxDuration, TimerKind::kEndGame}) {
     deadlines_.Clear({kind, job.id});
   }
   const std::string why = status.ok() ? absl::StrCat(job.spec.name, " is done.")
@@ -191,6 +191,7 @@ void Scheduler::Impl::RefreshCandidate(Job& job, Worker& worker) {
 
 void Scheduler::Impl::CandidatesChanged(Job& job) {
   const Timer grace{TimerKind::kWorkerGrace, job.id};
+  const Timer retry{TimerKind::kCanaryRetry, job.id};
   if (job.paused) {  // it waits for nobody; the rest is caught up on when it is resumed
     KeepSomebody(job);
     return;
@@ -204,6 +205,7 @@ void Scheduler::Impl::CandidatesChanged(Job& job) {
   KeepSomebody(job);
   if (HasHope(job)) {
     deadlines_.Clear(grace);
+    deadlines_.Clear(retry);
     job.waiting_told = false;
     job.floor_emptied = false;
     return;
@@ -211,6 +213,9 @@ void Scheduler::Impl::CandidatesChanged(Job& job) {
   const bool fails = job.state == JobState::kWaiting || job.floor_emptied;
   if (fails && deadlines_.At(grace) == Instant::Never()) {
     deadlines_.Set(grace, now_ + options_.worker_grace);
+  }
+  if (!fails && job.spec.prove_class && deadlines_.At(retry) == Instant::Never()) {
+    deadlines_.Set(retry, now_ + options_.canary_retry);
   }
   if (job.waiting_told) return;
   job.waiting_told = true;

@@ -19,7 +19,8 @@ void Scheduler::Impl::On(const JobPaused& event) {
   job->paused = true;
   job->waiting_told = false;
   UpdateReady(*job);
-  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof}) {
+  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
+                         TimerKind::kCanaryRetry}) {
     deadlines_.Clear({kind, job->id});
   }
   out_.records.push_back({.kind = Record::Kind::kJobPaused, .job = job->spec.name});

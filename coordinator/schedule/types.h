@@ -154,6 +154,9 @@ struct SchedulerOptions {
   // Tenants with quotas of their own; all others have `default_quota`.
   std::map<std::string, TenantQuota> quotas;
   TenantQuota default_quota;
+  // A job that runs and whose remaining workers all failed their canary asks them again after this
+  // long.
+  absl::Duration canary_retry = absl::Minutes(1);
   // Most notices of one kind for one job; the last one says that further ones are left out.
   int notices_per_kind_max = 200;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <numeric>
 #include <utility>
 #include <variant>
 
@@ -26,6 +28,28 @@ SimCoordinator::SimCoordinator(World& world, uint64_t epoch, const Snapshot& sna
       scheduler_(world.plan().options, epoch, snapshot, world.now()) {
   for (const RestoredJob& job : snapshot.jobs) generations_[job.spec.name] = job.spec.generation;
   world_.trace().Line(actor_, "begin", snapshot.jobs.size(), " jobs");
+}
+
+void SimCoordinator::Cost::Add(double event_seconds, bool granted) {
+  events++;
+  seconds += event_seconds;
+  if (!granted) return;
+  const double bucket = std::ceil(4 * std::log2(std::max(1.0, event_seconds * 1e9)));
+  grants[std::min(static_cast<size_t>(bucket), grants.size() - 1)]++;
+}
+
+void SimCoordinator::Cost::Add(const Cost& other) {
+  events += other.events;
+  seconds += other.seconds;
+  for (size_t i = 0; i < grants.size(); ++i) grants[i] += other.grants[i];
+}
+
+double SimCoordinator::Cost::GrantPercentile99() const {
+  const uint64_t all = std::accumulate(grants.begin(), grants.end(), uint64_t{0});
+  uint64_t below = 0;
+  size_t i = 0;
+  while (i + 1 < grants.size() && (below += grants[i]) * 100 < all * 99) ++i;
+  return std::exp2(static_cast<double>(i) / 4) * 1e-9;
 }
 
 void SimCoordinator::Die() {
@@ -55,8 +79,8 @@ void SimCoordinator::Handle(const Event& event, ResultStream* answer_to) {
   const auto* result = std::get_if<ResultArrived>(&event);
   const auto begin = std::chrono::steady_clock::now();
   const Decisions decisions = scheduler_.Handle(event, world_.now());
-  cost_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  cost_.events++;
+  cost_.Add(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+            !decisions.grants.empty());
   CheckCore(event);
   for (const Notice& notice : decisions.notices) {
     world_.trace().Line(actor_, "notice", notice.kind, ": ", notice.text);
@@ -78,11 +102,26 @@ void SimCoordinator::CheckCore(const Event& event) {
   if (scheduler_.next_deadline() < world_.now()) {
     world_.checks().Trouble("the next deadline is in the past");
   }
+  CheckFootprint();
   // All invariants look at all tiles: in great runs only now and then.
   const bool quiet = std::holds_alternative<WorkerHeard>(event);
   if (++events_ % (quiet ? world_.check_every() * 8 : world_.check_every()) != 0) return;
   if (absl::Status status = scheduler_.CheckInvariants(); !status.ok()) {
     world_.checks().Trouble(absl::StrCat("invariant: ", status.message()));
+  }
+}
+
+// The core's memory is bounded by what there is, whatever happened before.
+void SimCoordinator::CheckFootprint() {
+  const Footprint footprint = scheduler_.footprint();
+  const size_t workers = world_.plan().workers.size();
+  const size_t jobs = world_.plan().jobs.size();
+  if (footprint.workers > workers || footprint.jobs > jobs ||
+      footprint.leases > world_.leases_max() ||
+      footprint.timers > footprint.leases + 6 * workers + 10 * jobs + 4) {
+    world_.checks().Trouble(absl::StrCat("the core keeps too much: ", footprint.jobs, " jobs, ",
+                                         footprint.workers, " workers, ", footprint.leases,
+                                         " leases, ", footprint.timers, " timers"));
   }
 }
 

@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_TESTS_SIMULATION_SIM_COORDINATOR_H_
 #define TILEWRIGHT_TESTS_SIMULATION_SIM_COORDINATOR_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -50,6 +51,13 @@ class SimCoordinator {
   struct Cost {
     uint64_t events = 0;
     double seconds = 0;  // of the real clock, inside the core
+    // Events that granted something, by duration: bucket i holds those up to 2^(i/4) ns.
+    std::array<uint64_t, 160> grants{};
+
+    void Add(double event_seconds, bool granted);
+    void Add(const Cost& other);
+    // Seconds that 99 of 100 events that granted something took at most, rounded up to a bucket.
+    double GrantPercentile99() const;
   };
   const Cost& cost() const { return cost_; }
 
@@ -61,6 +69,7 @@ class SimCoordinator {
   // One step of carrying out; false if it died instead.
   bool Step();
   void CheckCore(const Event& event);
+  void CheckFootprint();
   void KeepTime();
   Session* SessionOf(const std::string& worker);
 

@@ -80,7 +80,6 @@ void SimWorker::Die() {
   canaries_.clear();
   prepared_.clear();
   proven_.clear();
-  failed_canary_ = false;
   busy_ = false;
   ++ticket_;
   stuck_ = nullptr;
@@ -94,8 +93,6 @@ void SimWorker::Heal() {
   SetSlow(1);
   ailments_ = Ailments();
   line_.blocked_until = {};
-  // Whoever failed a canary is asked again only after a restart.
-  if (failed_canary_) Die();
   Start();
 }
 

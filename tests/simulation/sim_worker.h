@@ -152,8 +152,7 @@ class SimWorker {
   std::vector<Event> unsent_;
   std::deque<CanaryOrder> canaries_;
   std::set<std::string> prepared_;  // models
-  bool failed_canary_ = false;
-  std::set<std::string> proven_;  // job stages with a canary's class
+  std::set<std::string> proven_;    // job stages with a canary's class
   bool busy_ = false;
   uint64_t ticket_ = 0;          // of the device's work; an older one is void
   std::function<void()> stuck_;  // what a hung device has finished

@@ -127,7 +127,7 @@ void PrintMakespans() {
 }
 
 void PrintScale() {
-  std::cout << "workers      tiles     events  µs/event  s in the core  time/bound\n";
+  std::cout << "workers      tiles     events  µs/event  p99 µs/grant  s in the core  time/bound\n";
   for (const auto& [workers, tiles] :
        {std::pair{100, 10'000}, std::pair{1000, 100'000}, std::pair{10'000, 1'000'000}}) {
     SeedPlan plan = GreatPool().plan;
@@ -135,9 +135,10 @@ void PrintScale() {
     plan.jobs.front().spec.tile_count = tiles;
     const Outcome outcome = RunPlan(plan);
     std::cout << absl::StrFormat(
-        "%7d %10d %10d  %8.2f  %13.2f  %10.3f%s\n", workers, tiles, outcome.core_cost.events,
+        "%7d %10d %10d  %8.2f  %12.1f  %13.2f  %10.3f%s\n", workers, tiles,
+        outcome.core_cost.events,
         outcome.core_cost.seconds * 1e6 / static_cast<double>(outcome.core_cost.events),
-        outcome.core_cost.seconds,
+        outcome.core_cost.GrantPercentile99() * 1e6, outcome.core_cost.seconds,
         outcome.capacity_units / (plan.units() + outcome.destroyed_units),
         outcome.trouble.empty() ? "" : ": " + outcome.trouble);
     std::cout << std::flush;

@@ -39,6 +39,16 @@ World::World(const SeedPlan& plan, std::ostream* trace)
   for (size_t i = 0; i < plan_.workers.size(); ++i) {
     workers_.push_back(std::make_unique<SimWorker>(*this, plan_.workers[i], i));
   }
+  leases_max_ = LeasesMax();
+}
+
+size_t World::LeasesMax() const {
+  // A lease holds a tile or more, and a worker no more than its level: present ones and those it
+  // was told to drop.
+  size_t most = 0;
+  for (const WorkerPlan& worker : plan_.workers)
+    most += 2 * static_cast<size_t>(worker.credit_tiles) + 4;
+  return most;
 }
 
 World::~World() = default;
@@ -76,8 +86,7 @@ Outcome World::Run() {
   outcome_.bad_results = checks_.bad_results();
   outcome_.coordinators = static_cast<int>(coordinators_.size());
   for (const std::unique_ptr<SimCoordinator>& coordinator : coordinators_) {
-    outcome_.core_cost.events += coordinator->cost().events;
-    outcome_.core_cost.seconds += coordinator->cost().seconds;
+    outcome_.core_cost.Add(coordinator->cost());
   }
   return outcome_;
 }

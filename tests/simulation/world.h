@@ -63,6 +63,8 @@ class World {
   Checks& checks() { return checks_; }
   Store& store() { return store_; }
   uint64_t check_every() const { return check_every_; }
+  // Leases that the core may keep at once.
+  size_t leases_max() const { return leases_max_; }
   const JobPlan* FindJob(const std::string& name) const;
 
   // Null if nobody answers.
@@ -81,6 +83,7 @@ class World {
   void Noticed(const Notice& notice);
 
  private:
+  size_t LeasesMax() const;
   SimCoordinator* Reachable(SimWorker& worker);
   void StartCoordinator();
   void Submit(size_t job);
@@ -116,6 +119,7 @@ class World {
   std::deque<ResultStream> results_;
   uint64_t streams_ = 0;
   uint64_t check_every_ = 1;
+  size_t leases_max_ = 0;
   std::map<std::string, double> units_merged_;
   // Jobs bound to a class whose holders have too little memory: they wait, as they must, until a
   // user gives them up.
