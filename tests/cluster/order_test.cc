@@ -56,11 +56,14 @@ TEST_F(OrderTest, OneTwoAndFourWorkersGiveTheSamePixels) {
   EXPECT_EQ(workers, 1u);
   for (const char* name : {"w2", "w3", "w4"}) {
     ASSERT_TRUE(cluster_->AddWorker(name).ok());
-    for (int round = 0; round < 3; ++round) {
+    // A job this short may well be left to the one that is fastest just then.
+    bool shared = false;
+    for (int round = 0; round < 3 || (!shared && round < 30); ++round) {
       const Picture got = Render("disagree", 64, &workers);
       EXPECT_EQ(Difference(got, want), "equal") << "with " << name << " in round " << round;
-      EXPECT_GT(workers, 1u) << "the new worker took no part, so this says nothing";
+      shared = shared || workers > 1;
     }
+    EXPECT_TRUE(shared) << "one worker did everything, so this says nothing";
   }
   EXPECT_EQ(hashes_.size(), 1u) << "the coordinator's own hash of the output differs";
 }
