@@ -31,11 +31,22 @@ int Scheduler::Impl::LiveLeases(const Worker& worker) const {
                                         [](const Lease* lease) { return lease->live(); }));
 }
 
+bool Scheduler::Impl::HasOverdue(const Worker& worker) {
+  return std::any_of(worker.leases.begin(), worker.leases.end(),
+                     [](const Lease* lease) { return lease->overdue; });
+}
+
+int64_t Scheduler::Impl::FreeCreditOf(const Worker& worker, const Job& job) {
+  return schedule::FreeCredit({.level_tiles = worker.offer.credit_tiles,
+                               .level_bytes = worker.offer.credit_bytes,
+                               .held_tiles = worker.held_tiles,
+                               .held_bytes = worker.held_bytes,
+                               .tile_bytes = schedule::CreditBytesOfTile(job.spec)});
+}
+
 void Scheduler::Impl::UpdateIdle(Worker& worker) {
-  const bool overdue = std::any_of(worker.leases.begin(), worker.leases.end(),
-                                   [](const Lease* lease) { return lease->overdue; });
-  const bool idle = worker.state == WorkerState::kConnected && !worker.put_aside() && !overdue &&
-                    !worker.canary.has_value() && LiveLeases(worker) == 0;
+  const bool idle = worker.state == WorkerState::kConnected && !worker.put_aside() &&
+                    !HasOverdue(worker) && !worker.canary.has_value() && LiveLeases(worker) == 0;
   if (idle == worker.idle) return;
   if (!idle) SetResting(worker, false);
   worker.idle = idle;
@@ -51,17 +62,16 @@ void Scheduler::Impl::Dispatch() {
     UpdateIdle(*worker);
     TellDrained(*worker);
   }
-  if (results_held_) {
-    for (Worker* worker : awake_) worker->awake = false;
-    awake_.clear();
-    return;
+  if (WaitsForWorkers()) {
+    wake_idle_ = yield_ = false;  // the end of the wait looks at all of them
+  } else if (!results_held_) {
+    DispatchAwake();
   }
-  if (WaitsForWorkers()) {  // its end looks at all of them
-    for (Worker* worker : awake_) worker->awake = false;
-    awake_.clear();
-    wake_idle_ = yield_ = false;
-    return;
-  }
+  for (Worker* worker : awake_) worker->awake = false;
+  awake_.clear();
+}
+
+void Scheduler::Impl::DispatchAwake() {
   if (wake_idle_) {
     for (const auto& [id, worker] : idle_) Touch(*worker);
     wake_idle_ = false;
@@ -84,8 +94,6 @@ void Scheduler::Impl::Dispatch() {
   }
   if (yield_) YieldToReturned();
   yield_ = false;
-  for (Worker* worker : awake_) worker->awake = false;
-  awake_.clear();
 }
 
 void Scheduler::Impl::YieldToReturned() {
@@ -112,9 +120,7 @@ void Scheduler::Impl::YieldToReturned() {
 }
 
 bool Scheduler::Impl::GiveLease(Worker& worker, bool prefetch) {
-  const bool overdue = std::any_of(worker.leases.begin(), worker.leases.end(),
-                                   [](const Lease* lease) { return lease->overdue; });
-  if (overdue) return false;
+  if (HasOverdue(worker)) return false;
   Given given = Given::kNothing;
   ready_.Walk([&](const schedule::JobAccount& account) {
     given = GiveLeaseOf(*account.job, worker, prefetch);
@@ -129,17 +135,11 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
   std::optional<absl::Duration> tile_seconds;
   if (at != job.stage->workers.end() && at->second.seconds.measured())
     tile_seconds = at->second.seconds.Mean();
-
-  const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
-                                     .level_bytes = worker.offer.credit_bytes,
-                                     .held_tiles = worker.held_tiles,
-                                     .held_bytes = worker.held_bytes,
-                                     .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
   int64_t count = schedule::BatchSize({.ready = job.tiles.ready(),
                                        .part = PartOf(job, tile_seconds),
                                        .tile_seconds = tile_seconds,
                                        .executed_batch = job.spec.executed_batch,
-                                       .free_credit = schedule::FreeCredit(credit),
+                                       .free_credit = FreeCreditOf(worker, job),
                                        .single = worker.next_single || worker.on_probation()},
                                       options_);
   if (prefetch && count > 0) {
@@ -231,9 +231,7 @@ bool Scheduler::Impl::MayTake(const Job& job, const Worker& worker, int64_t tile
 }
 
 bool Scheduler::Impl::Usable(const Job& job, const Worker& worker) const {
-  return worker.state == WorkerState::kConnected && MayGrant(job, worker) &&
-         std::none_of(worker.leases.begin(), worker.leases.end(),
-                      [](const Lease* lease) { return lease->overdue; });
+  return worker.state == WorkerState::kConnected && MayGrant(job, worker) && !HasOverdue(worker);
 }
 
 int64_t Scheduler::Impl::IdleSlots(const Job& job) const {

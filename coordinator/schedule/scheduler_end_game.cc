@@ -249,11 +249,6 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
   if (from.wanted <= running) return false;
   auto at = job.stage->workers.find(worker.id);
   const bool measured = at != job.stage->workers.end() && at->second.seconds.measured();
-  const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
-                                     .level_bytes = worker.offer.credit_bytes,
-                                     .held_tiles = worker.held_tiles,
-                                     .held_bytes = worker.held_bytes,
-                                     .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
   const int64_t most = measured && !worker.next_single ? std::numeric_limits<int64_t>::max() : 1;
   const int64_t count = schedule::TilesToTakeOver(
       {.unstarted = from.wanted - running,
@@ -262,7 +257,7 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
        .own_tile = *TileEstimate(*job.stage, worker),
        .other_tile = TileEstimate(*job.stage, *from.worker).value_or(absl::ZeroDuration()),
        .executed_batch = executed,
-       .free_credit = std::min(most, schedule::FreeCredit(credit))},
+       .free_credit = std::min(most, FreeCreditOf(worker, job))},
       options_);
   // From the end, for it began at the other.
   std::vector<int64_t> tiles;
@@ -296,12 +291,7 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
 bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish) {
   if (!of.started.has_value() || of.earlier.has_value()) return false;
   const int executed = std::max(job.spec.executed_batch, 1);
-  const schedule::CreditQuery credit{.level_tiles = worker.offer.credit_tiles,
-                                     .level_bytes = worker.offer.credit_bytes,
-                                     .held_tiles = worker.held_tiles,
-                                     .held_bytes = worker.held_bytes,
-                                     .tile_bytes = schedule::CreditBytesOfTile(job.spec)};
-  const int64_t most = std::min<int64_t>(executed, schedule::FreeCredit(credit));
+  const int64_t most = std::min<int64_t>(executed, FreeCreditOf(worker, job));
   std::vector<int64_t> tiles;
   for (size_t k = 0, looked = 0; k < of.tiles.size() && looked < kTilesLooked; ++k) {
     if (static_cast<int64_t>(tiles.size()) >= most) break;

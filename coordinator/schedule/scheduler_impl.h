@@ -242,6 +242,9 @@ class Scheduler::Impl {
 
   // ---- scheduler_leases.cc: the life of leases
   void On(const LeaseDropped& event);
+  // Enters a lease into all books: granted now, or adopted from an earlier coordinator.
+  Lease& Enter(Worker& worker, Job& job, std::vector<int64_t> tiles,
+               std::vector<schedule::TileMark> marks);
   void Grant(Worker& worker, Job& job, std::vector<int64_t> tiles);
   // What one more tile of the job costs.
   schedule::TileCharge ChargeOf(const Job& job, const Worker& worker) const;
@@ -306,8 +309,13 @@ class Scheduler::Impl {
 
   // ---- scheduler_dispatch.cc: who gets what
   void Dispatch();
+  // The part of Dispatch in which work is given out.
+  void DispatchAwake();
   void Touch(Worker& worker);
   void UpdateIdle(Worker& worker);
+  static bool HasOverdue(const Worker& worker);
+  // Tiles of the job that still fit into the worker's level.
+  static int64_t FreeCreditOf(const Worker& worker, const Job& job);
   int LiveLeases(const Worker& worker) const;
   // After a worker left: leases granted in advance make room for its tiles, which come earlier in
   // the picture. Only leases granted before this event.

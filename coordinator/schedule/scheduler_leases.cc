@@ -20,43 +20,51 @@ using schedule::TimerKind;
 
 void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles) {
   assert(!WaitsForWorkers());
-  auto owned = std::make_unique<Lease>();
-  Lease& lease = *owned;
-  lease.sequence = ++last_sequence_;
-  lease.worker = &worker;
-  lease.job = &job;
-  lease.open = lease.wanted = static_cast<int64_t>(tiles.size());
-  lease.marks.assign(tiles.size(), TileMark::kWanted);
-  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job.spec);
-  lease.input_bytes_per_tile = job.spec.input_bytes;
-  lease.charge = ChargeOf(job, worker);
-  lease.granted = now_;
-  lease.patience = schedule::Patience(worker.lapses_in_row);
-  for (int64_t tile : tiles) {
-    if (job.tiles.state(tile) != TileState::kLeased) job.tiles.MarkLeased(tile);  // else a copy
-    job.tiles.AddAttempt(tile, lease.sequence);
-  }
-  ready_.Charge(job.account, lease.charge, lease.open);
-  UpdateReady(job);
-  job.attempts += lease.open;
-  worker.held_tiles += lease.open;
-  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
+  Lease& lease = Enter(worker, job, tiles, std::vector(tiles.size(), TileMark::kWanted));
   worker.next_single = false;
-  worker.leases.push_back(&lease);
   if (!job.first_grant.has_value()) {
     job.first_grant = now_;
     job.state = schedule::JobState::kRunning;
     out_.job_starts.push_back(job.spec.name);
   }
-  out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, tiles});
-  lease.tiles = std::move(tiles);
+  out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, std::move(tiles)});
   lease.tile_estimate = TileEstimate(*job.stage, worker).value_or(absl::ZeroDuration());
-  leases_[lease.sequence] = std::move(owned);
   job.left_until.reset();
   SetResting(worker, false);
   ArmHead(worker);
   TrackFinishes(worker);
   UpdateIdle(worker);
+}
+
+Scheduler::Impl::Lease& Scheduler::Impl::Enter(Worker& worker, Job& job, std::vector<int64_t> tiles,
+                                               std::vector<TileMark> marks) {
+  const uint64_t sequence = ++last_sequence_;
+  Lease& lease = *(leases_[sequence] = std::make_unique<Lease>());
+  lease.sequence = sequence;
+  lease.worker = &worker;
+  lease.job = &job;
+  lease.tiles = std::move(tiles);
+  lease.marks = std::move(marks);
+  lease.open = static_cast<int64_t>(lease.tiles.size());
+  lease.wanted = std::count(lease.marks.begin(), lease.marks.end(), TileMark::kWanted);
+  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job.spec);
+  lease.input_bytes_per_tile = job.spec.input_bytes;
+  lease.charge = ChargeOf(job, worker);
+  lease.granted = now_;
+  lease.patience = schedule::Patience(worker.lapses_in_row);
+  for (size_t i = 0; i < lease.tiles.size(); ++i) {
+    if (lease.marks[i] != TileMark::kWanted) continue;
+    const int64_t tile = lease.tiles[i];
+    if (job.tiles.state(tile) != TileState::kLeased) job.tiles.MarkLeased(tile);  // else a copy
+    job.tiles.AddAttempt(tile, sequence);
+  }
+  ready_.Charge(job.account, lease.charge, lease.wanted);
+  UpdateReady(job);
+  job.attempts += lease.wanted;
+  worker.held_tiles += lease.open;
+  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
+  worker.leases.push_back(&lease);
+  return lease;
 }
 
 schedule::TileCharge Scheduler::Impl::ChargeOf(const Job& job, const Worker& worker) const {

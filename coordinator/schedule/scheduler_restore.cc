@@ -1,11 +1,12 @@
 // The start of a coordinator after another one: its jobs, and the leases its workers still hold.
 
 #include <algorithm>
-#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/clocks.h"
-#include "coordinator/schedule/eligibility.h"
 #include "coordinator/schedule/scheduler_impl.h"
 #include "coordinator/schedule/sentences.h"
 
@@ -123,46 +124,23 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
       worker.offer.environment_key != job->numeric_class) {
     return false;
   }
-  if (job->paused && held.state == HeldState::kQueued) return false;
   const bool finished = held.state == HeldState::kFinished;
-  auto owned = std::make_unique<Lease>();
-  Lease& lease = *owned;
-  lease.tiles = held.open_tiles;
-  std::sort(lease.tiles.begin(), lease.tiles.end());
-  lease.tiles.erase(std::unique(lease.tiles.begin(), lease.tiles.end()), lease.tiles.end());
-  std::erase_if(lease.tiles,
-                [&](int64_t tile) { return tile < 0 || tile >= job->spec.tile_count; });
+  std::vector<int64_t> tiles = held.open_tiles;
+  std::sort(tiles.begin(), tiles.end());
+  tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
+  std::erase_if(tiles, [&](int64_t tile) { return tile < 0 || tile >= job->spec.tile_count; });
+  std::vector<TileMark> marks;
   std::vector<int64_t> taken_back;
-  for (int64_t tile : lease.tiles) {
+  for (int64_t tile : tiles) {
     const TileState state = job->tiles.state(tile);
     const bool free = state == TileState::kFresh || state == TileState::kReturned;
-    lease.marks.push_back(free ? TileMark::kWanted : TileMark::kUnwanted);
-    lease.wanted += free;
+    marks.push_back(free ? TileMark::kWanted : TileMark::kUnwanted);
     if (!free) taken_back.push_back(tile);
   }
-  if (lease.wanted == 0) return false;
+  if (taken_back.size() == tiles.size()) return false;
 
-  lease.sequence = ++last_sequence_;
+  Lease& lease = Enter(worker, *job, std::move(tiles), std::move(marks));
   lease.earlier = held.lease;
-  lease.worker = &worker;
-  lease.job = job;
-  lease.open = static_cast<int64_t>(lease.tiles.size());
-  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job->spec);
-  lease.input_bytes_per_tile = job->spec.input_bytes;
-  lease.charge = ChargeOf(*job, worker);
-  lease.granted = now_;
-  lease.patience = schedule::Patience(worker.lapses_in_row);
-  for (int64_t tile : lease.WantedTiles()) {
-    job->tiles.MarkLeased(tile);
-    job->tiles.AddAttempt(tile, lease.sequence);
-  }
-  ready_.Charge(job->account, lease.charge, lease.wanted);
-  UpdateReady(*job);
-  job->attempts += lease.wanted;
-  worker.held_tiles += lease.open;
-  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
-  worker.leases.push_back(&lease);
-  leases_[lease.sequence] = std::move(owned);
   adopted_[held.lease] = &lease;
   if (!taken_back.empty() && !finished) {
     // A result of them that was computed already gets its verdict.

@@ -108,9 +108,7 @@ bool Scheduler::Impl::HasGoodOther(const Job& job, const Worker& worker) const {
   return std::any_of(job.candidates.begin(), job.candidates.end(), [&](const auto& entry) {
     const Worker& other = *entry.second;
     return &other != &worker && other.connected() && !other.quarantine.has_value() &&
-           Helps(job, other) &&
-           std::none_of(other.leases.begin(), other.leases.end(),
-                        [](const Lease* lease) { return lease->overdue; });
+           Helps(job, other) && !HasOverdue(other);
   });
 }
 
