@@ -21,6 +21,7 @@
 #include "worker/executor/core_executor.h"
 #include "worker/executor/logging_executor.h"
 #include "worker/executor/timing_executor.h"
+#include "worker/exit_code.h"
 #include "worker/link/worker_link.h"
 #include "worker/settings.h"
 

@@ -17,16 +17,6 @@
 
 namespace tilewright {
 
-// What the program's exit code says; numbers never change their meaning.
-enum class WorkerExit {
-  kStopped = 0,     // by SIGTERM or SIGINT
-  kInternal = 1,    // our bug
-  kUsage = 2,       // a wrong flag, variable or configuration line
-  kNoDevice = 3,    // the device is not there
-  kRefused = 4,     // the coordinator does not take this worker
-  kDeviceLost = 5,  // start again: the device's context is gone
-};
-
 struct WorkerSettings {
   std::string coordinator = "127.0.0.1:7878";
   std::string name;  // default: host name and device
