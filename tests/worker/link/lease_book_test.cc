@@ -59,6 +59,16 @@ class LeaseBookTest : public testing::Test {
   bool Finish(uint64_t sequence, uint64_t index, size_t bytes = 10) {
     return book_.Finish({5, sequence}, index, TestResult({5, sequence}, index, bytes));
   }
+  // Lease 1 of tiles 1 to 3; the results of the first two are more than may wait for verdicts.
+  void FillWithResults() {
+    Grant(1, {1, 2, 3});
+    Prepare(1);
+    for (uint64_t i = 1; i <= 3; ++i) EXPECT_TRUE(Input(1, i).ok());
+    EXPECT_THAT(Compute(), ElementsAre(1));
+    EXPECT_TRUE(Finish(1, 1, 60));
+    EXPECT_THAT(Compute(), ElementsAre(2));
+    EXPECT_TRUE(Finish(1, 2, 60));
+  }
 
   LeaseBook book_;
   std::vector<RefusedTile> refused_;
@@ -244,13 +254,7 @@ TEST_F(LeaseBookTest, ATakenBackResultIsForgotten) {
 }
 
 TEST_F(LeaseBookTest, StopsWhenTooMuchWaitsForVerdicts) {
-  Grant(1, {1, 2, 3});
-  Prepare(1);
-  for (uint64_t i = 1; i <= 3; ++i) EXPECT_TRUE(Input(1, i).ok());
-  EXPECT_THAT(Compute(), ElementsAre(1));
-  EXPECT_TRUE(Finish(1, 1, 60));
-  EXPECT_THAT(Compute(), ElementsAre(2));
-  EXPECT_TRUE(Finish(1, 2, 60));
+  FillWithResults();
   EXPECT_TRUE(book_.full());
   EXPECT_THAT(Compute(), IsEmpty());
   EXPECT_TRUE(book_.Settle({5, 1}, 1));
@@ -350,13 +354,7 @@ TEST_F(LeaseBookTest, ANewCoordinatorFindsWhatAnEarlierOneLeft) {
 }
 
 TEST_F(LeaseBookTest, ResultsWithoutVerdictsBoundTheWorkOverARestartToo) {
-  Grant(1, {1, 2, 3});
-  Prepare(1);
-  for (uint64_t i = 1; i <= 3; ++i) EXPECT_TRUE(Input(1, i).ok());
-  EXPECT_THAT(Compute(), ElementsAre(1));
-  EXPECT_TRUE(Finish(1, 1, 60));
-  EXPECT_THAT(Compute(), ElementsAre(2));
-  EXPECT_TRUE(Finish(1, 2, 60));
+  FillWithResults();
   book_.EndSession();
   ASSERT_TRUE(book_.BeginSession(6).ok());
   EXPECT_THAT(Compute(), IsEmpty());

@@ -1,0 +1,87 @@
+// The worker's link against a coordinator of generated code on real loopback connections: what all
+// tests of the link start from. One thread, the test's; the link has its own.
+
+#ifndef TILEWRIGHT_TESTS_WORKER_LINK_LINK_FIXTURE_H_
+#define TILEWRIGHT_TESTS_WORKER_LINK_LINK_FIXTURE_H_
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "tests/worker/link/fake_coordinator.h"
+#include "worker/link/worker_link.h"
+
+namespace tilewright {
+
+// The files of a small model, and the digest of such files.
+const std::map<std::string, std::string>& ModelFiles();
+std::string DigestOf(const std::map<std::string, std::string>& files);
+
+// What FakeExecutor makes of the input of that tile.
+std::string Inverted(uint64_t index);
+
+// Inverts every sample. Tiles can be made to fail or to wait in the engine. Thread-safe but for
+// `failures`, which are set before the link starts.
+class FakeExecutor : public Executor {
+ public:
+  absl::Status Prepare(const v1::StageSpec&, const LocalModel&,
+                       const std::function<void(std::string)>& progress) override;
+  std::vector<TileOutcome> Execute(const v1::StageSpec&, std::vector<TileTask> tasks) override;
+  // Seed 13 runs out of memory.
+  absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec&, uint64_t seed) override;
+
+  // Closed: tiles wait in the engine until it is open again.
+  void SetOpen(bool value);
+
+  std::atomic<int> entered = 0;  // tiles that have reached the engine
+  std::map<uint64_t, absl::Status> failures;
+
+ private:
+  absl::Mutex mutex_;
+  bool open_ ABSL_GUARDED_BY(mutex_) = true;
+};
+
+class WorkerLinkTest : public testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  void StartLink(const std::string& faults = "", absl::Duration drain = absl::Seconds(2));
+  // Stops the link and returns what Run returned.
+  absl::Status StopLink();
+  // Waits for the sync that opens the `number`th session.
+  void AwaitSession(size_t number = 1);
+  v1::Lease Lease(uint64_t sequence, const std::vector<uint64_t>& tiles, uint64_t epoch = 1);
+  void SendInput(uint64_t sequence, uint64_t index, uint64_t epoch = 1);
+  ::testing::AssertionResult AwaitResults(size_t count);
+  // Waits for an event of that kind and returns the first.
+  v1::WorkerEvent AwaitEvent(v1::WorkerEvent::EventCase kind);
+  // Asks for a sync and returns it.
+  v1::WorkerSync AskSync();
+  // Waits until the worker holds nothing.
+  ::testing::AssertionResult AwaitIdle();
+
+  const std::string digest_ = DigestOf(ModelFiles());
+  FakeCoordinator coordinator_;
+  FakeExecutor executor_;
+  std::string cache_;
+  std::unique_ptr<WorkerLink> link_;
+  std::thread thread_;
+  absl::Status status_;
+  std::atomic<bool> ended_ = false;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_TESTS_WORKER_LINK_LINK_FIXTURE_H_

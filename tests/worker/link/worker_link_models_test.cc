@@ -1,0 +1,70 @@
+// The link and models: fetched once, checked by their digests.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/worker/link/link_fixture.h"
+
+namespace tilewright {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST_F(WorkerLinkTest, FetchesAModelOnceAndFindsItAgainInAnotherLife) {
+  for (int life = 0; life < 2; ++life) {
+    StartLink();
+    AwaitSession(static_cast<size_t>(life) + 1);
+    for (uint64_t sequence : {1, 2}) {
+      coordinator_.Grant(Lease(sequence, {sequence}, static_cast<uint64_t>(life) + 1));
+      SendInput(sequence, sequence, static_cast<uint64_t>(life) + 1);
+    }
+    ASSERT_TRUE(AwaitResults(static_cast<size_t>(life) * 2 + 2));
+    EXPECT_TRUE(StopLink().ok());
+    coordinator_.SetEpoch(2);
+  }
+  EXPECT_EQ(coordinator_.fetches(), 1);
+  EXPECT_THAT(
+      coordinator_.Events(v1::WorkerEvent::kHello).back().hello().capabilities().cached_models(),
+      ElementsAre(digest_));
+}
+
+TEST_F(WorkerLinkTest, AModelOfAnotherDigestIsNeverUsed) {
+  auto files = ModelFiles();
+  files["weights.bin"][7] = 'x';
+  coordinator_.AddModel(digest_, files);
+  StartLink();
+  AwaitSession();
+  coordinator_.Grant(Lease(1, {5, 6}));
+  SendInput(1, 5);
+  AwaitEvent(v1::WorkerEvent::kFailed);
+  const auto failed = coordinator_.Events(v1::WorkerEvent::kFailed);
+  ASSERT_EQ(failed.size(), 2u) << "one for each tile";
+  EXPECT_EQ(failed[0].failed().cause(), v1::FAILURE_CAUSE_MODEL_ERROR);
+  EXPECT_EQ(failed[0].failed().text(), absl::StrCat("the coordinator sent a model with the digest ",
+                                                    DigestOf(files), " instead of ", digest_));
+  EXPECT_TRUE(AwaitIdle());
+  EXPECT_FALSE(std::filesystem::exists(cache_ + "/models/" + digest_));
+  EXPECT_TRUE(std::filesystem::is_empty(cache_ + "/models")) << "no partial folder stays";
+  coordinator_.AddModel(digest_, ModelFiles());
+  coordinator_.Grant(Lease(2, {5}));
+  SendInput(2, 5);
+  EXPECT_TRUE(AwaitResults(1)) << "the right one is taken";
+}
+
+TEST_F(WorkerLinkTest, AModelsFileCannotLeaveTheCache) {
+  coordinator_.AddModel(digest_, {{"../evil", "text"}});
+  StartLink();
+  AwaitSession();
+  coordinator_.Grant(Lease(1, {5}));
+  const v1::TileFailed failed = AwaitEvent(v1::WorkerEvent::kFailed).failed();
+  EXPECT_THAT(failed.text(), HasSubstr("'../evil' may not be the name of a model's file"));
+  EXPECT_FALSE(std::filesystem::exists(cache_ + "/models/evil"));
+}
+
+}  // namespace
+}  // namespace tilewright
