@@ -24,5 +24,4 @@ add_library(torch_cpu_wheel INTERFACE IMPORTED)
 target_compile_options(torch_cpu_wheel INTERFACE
   "SHELL:-idirafter ${torch}/include" "SHELL:-idirafter ${torch}/include/torch/csrc/api/include")
 target_link_libraries(torch_cpu_wheel INTERFACE ${torch}/lib/libtorch_cpu.so ${torch}/lib/libc10.so)
-target_link_options(torch_cpu_wheel INTERFACE
-  -Wl,-rpath,${torch}/lib -Wl,-rpath-link,${TILEWRIGHT_TORCH_ROOT}/nvidia/cu13/lib)
+target_link_options(torch_cpu_wheel INTERFACE -Wl,-rpath-link,${TILEWRIGHT_TORCH_ROOT}/nvidia/cu13/lib)
