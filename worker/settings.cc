@@ -35,7 +35,10 @@ Exit codes:
   2  a wrong flag, environment variable or configuration line
   3  the device is not there
   4  the coordinator does not take this worker: another protocol version, a name taken over
-  5  the device is lost; start the worker again)";
+  5  the device is lost: start the worker again
+  6  the driver ended a kernel that ran too long: start again with --first-rung one higher
+  7  the device made no progress any more: as 6
+  8  memory ran out where no tile could be handed back: as 6)";
 
 // Texts as given, by setting; empty where not given.
 struct Sources {
@@ -114,6 +117,8 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
       {"threads", "N", "Threads that compute (default: all cores for cpu, 1 for cuda)"},
       {"credits", "N", "Tiles held at once, computing ones included (default 2048)"},
       {"credit-bytes", "BYTES", "Bytes of tiles held at once (default 268435456)"},
+      {"first-rung", "0-3",
+       "Begin smaller: 1 half batches, 2 single tiles, 3 sub-tiles (default 0)"},
       {"cache-dir", "DIR", "Where fetched models are kept (default ~/.cache/tilewright)"},
       {"log-level", "LEVEL", "trace, debug, info, warn, error or off (default info)"}};
   Sources sources;
@@ -174,6 +179,7 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   TW_RETURN_IF_ERROR(Set(sources, "credits", 1u, 65536u, &settings.credit_tiles));
   TW_RETURN_IF_ERROR(
       Set(sources, "credit-bytes", uint64_t{1} << 20, uint64_t{1} << 40, &settings.credit_bytes));
+  TW_RETURN_IF_ERROR(Set(sources, "first-rung", 0, 3, &settings.first_rung));
   settings.name = sources.Find("name").value_or(
       absl::StrCat(HostName(), "-", absl::StrReplaceAll(settings.device, {{":", ""}})));
   if (settings.name.empty() || settings.name.size() > 128) {

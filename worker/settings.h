@@ -24,6 +24,10 @@ struct WorkerSettings {
   int threads = 0;  // intra-op; default: every core of a CPU worker, 1 of a GPU worker
   uint32_t credit_tiles = 2048;
   uint64_t credit_bytes = uint64_t{256} << 20;
+  // How small the first attempt at a tile is: 0 the whole batch, 1 half of it, 2 single tiles, 3
+  // sub-tiles. Whoever starts a worker again after memory, a launch timeout or a hang ended it
+  // raises it; what a strict job may not be computed with is not used on it whatever this says.
+  int first_rung = 0;
   std::string cache_folder;
   bool insecure = false;
   std::string log_level = "info";

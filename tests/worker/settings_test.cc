@@ -44,6 +44,7 @@ TEST_F(SettingsTest, FlagsWinOverEnvironmentOverFile) {
   EXPECT_EQ(Settings({"--coordinator", "flag:1"}).coordinator, "flag:1");
   EXPECT_EQ(Settings({"--coordinator=flag:1"}).name, "from-file");
   EXPECT_EQ(Settings({}).threads, 3);
+  EXPECT_EQ(Settings({"--first-rung", "2"}).first_rung, 2);
   std::ofstream(path) << "coordinater = x\n";
   EXPECT_EQ(
       Parse({}).status().message(),
@@ -59,6 +60,7 @@ TEST_F(SettingsTest, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(settings.device, "cpu");
   EXPECT_GE(settings.threads, 1);
   EXPECT_EQ(settings.credit_tiles, 2048u);
+  EXPECT_EQ(settings.first_rung, 0);
   EXPECT_FALSE(settings.insecure);
   EXPECT_THAT(settings.name, HasSubstr("-cpu"));
   EXPECT_EQ(Settings({"--device", "cuda:1"}).threads, 1);
@@ -68,6 +70,8 @@ TEST_F(SettingsTest, DefaultsAreThoseOfTheHelp) {
 TEST_F(SettingsTest, WrongValuesAreNamed) {
   EXPECT_EQ(Parse({"--threads", "0"}).status().message(),
             "--threads is '0': it must be a whole number from 1 to 1024");
+  EXPECT_EQ(Parse({"--first-rung", "4"}).status().message(),
+            "--first-rung is '4': it must be a whole number from 0 to 3");
   EXPECT_EQ(Parse({"--log-level", "loud"}).status().message(),
             "--log-level is 'loud': it must be trace, debug, info, warn, error or off");
   EXPECT_THAT(std::string(Parse({"--nosuch"}).status().message()), HasSubstr("--nosuch"));
@@ -78,8 +82,9 @@ TEST_F(SettingsTest, WrongValuesAreNamed) {
 
 TEST_F(SettingsTest, HelpAndVersionAreText) {
   const std::string help = std::get<std::string>(Parse({"--help"}).value());
-  for (const char* word : {"--coordinator", "--name", "--device", "--threads", "--cache-dir",
-                           "TILEWRIGHT_COORDINATOR", "Examples:", "Exit codes:"}) {
+  for (const char* word :
+       {"--coordinator", "--name", "--device", "--threads", "--cache-dir", "TILEWRIGHT_COORDINATOR",
+        "--first-rung", "Examples:", "Exit codes:", "\n  8  "}) {
     EXPECT_THAT(help, HasSubstr(word));
   }
   EXPECT_EQ(std::get<std::string>(Parse({"--version"}).value()), "tilewright-worker 1.2.3\n");

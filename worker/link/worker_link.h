@@ -64,7 +64,7 @@ class WorkerLink final : private TileDesk {
   // Serves until Stop: then OK. Connection losses are retried for ever; an error is final:
   // FAILED_PRECONDITION, INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED or UNIMPLEMENTED if
   // the coordinator will not have this worker, ABORTED if another process took its name over,
-  // DATA_LOSS if the device is lost.
+  // DATA_LOSS with its cause (CauseOf) if the device is lost.
   // Returns within `drain` of the end. Call it once.
   absl::Status Run();
   // Makes Run return soon: leases are handed back, results of the running batch still delivered.

@@ -112,8 +112,12 @@ void WorkerLink::CanaryDone(v1::CanaryResult result) {
 }
 
 void WorkerLink::DeviceLost(const absl::Status& why) {
+  absl::Status lost = absl::DataLossError(absl::StrCat("the device is lost: ", why.message()));
+  why.ForEachPayload([&lost](absl::string_view type, const absl::Cord& value) {
+    lost.SetPayload(type, value);  // the cause
+  });
   absl::MutexLock lock(&mutex_);
-  fatal_ = absl::DataLossError(absl::StrCat("the device is lost: ", why.message()));
+  fatal_ = std::move(lost);
   changed_.SignalAll();
 }
 

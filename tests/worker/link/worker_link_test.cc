@@ -92,7 +92,9 @@ TEST_F(WorkerLinkTest, ALostDeviceEndsTheWorkerAfterItWasReported) {
   SendInput(1, 5);
   EXPECT_EQ(AwaitEvent(v1::WorkerEvent::kFailed).failed().cause(), v1::FAILURE_CAUSE_DEVICE_LOST);
   ASSERT_TRUE(coordinator_.Await([&] { return ended_.load(); }));
-  EXPECT_EQ(StopLink().message(), "the device is lost: error 719");
+  const absl::Status ended = StopLink();
+  EXPECT_EQ(ended.message(), "the device is lost: error 719");
+  EXPECT_EQ(CauseOf(ended), v1::FAILURE_CAUSE_DEVICE_LOST);
 }
 
 TEST_F(WorkerLinkTest, ADamagedInputIsRefused) {

@@ -1,0 +1,180 @@
+// Wiring only.
+
+#include "worker/serve.h"
+
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "worker/device/device_probe.h"
+#include "worker/device/host_memory.h"
+#include "worker/device/malloc_tuning.h"
+#include "worker/engine/capabilities.h"
+#include "worker/executor/checking_executor.h"
+#include "worker/executor/core_executor.h"
+#include "worker/executor/logging_executor.h"
+#include "worker/executor/timing_executor.h"
+#include "worker/exit_code.h"
+#include "worker/link/worker_link.h"
+#include "worker/settings.h"
+
+namespace tilewright {
+namespace {
+
+int Exit(WorkerExit code, const std::string& sentence) {
+  std::fprintf(stderr, "tilewright-worker: %s\n", sentence.c_str());
+  return static_cast<int>(code);
+}
+
+int Exit(WorkerExit code, const absl::Status& status) {
+  return Exit(code, std::string(status.message()));
+}
+
+std::optional<std::string> Variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+WorkerExit ExitOf(const absl::Status& status) {
+  if (status.ok()) return WorkerExit::kStopped;
+  if (absl::IsDataLoss(status)) {
+    return CauseOf(status) == v1::FAILURE_CAUSE_LAUNCH_TIMEOUT ? WorkerExit::kLaunchTimeout
+                                                               : WorkerExit::kDeviceLost;
+  }
+  return WorkerExit::kRefused;
+}
+
+// Memory that ran out on a thread that computes no tile ends the process; everything else that is
+// thrown where nobody catches it is a bug and leaves its core.
+void ExitWhenMemoryRanOut() {
+  std::set_terminate([] {
+    if (const std::exception_ptr thrown = std::current_exception()) {
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::bad_alloc&) {
+        std::fputs("tilewright-worker: the process has no memory left\n", stderr);
+        std::_Exit(static_cast<int>(WorkerExit::kOutOfMemory));
+      } catch (...) {
+      }
+    }
+    std::abort();
+  });
+}
+
+// The builtin engine, and LibTorch's where the build and the device have it.
+std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& settings,
+                                                   const ServeOptions& options,
+                                                   v1::Capabilities* capabilities) {
+  std::vector<std::unique_ptr<Engine>> engines;
+  engines.push_back(CreateBuiltinEngine());
+  auto torch = CreateTorchEngine({settings.device, settings.threads});
+  if (torch.ok()) {
+    engines.push_back(*std::move(torch));
+  } else {
+    spdlog::warn("without the engine torch: {}", std::string(torch.status().message()));
+  }
+  for (auto& engine : engines) {
+    if (options.wrap_engine) engine = options.wrap_engine(std::move(engine));
+    AddEngine(*engine, capabilities);
+  }
+  return engines;
+}
+
+int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigset_t& signals) {
+  auto faults = FaultInjection::Parse(settings.test_fault);
+  if (!faults.ok()) return Exit(WorkerExit::kUsage, faults.status());
+  if (faults->any()) {
+    spdlog::warn("TILEWRIGHT_TEST_FAULT={}: this worker makes faults", settings.test_fault);
+  }
+  auto capabilities = ProbeDevice({settings.device, settings.threads}, RealFiles());
+  if (!capabilities.ok()) {
+    const bool usage = absl::IsInvalidArgument(capabilities.status());
+    return Exit(usage ? WorkerExit::kUsage : WorkerExit::kNoDevice, capabilities.status());
+  }
+  std::unique_ptr<Executor> executor =
+      CreateCoreExecutor(CreateEngines(settings, serve, &*capabilities));
+  executor = CreateCheckingExecutor(std::move(executor));
+  executor = CreateTimingExecutor(std::move(executor));
+  executor = CreateLoggingExecutor(std::move(executor), spdlog::default_logger());
+
+  std::random_device entropy;
+  LinkOptions options;
+  options.coordinator = settings.coordinator;
+  options.insecure = settings.insecure;
+  options.worker = settings.name;
+  options.incarnation = absl::StrFormat("%08x%08x", entropy(), entropy());
+  options.build = TILEWRIGHT_VERSION;
+  options.capabilities = *std::move(capabilities);
+  options.cache_folder = settings.cache_folder;
+  options.limits.tiles = settings.credit_tiles;
+  options.limits.bytes = settings.credit_bytes;
+  options.limits.unacknowledged_bytes_max = settings.credit_bytes;
+  options.faults = *faults;
+  options.random = [generator = std::mt19937(entropy())]() mutable {
+    return std::uniform_real_distribution<double>()(generator);
+  };
+  if (options.capabilities.device_kind() == "cpu") {
+    options.memory_free = [] {
+      const auto memory = ReadHostMemory(RealFiles());
+      return memory.ok() ? memory->free_bytes : 0;
+    };
+  }
+  auto link = WorkerLink::Create(std::move(options), executor.get());
+  if (!link.ok()) return Exit(WorkerExit::kUsage, link.status());
+
+  std::thread stopper([&signals, &link] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    (*link)->Stop();
+  });
+  const absl::Status status = (*link)->Run();
+  if ((*link)->computing()) {
+    // The batch was handed back; nobody waits for it.
+    spdlog::info("stopped in the middle of a batch");
+    spdlog::shutdown();
+    std::_Exit(static_cast<int>(ExitOf(status)));
+  }
+  pthread_kill(stopper.native_handle(), SIGTERM);
+  stopper.join();
+  if (!status.ok()) return Exit(ExitOf(status), status);
+  spdlog::info("stopped");
+  return static_cast<int>(WorkerExit::kStopped);
+}
+
+}  // namespace
+
+int RunWorker(int argc, char** argv, const ServeOptions& options) {
+  TuneMalloc();
+  ExitWhenMemoryRanOut();
+  // Before any thread exists, so that all of them leave signals to the one that waits for them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const auto parsed = ParseSettings({argv + 1, argv + argc}, Variable, TILEWRIGHT_VERSION);
+  if (!parsed.ok()) return Exit(WorkerExit::kUsage, parsed.status());
+  if (const auto* text = std::get_if<std::string>(&*parsed)) {
+    std::fputs(text->c_str(), stdout);
+    return static_cast<int>(WorkerExit::kStopped);
+  }
+  const WorkerSettings& settings = std::get<WorkerSettings>(*parsed);
+  spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));
+  spdlog::set_level(spdlog::level::from_str(settings.log_level));
+  return Serve(settings, options, signals);
+}
+
+}  // namespace tilewright
