@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "coordinator/jobs/wire_types.h"
 #include "proto/wire/status_details.h"
+#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {

@@ -8,6 +8,7 @@
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/status_details.h"
+#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {

@@ -12,11 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "coordinator/jobs/channel_policy.h"
-#include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/file_uri.h"
 #include "proto/wire/status_details.h"
+#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {

@@ -7,23 +7,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {
-
-uint64_t SampleBytes(v1::SampleType type) {
-  switch (type) {
-    case v1::SAMPLE_TYPE_U8:
-      return 1;
-    case v1::SAMPLE_TYPE_U16:
-    case v1::SAMPLE_TYPE_F16:
-      return 2;
-    case v1::SAMPLE_TYPE_F32:
-      return 4;
-    default:
-      return 0;
-  }
-}
 
 absl::Status CheckTask(const v1::StageSpec& stage, const TileTask& task) {
   const auto refused = [&task](auto... parts) {
@@ -36,7 +23,7 @@ absl::Status CheckTask(const v1::StageSpec& stage, const TileTask& task) {
                    ToString(shape));
   }
   const uint64_t bytes = static_cast<uint64_t>(shape.area()) * stage.input_channels() *
-                         SampleBytes(stage.input_sample());
+                         static_cast<uint64_t>(SampleBytes(stage.input_sample()));
   if (task.samples.size() != bytes) {
     return refused("it came with ", task.samples.size(), " bytes instead of ", bytes);
   }
@@ -115,7 +102,7 @@ class CheckingExecutor : public Executor {
                            TileOutcome* outcome) {
     if (!outcome->samples.ok()) return;
     const uint64_t wanted = static_cast<uint64_t>(contribution.area()) * stage.output_channels() *
-                            SampleBytes(stage.output_sample());
+                            static_cast<uint64_t>(SampleBytes(stage.output_sample()));
     if (outcome->samples->size() == wanted) return;
     outcome->samples = EngineError(
         v1::FAILURE_CAUSE_BAD_RESULT,

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "proto/blend/alpha.h"
+#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {
@@ -19,19 +21,10 @@ absl::Status Refused(const Parts&... parts) {
 }
 
 absl::StatusOr<SampleType> SampleTypeOf(v1::SampleType type) {
-  switch (type) {
-    case v1::SAMPLE_TYPE_U8:
-      return SampleType::kU8;
-    case v1::SAMPLE_TYPE_U16:
-      return SampleType::kU16;
-    case v1::SAMPLE_TYPE_F16:
-      return SampleType::kF16;
-    case v1::SAMPLE_TYPE_F32:
-      return SampleType::kF32;
-    default:
-      return Refused("the stage names a sample type that this worker does not know (",
-                     static_cast<int>(type), ")");
-  }
+  const std::optional<SampleType> known = FromWire(type);
+  if (known.has_value()) return *known;
+  return Refused("the stage names a sample type that this worker does not know (",
+                 static_cast<int>(type), ")");
 }
 
 ValueRange RangeOf(const v1::TensorManifest& tensor) {

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
+#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {
@@ -179,10 +180,7 @@ OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task, Ti
   result.header = HeaderFor(terms);
   result.header.mutable_tile()->set_index(task.index);
   v1::Tensor* tensor = result.header.mutable_tensors(0);
-  tensor->mutable_rect()->set_x(task.contribution.x);
-  tensor->mutable_rect()->set_y(task.contribution.y);
-  tensor->mutable_rect()->set_width(task.contribution.width);
-  tensor->mutable_rect()->set_height(task.contribution.height);
+  SetWire(task.contribution, tensor->mutable_rect());
   tensor->mutable_inline_()->set_bytes(samples.size());
   result.header.set_payload_bytes(samples.size());
   result.header.set_checksum(Checksum(samples));

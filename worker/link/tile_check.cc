@@ -3,32 +3,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/wire/tile_types.h"
 #include "worker/link/lease_book.h"
 
 namespace tilewright {
 namespace {
-
-Rect FromProto(const v1::Rect& r) { return {r.x(), r.y(), r.width(), r.height()}; }
 
 absl::Status Unfit(uint64_t index, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("the input of tile ", index, " ", what));
 }
 
 }  // namespace
-
-int64_t SampleBytes(v1::SampleType type) {
-  switch (type) {
-    case v1::SAMPLE_TYPE_U8:
-      return 1;
-    case v1::SAMPLE_TYPE_U16:
-    case v1::SAMPLE_TYPE_F16:
-      return 2;
-    case v1::SAMPLE_TYPE_F32:
-      return 4;
-    default:
-      return 0;
-  }
-}
 
 absl::StatusOr<TileTask> CheckInput(const LeaseTerms& terms, IncomingTile input) {
   const v1::StageSpec& stage = terms.stage;
@@ -46,7 +31,7 @@ absl::StatusOr<TileTask> CheckInput(const LeaseTerms& terms, IncomingTile input)
     return Unfit(index, "must be one inline tensor");
   }
   const v1::Tensor& tensor = header.tensors(0);
-  const Rect rect = FromProto(tensor.rect());
+  const Rect rect = FromWire(tensor.rect());
   if (tensor.dtype() != stage.input_sample() || tensor.channels() != stage.input_channels() ||
       rect.width != stage.tile_width() || rect.height != stage.tile_height()) {
     return Unfit(index, "has another size, sample type or channels than its stage");
@@ -58,7 +43,7 @@ absl::StatusOr<TileTask> CheckInput(const LeaseTerms& terms, IncomingTile input)
   TileTask task;
   task.index = index;
   task.input = rect;
-  task.contribution = FromProto(header.contribution());
+  task.contribution = FromWire(header.contribution());
   task.samples = std::move(input.payload);
   task.lease = absl::StrCat(terms.lease.epoch, "/", terms.lease.sequence);
   return task;

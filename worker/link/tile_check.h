@@ -16,9 +16,6 @@ struct LeaseTerms;
 // the stage's tile size, type and channels.
 absl::StatusOr<TileTask> CheckInput(const LeaseTerms& terms, IncomingTile input);
 
-// Bytes of one sample; 0 for an unknown type.
-int64_t SampleBytes(v1::SampleType type);
-
 }  // namespace tilewright
 
 #endif  // TILEWRIGHT_WORKER_LINK_TILE_CHECK_H_
