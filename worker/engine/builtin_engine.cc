@@ -71,6 +71,7 @@ class BuiltinStage : public Stage {
     // Input, horizontally filtered, output; outputs of the whole batch are held together.
     return sizeof(float) * samples * (1 + s + s * s * static_cast<uint64_t>(key_.batch));
   }
+  uint64_t StateBytes() const override { return 0; }
 
  private:
   const StageKey key_;

@@ -72,6 +72,8 @@ class Stage {
   // Bytes that one Run needs beside the compiled state, about; what was measured, once a device has
   // measured it.
   virtual uint64_t MemoryEstimate() const = 0;
+  // Bytes held between runs, about: weights and compiled state.
+  virtual uint64_t StateBytes() const = 0;
 };
 
 // The device that an engine computes on, as far as the engine knows better than the operating

@@ -23,6 +23,7 @@ class FakeStage : public Stage {
     return network_(std::vector<NetworkTile>(inputs.begin(), inputs.end()));
   }
   uint64_t MemoryEstimate() const override { return 0; }
+  uint64_t StateBytes() const override { return 0; }
 
  private:
   const FakeNetwork network_;

@@ -1,0 +1,40 @@
+// A stage around any network of LibTorch's: tiles become an NCHW tensor, the answer is checked and
+// becomes tiles again. For the .cc files of the torch engine only, because it names LibTorch's
+// types.
+
+#ifndef TILEWRIGHT_WORKER_ENGINE_TORCH_STAGE_H_
+#define TILEWRIGHT_WORKER_ENGINE_TORCH_STAGE_H_
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "worker/engine/engine.h"
+#include "worker/engine/stage_output.h"
+
+namespace tilewright {
+
+struct TorchNetwork {
+  // Called with a contiguous NCHW tensor of the key's batch in `type` on `device`; may throw what
+  // LibTorch throws. An answer that is no tensor of the promised shape and type is a bad result.
+  std::function<c10::IValue(const at::Tensor& batch)> forward;
+  std::string name;  // for messages
+  c10::Device device{c10::kCPU};
+  c10::ScalarType type = c10::kFloat;
+  uint64_t weight_bytes = 0;
+};
+
+std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network);
+
+// The element type named by StageKey.dtype: fp32, fp16 or bf16. MODEL_ERROR for anything else.
+absl::StatusOr<c10::ScalarType> TorchTypeOf(const std::string& dtype);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_ENGINE_TORCH_STAGE_H_
