@@ -46,6 +46,7 @@ struct Grant {
   LeaseKey lease;
   std::string job;
   std::vector<int64_t> tiles;
+  bool strict = false;  // what the job promises now: the worker may take no step that changes bits
 };
 
 struct TakeBack {
@@ -88,9 +89,18 @@ struct Notice {
   std::string text;  // one sentence
 };
 
+enum class EndReason {
+  kDone,        // all tiles are accepted or holes
+  kStopped,     // JobStopped
+  kTileFailed,  // a tile is poison
+  kTooLong,     // max_duration has passed
+  kNoWorker,    // no worker can do it
+};
+
 struct JobEnd {
   std::string job;
-  absl::Status status;  // OK: all tiles accepted or holes; else why it failed (CANCELLED: stopped)
+  EndReason reason = EndReason::kDone;
+  absl::Status status;  // OK if it is done; else one sentence
 };
 
 // A tile that is left out of the picture for good.

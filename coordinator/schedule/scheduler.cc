@@ -23,8 +23,8 @@ Scheduler::~Scheduler() = default;
 
 Decisions Scheduler::Handle(const Event& event, Instant now) { return impl_->Handle(event, now); }
 Instant Scheduler::next_deadline() const { return impl_->next_deadline(); }
-std::optional<JobView> Scheduler::ViewJob(const std::string& job, Instant now) const {
-  return impl_->ViewJob(job, now);
+std::optional<JobView> Scheduler::ViewJob(const std::string& job) const {
+  return impl_->ViewJob(job);
 }
 void Scheduler::Forget(const std::string& job) { impl_->Forget(job); }
 std::vector<WorkerView> Scheduler::ViewWorkers() const { return impl_->ViewWorkers(); }
@@ -152,7 +152,7 @@ void Scheduler::Impl::Tell(Job* job, std::string kind, std::optional<int64_t> ti
       {job == nullptr ? "" : job->spec.name, std::move(kind), tile, worker, std::move(text)});
 }
 
-std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name, Instant /*now*/) const {
+std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name) const {
   const Job* job = FindJob(name);
   if (job == nullptr) return std::nullopt;
   JobView view;

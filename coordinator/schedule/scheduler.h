@@ -88,7 +88,7 @@ class Scheduler {
   Instant next_deadline() const;
 
   // nullopt for an unknown or ended-and-forgotten job. An ended job is kept until Forget.
-  std::optional<JobView> ViewJob(const std::string& job, Instant now) const;
+  std::optional<JobView> ViewJob(const std::string& job) const;
   // Forgets an ended job; one that has not ended stays.
   void Forget(const std::string& job);
   // Connected workers by name.

@@ -77,11 +77,12 @@ void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const 
       for (const auto& [id, candidate] : candidates) RefreshCandidate(*other, *candidate);
       continue;
     }
-    EndJob(*other, absl::FailedPreconditionError(absl::StrCat(
-                       "A tile of ", other->spec.name, " (model ", other->spec.model_name,
-                       ") needs more than ", schedule::BytesText(floor - 1),
-                       " of device memory, which no worker has: ", WhyNobody(*other),
-                       ". A smaller tile needs less.")));
+    EndJob(*other, EndReason::kNoWorker,
+           absl::FailedPreconditionError(
+               absl::StrCat("A tile of ", other->spec.name, " (model ", other->spec.model_name,
+                            ") needs more than ", schedule::BytesText(floor - 1),
+                            " of device memory, which no worker has: ", WhyNobody(*other),
+                            ". A smaller tile needs less.")));
   }
 }
 
@@ -127,7 +128,7 @@ void Scheduler::Impl::ChargeTile(Job& job, Worker& worker, int64_t tile, const s
   Acquit(job, trouble);
   switch (job.spec.on_failed_tile) {
     case OnFailedTile::kFail:
-      EndJob(job, absl::FailedPreconditionError(sentence));
+      EndJob(job, EndReason::kTileFailed, absl::FailedPreconditionError(sentence));
       return;
     case OnFailedTile::kWait:
       ParkTile(job, tile);

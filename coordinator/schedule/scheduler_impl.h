@@ -45,7 +45,7 @@ class Scheduler::Impl {
   // scheduler.cc
   Decisions Handle(const Event& event, Instant now);
   Instant next_deadline() const { return next_deadline_; }
-  std::optional<JobView> ViewJob(const std::string& name, Instant now) const;
+  std::optional<JobView> ViewJob(const std::string& name) const;
   void Forget(const std::string& name);
   std::vector<WorkerView> ViewWorkers() const;
   std::vector<MatchView> Match(const JobSpec& spec) const;
@@ -97,7 +97,7 @@ class Scheduler::Impl {
   void On(const JobStopped& event);
   // Enters the job among the active ones; nothing is ready yet.
   Job& OpenJob(const JobSpec& spec);
-  void EndJob(Job& job, absl::Status status);
+  void EndJob(Job& job, EndReason reason, absl::Status status);
   // Ends it if nothing is left to do.
   void EndIfDone(Job& job);
   // Estimate; absent while unknown, or while only the user can make it go on.

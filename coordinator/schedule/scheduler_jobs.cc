@@ -33,7 +33,7 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
                           .job = spec.name,
                           .spec = std::make_shared<const JobSpec>(spec)});
   if (spec.tile_count == 0) {
-    EndJob(job, absl::OkStatus());
+    EndJob(job, EndReason::kDone, absl::OkStatus());
     return;
   }
   UpdateReady(job);
@@ -69,10 +69,10 @@ Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec) {
 void Scheduler::Impl::On(const JobStopped& event) {
   Job* job = FindJob(event.job);
   if (job == nullptr || !job->active()) return;
-  EndJob(*job, absl::CancelledError(event.reason));
+  EndJob(*job, EndReason::kStopped, absl::CancelledError(event.reason));
 }
 
-void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
+void Scheduler::Impl::EndJob(Job& job, EndReason reason, absl::Status status) {
   job.state = JobState::kEnded;
   active_jobs_.erase(job.id);
   ending_jobs_.erase(job.id);
@@ -103,11 +103,11 @@ void Scheduler::Impl::EndJob(Job& job, absl::Status status) {
           : absl::StrCat(status.code() == absl::StatusCode::kCancelled ? "cancelled" : "failed",
                          ": ", status.message());
   out_.records.push_back({.kind = Record::Kind::kJobEnded, .job = job.spec.name, .value = value});
-  out_.job_ends.push_back({job.spec.name, std::move(status)});
+  out_.job_ends.push_back({job.spec.name, reason, std::move(status)});
 }
 
 void Scheduler::Impl::EndIfDone(Job& job) {
-  if (job.active() && job.tiles.open() == 0) EndJob(job, absl::OkStatus());
+  if (job.active() && job.tiles.open() == 0) EndJob(job, EndReason::kDone, absl::OkStatus());
 }
 
 std::optional<absl::Duration> Scheduler::Impl::Remaining(const Job& job) const {
@@ -233,10 +233,11 @@ bool Scheduler::Impl::HasHope(const Job& job) const {
 }
 
 void Scheduler::Impl::OnWorkerGrace(Job& job) {
-  EndJob(job, absl::FailedPreconditionError(absl::StrCat(
-                  "No connected worker could take tiles of ", job.spec.name, " (model ",
-                  job.spec.model_name, ") within ", schedule::SecondsText(options_.worker_grace),
-                  ": ", WhyNobody(job), ".")));
+  EndJob(job, EndReason::kNoWorker,
+         absl::FailedPreconditionError(absl::StrCat(
+             "No connected worker could take tiles of ", job.spec.name, " (model ",
+             job.spec.model_name, ") within ", schedule::SecondsText(options_.worker_grace), ": ",
+             WhyNobody(job), ".")));
 }
 
 std::string Scheduler::Impl::WhyNobody(const Job& job) const {

@@ -27,7 +27,8 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
     job.state = schedule::JobState::kRunning;
     out_.job_starts.push_back(job.spec.name);
   }
-  out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, std::move(tiles)});
+  out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, std::move(tiles),
+                         job.promise == Promise::kStrict});
   lease.tile_estimate = TileEstimate(*job.stage, worker).value_or(absl::ZeroDuration());
   job.left_until.reset();
   SetResting(worker, false);

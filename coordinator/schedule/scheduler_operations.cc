@@ -110,10 +110,11 @@ void Scheduler::Impl::TakeBackAttempts(Job& job, int64_t tile, const std::string
 }
 
 void Scheduler::Impl::OnMaxDuration(Job& job) {
-  EndJob(job, absl::DeadlineExceededError(absl::StrCat(
-                  job.spec.name, " did not end within ", SecondsText(*job.spec.max_duration),
-                  " of its submission: ", job.tiles.accepted(), " of ", job.spec.tile_count,
-                  " tiles were done.")));
+  EndJob(job, EndReason::kTooLong,
+         absl::DeadlineExceededError(absl::StrCat(
+             job.spec.name, " did not end within ", SecondsText(*job.spec.max_duration),
+             " of its submission: ", job.tiles.accepted(), " of ", job.spec.tile_count,
+             " tiles were done.")));
 }
 
 const TenantQuota& Scheduler::Impl::QuotaOf(const std::string& tenant) const {

@@ -78,7 +78,7 @@ absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> hos
   if (!broken_.ok()) return broken_;
   absl::Duration retry_after = absl::ZeroDuration();
   const absl::Status admitted = scheduler_.Admit(job, &retry_after);
-  if (!admitted.ok()) return Refused(admitted, retry_after);
+  if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
   RunningJob running;
   running.host = host;
   running.strand = merges_.NewStrand(std::move(host));
@@ -108,7 +108,7 @@ void Dispatcher::RoomChanged() {
 
 std::optional<JobView> Dispatcher::ViewJob(const std::string& job) const {
   absl::MutexLock lock(&mu_);
-  return scheduler_.ViewJob(job, clock_.Now());
+  return scheduler_.ViewJob(job);
 }
 
 std::vector<MatchView> Dispatcher::Match(const JobSpec& job) const {
@@ -199,7 +199,7 @@ void Dispatcher::CarryOut(const Decisions& decisions) {
   }
   for (const Hole& hole : decisions.holes) LeaveOut(hole);
   for (const Notice& notice : decisions.notices) Report(notice);
-  for (const JobEnd& end : decisions.job_ends) EndJob(end.job, WithEndReason(end, decisions));
+  for (const JobEnd& end : decisions.job_ends) EndJob(end.job, WithEndReason(end));
 }
 
 ControlSink* Dispatcher::ControlOf(const std::string& worker) {
@@ -219,8 +219,7 @@ void Dispatcher::SendGrant(const Grant& grant) {
   v1::Lease* lease = event.mutable_grant();
   SetWire(grant.lease, lease->mutable_id());
   *lease->mutable_stage() = job->second.host->stage();
-  const std::optional<JobView> view = scheduler_.ViewJob(grant.job, clock_.Now());
-  lease->mutable_stage()->set_strict(view.has_value() && view->promise == Promise::kStrict);
+  lease->mutable_stage()->set_strict(grant.strict);
   lease->mutable_tiles()->Reserve(static_cast<int>(grant.tiles.size()));
   for (const int64_t tile : grant.tiles) lease->add_tiles(static_cast<uint64_t>(tile));
   spdlog::debug("{} lease {}: {} tiles from {} to {}", grant.job, Describe(grant.lease),
@@ -299,7 +298,7 @@ void Dispatcher::StrandEnded(const std::string& name, const absl::Status& status
   absl::MutexLock lock(&mu_);
   const auto found = jobs_.find(name);
   if (found == jobs_.end()) return;
-  const std::optional<JobView> view = scheduler_.ViewJob(name, clock_.Now());
+  const std::optional<JobView> view = scheduler_.ViewJob(name);
   scheduler_.Forget(name);
   if (status.ok()) {
     spdlog::info("{} succeeded", name);

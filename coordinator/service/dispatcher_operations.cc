@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/service/dispatcher.h"
+#include "coordinator/service/end_reason.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -26,6 +28,10 @@ absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
                                        job, "` tells how")),
                       "JOB_ENDED");
   }
+  if (const auto* change = std::get_if<JobPriority>(&event)) {
+    const absl::Status admitted = scheduler_.AdmitPriority(job, change->priority);
+    if (!admitted.ok()) return Refused(admitted, absl::ZeroDuration(), "BAD_PRIORITY");
+  }
   Handle(event, clock_.Now());
   return broken_;
 }
@@ -40,24 +46,6 @@ absl::Status Dispatcher::AcceptHoles(const std::string& job) {
 }
 
 absl::Status Dispatcher::SetPriority(const std::string& job, int priority) {
-  if (priority < kPriorityMin || priority > kPriorityMax) {
-    return WithReason(
-        absl::InvalidArgumentError(absl::StrCat("priority ", priority, " is out of range: give ",
-                                                kPriorityMin, " to ", kPriorityMax)),
-        "BAD_PRIORITY");
-  }
-  const std::optional<JobView> view = ViewJob(job);
-  if (view.has_value()) {
-    const auto own = options_.schedule.quotas.find(view->tenant);
-    const TenantQuota& quota =
-        own == options_.schedule.quotas.end() ? options_.schedule.default_quota : own->second;
-    if (priority > quota.priority_max) {
-      return WithReason(absl::ResourceExhaustedError(absl::StrCat(
-                            "priority ", priority, " is more than tenant '", view->tenant,
-                            "' may have: its quota ends at ", quota.priority_max)),
-                        "QUOTA_EXCEEDED");
-    }
-  }
   return Operate(job, JobPriority{job, priority});
 }
 

@@ -5,18 +5,19 @@
 #define TILEWRIGHT_COORDINATOR_SERVICE_END_REASON_H_
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "coordinator/schedule/decisions.h"
 
 namespace tilewright {
 
-// A job's end with its reason: TILE_FAILED (a tile is poison), MAX_DURATION, NO_WORKER. `decisions`
-// is what the end came with. OK and CANCELLED stay as they are.
-absl::Status WithEndReason(const JobEnd& end, const Decisions& decisions);
+// How a job ended with its reason: TILE_FAILED, MAX_DURATION or NO_WORKER; none if it is done or
+// was stopped.
+absl::Status WithEndReason(const JobEnd& end);
 
-// A submission that Scheduler::Admit refused: QUOTA_EXCEEDED, with RetryInfo unless
-// `retry_after` is zero: it would never fit; or BAD_REQUEST.
-absl::Status Refused(const absl::Status& status, absl::Duration retry_after);
+// What Scheduler::Admit or AdmitPriority refused: QUOTA_EXCEEDED, with RetryInfo unless
+// `retry_after` is zero (waiting does not help); for a number that is none, `bad`.
+absl::Status Refused(const absl::Status& status, absl::Duration retry_after, absl::string_view bad);
 
 }  // namespace tilewright
 

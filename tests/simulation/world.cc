@@ -297,7 +297,7 @@ void World::LookAfterJobs() {
   for (const JobPlan& job : plan_.jobs) {
     if (current_ == nullptr || !store_.Knows(job.spec.name) || store_.Ended(job.spec.name))
       continue;
-    const std::optional<JobView> view = current_->scheduler().ViewJob(job.spec.name, now());
+    const std::optional<JobView> view = current_->scheduler().ViewJob(job.spec.name);
     if (!view.has_value()) {
       checks_.Trouble(absl::StrCat(job.spec.name, " is lost"));
       return;

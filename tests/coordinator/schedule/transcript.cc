@@ -189,7 +189,7 @@ class Story {
   }
 
   std::string View(Command& command) {
-    const std::optional<JobView> view = scheduler().ViewJob(command.Word(1), now_);
+    const std::optional<JobView> view = scheduler().ViewJob(command.Word(1));
     if (!view.has_value()) return "  unknown\n";
     static constexpr const char* kPromises[] = {"undecided", "strict", "tolerant"};
     std::string out =

@@ -134,12 +134,11 @@ TEST_F(OperationsTest, APriorityIsCheckedAgainstTheRangeAndTheQuota) {
   EXPECT_TRUE(dispatcher_->SetPriority("jobs/a", -5).ok());
   EXPECT_EQ(dispatcher_->ViewJob("jobs/a")->priority, -5);
   const absl::Status wild = dispatcher_->SetPriority("jobs/a", 6);
-  EXPECT_EQ(wild.message(), "priority 6 is out of range: give -5 to 5");
+  EXPECT_EQ(wild.message(), "A priority lies between -5 and 5, not at 6.");
   EXPECT_EQ(ReasonOf(wild), "BAD_PRIORITY");
   const absl::Status high = dispatcher_->SetPriority("jobs/a", 3);
   EXPECT_EQ(high.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(high.message(),
-            "priority 3 is more than tenant 'default' may have: its quota ends at 2");
+  EXPECT_EQ(high.message(), "Tenant default may use priorities up to 2, not 3.");
   EXPECT_EQ(dispatcher_->ViewJob("jobs/a")->priority, -5);
 }
 
