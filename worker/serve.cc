@@ -103,8 +103,10 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
     const bool usage = absl::IsInvalidArgument(capabilities.status());
     return Exit(usage ? WorkerExit::kUsage : WorkerExit::kNoDevice, capabilities.status());
   }
-  std::unique_ptr<Executor> executor =
-      CreateCoreExecutor(CreateEngines(settings, serve, &*capabilities));
+  std::vector<std::unique_ptr<Engine>> engines = CreateEngines(settings, serve, &*capabilities);
+  // The other half is for what a run needs and what others on this device use.
+  const CoreOptions core{.stage_bytes_max = capabilities->memory_total_bytes() / 2};
+  std::unique_ptr<Executor> executor = CreateCoreExecutor(std::move(engines), core);
   executor = CreateCheckingExecutor(std::move(executor));
   executor = CreateTimingExecutor(std::move(executor));
   executor = CreateLoggingExecutor(std::move(executor), spdlog::default_logger());

@@ -36,10 +36,12 @@ struct StageKey {
   int channels = 0;  // of the tiles given to Run
   int batch = 1;
   std::string dtype;
+  std::string environment;  // Engine::environment_key: library version, device, flags
   friend auto operator<=>(const StageKey& a, const StageKey& b) {
     return std::tie(a.model_digest, a.stage, a.shape.width, a.shape.height, a.channels, a.batch,
-                    a.dtype) <=> std::tie(b.model_digest, b.stage, b.shape.width, b.shape.height,
-                                          b.channels, b.batch, b.dtype);
+                    a.dtype, a.environment) <=> std::tie(b.model_digest, b.stage, b.shape.width,
+                                                         b.shape.height, b.channels, b.batch,
+                                                         b.dtype, b.environment);
   }
   friend bool operator==(const StageKey&, const StageKey&) = default;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <list>
 #include <string>
 #include <utility>
 
@@ -11,13 +10,12 @@
 #include "proto/base/status_macros.h"
 #include "worker/executor/canary.h"
 #include "worker/executor/convert.h"
+#include "worker/executor/stage_cache.h"
 
 namespace tilewright {
 namespace {
 
-constexpr size_t kStagesMax = 8;
-
-StageKey KeyOf(const v1::StageSpec& stage, int network_channels) {
+StageKey KeyOf(const v1::StageSpec& stage, int network_channels, std::string environment) {
   StageKey key;
   key.model_digest = stage.model_digest();
   key.stage = stage.stage();
@@ -25,13 +23,19 @@ StageKey KeyOf(const v1::StageSpec& stage, int network_channels) {
   key.channels = network_channels;
   key.batch = static_cast<int>(stage.batch());
   key.dtype = stage.dtype().empty() ? "fp32" : stage.dtype();
+  key.environment = std::move(environment);
   return key;
 }
 
 class CoreExecutor : public Executor {
  public:
-  explicit CoreExecutor(std::vector<std::unique_ptr<Engine>> engines)
-      : engines_(std::move(engines)) {}
+  CoreExecutor(std::vector<std::unique_ptr<Engine>> engines, const CoreOptions& options)
+      : stages_(options.stage_bytes_max) {
+    for (auto& engine : engines) {
+      std::string environment = engine->environment_key();
+      engines_.push_back({std::move(engine), std::move(environment)});
+    }
+  }
 
   absl::Status Prepare(const v1::StageSpec& spec, const LocalModel& model,
                        const std::function<void(std::string)>& progress) override {
@@ -41,12 +45,11 @@ class CoreExecutor : public Executor {
                                       ", this one is ", model.digest));
     }
     TW_ASSIGN_OR_RETURN(const StageNumbers numbers, ReadStage(spec, model.manifest));
-    const StageKey key = KeyOf(spec, numbers.channels.network_in);
-    if (FindStage(key) != nullptr) return absl::OkStatus();
-    TW_ASSIGN_OR_RETURN(Engine * engine, EngineNamed(model.manifest.engine()));
-    if (stages_.size() == kStagesMax) stages_.pop_back();
-    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, engine->Load(model, key, progress));
-    stages_.push_front({key, model.manifest, std::move(stage)});
+    TW_ASSIGN_OR_RETURN(const NamedEngine* engine, EngineNamed(model.manifest.engine()));
+    const StageKey key = KeyOf(spec, numbers.channels.network_in, engine->environment);
+    if (stages_.Find(key) != nullptr) return absl::OkStatus();
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, engine->engine->Load(model, key, progress));
+    stages_.Insert(key, model.manifest, std::move(stage));
     return absl::OkStatus();
   }
 
@@ -75,45 +78,33 @@ class CoreExecutor : public Executor {
   }
 
  private:
-  struct Kept {
-    StageKey key;
-    v1::ModelManifest manifest;
-    std::unique_ptr<Stage> stage;
+  struct NamedEngine {
+    std::unique_ptr<Engine> engine;
+    std::string environment;  // its key, asked for once
   };
   struct PreparedStage {
     StageNumbers numbers;
     Stage* stage = nullptr;
   };
 
-  absl::StatusOr<Engine*> EngineNamed(const std::string& name) const {
+  absl::StatusOr<const NamedEngine*> EngineNamed(const std::string& name) const {
     std::vector<std::string> names;
-    for (const auto& engine : engines_) {
-      if (engine->name() == name) return engine.get();
-      names.push_back(engine->name());
+    for (const NamedEngine& engine : engines_) {
+      names.push_back(engine.engine->name());
+      if (names.back() == name) return &engine;
     }
     return EngineError(v1::FAILURE_CAUSE_REFUSED,
                        absl::StrCat("this worker has no engine '", name, "'; it has ",
                                     absl::StrJoin(names, ", ")));
   }
 
-  // Moves the stage to the front of the kept ones. Null if it is not among them.
-  Stage* FindStage(const StageKey& key) {
-    for (auto it = stages_.begin(); it != stages_.end(); ++it) {
-      if (it->key != key) continue;
-      stages_.splice(stages_.begin(), stages_, it);
-      return stages_.front().stage.get();
-    }
-    return nullptr;
-  }
-
   absl::StatusOr<PreparedStage> Prepared(const v1::StageSpec& spec) {
-    const auto of_model = std::find_if(stages_.begin(), stages_.end(), [&spec](const Kept& kept) {
-      return kept.key.model_digest == spec.model_digest();
-    });
-    if (of_model != stages_.end()) {
+    if (const v1::ModelManifest* manifest = stages_.ManifestOf(spec.model_digest())) {
       PreparedStage prepared;
-      TW_ASSIGN_OR_RETURN(prepared.numbers, ReadStage(spec, of_model->manifest));
-      prepared.stage = FindStage(KeyOf(spec, prepared.numbers.channels.network_in));
+      TW_ASSIGN_OR_RETURN(prepared.numbers, ReadStage(spec, *manifest));
+      TW_ASSIGN_OR_RETURN(const NamedEngine* engine, EngineNamed(manifest->engine()));
+      prepared.stage =
+          stages_.Find(KeyOf(spec, prepared.numbers.channels.network_in, engine->environment));
       if (prepared.stage != nullptr) return prepared;
     }
     return EngineError(
@@ -157,14 +148,15 @@ class CoreExecutor : public Executor {
     return absl::OkStatus();
   }
 
-  const std::vector<std::unique_ptr<Engine>> engines_;
-  std::list<Kept> stages_;  // most recently used first
+  std::vector<NamedEngine> engines_;  // as given to the constructor
+  StageCache<Stage> stages_;
 };
 
 }  // namespace
 
-std::unique_ptr<Executor> CreateCoreExecutor(std::vector<std::unique_ptr<Engine>> engines) {
-  return std::make_unique<CoreExecutor>(std::move(engines));
+std::unique_ptr<Executor> CreateCoreExecutor(std::vector<std::unique_ptr<Engine>> engines,
+                                             const CoreOptions& options) {
+  return std::make_unique<CoreExecutor>(std::move(engines), options);
 }
 
 }  // namespace tilewright

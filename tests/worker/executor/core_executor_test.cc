@@ -186,7 +186,10 @@ TEST(CoreExecutor, TakesNoTileOfAnotherShapeFromAnEngine) {
 
 TEST(CoreExecutor, LoadsAStageOnceAndForgetsTheLeastRecentlyUsed) {
   int loads = 0;
-  auto executor = Core(Copy, &loads);
+  // Room for eight stages of 100 bytes and one run of 50.
+  std::vector<std::unique_ptr<Engine>> engines;
+  engines.push_back(std::make_unique<FakeEngine>(Copy, &loads, FakeBytes{100, 50}));
+  auto executor = CreateCoreExecutor(std::move(engines), {.stage_bytes_max = 850});
   const LocalModel model = FakeModel(0, 0);
   v1::StageSpec stage = FakeStageSpec(1, 1);
   const auto prepare = [&](uint32_t number) {

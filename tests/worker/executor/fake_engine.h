@@ -16,23 +16,32 @@ namespace tilewright {
 using FakeNetwork =
     std::function<absl::StatusOr<std::vector<NetworkTile>>(const std::vector<NetworkTile>& inputs)>;
 
+// What its stages say they need.
+struct FakeBytes {
+  uint64_t state = 0;
+  uint64_t run = 0;
+};
+
 class FakeStage : public Stage {
  public:
-  explicit FakeStage(FakeNetwork network) : network_(std::move(network)) {}
+  explicit FakeStage(FakeNetwork network, FakeBytes bytes = {})
+      : network_(std::move(network)), bytes_(bytes) {}
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     return network_(std::vector<NetworkTile>(inputs.begin(), inputs.end()));
   }
-  uint64_t MemoryEstimate() const override { return 0; }
-  uint64_t StateBytes() const override { return 0; }
+  uint64_t MemoryEstimate() const override { return bytes_.run; }
+  uint64_t StateBytes() const override { return bytes_.state; }
 
  private:
   const FakeNetwork network_;
+  const FakeBytes bytes_;
 };
 
 class FakeEngine : public Engine {
  public:
   // `loads` counts calls of Load, if it is not null.
-  FakeEngine(FakeNetwork network, int* loads) : network_(std::move(network)), loads_(loads) {}
+  FakeEngine(FakeNetwork network, int* loads, FakeBytes bytes = {})
+      : network_(std::move(network)), loads_(loads), bytes_(bytes) {}
   std::string name() const override { return "fake"; }
   std::string environment_key() const override { return "fake/1"; }
   EngineDevice ExamineDevice() override { return {}; }
@@ -41,12 +50,13 @@ class FakeEngine : public Engine {
       const std::function<void(std::string)>& progress) override {
     if (loads_ != nullptr) ++*loads_;
     if (progress) progress("loading");
-    return std::make_unique<FakeStage>(network_);
+    return std::make_unique<FakeStage>(network_, bytes_);
   }
 
  private:
   const FakeNetwork network_;
   int* const loads_;
+  const FakeBytes bytes_;
 };
 
 }  // namespace tilewright
