@@ -115,6 +115,17 @@ TEST(Device, SaysThatACudaDeviceIsNotThere) {
   EXPECT_THAT(std::string(capabilities.status().message()), ::testing::HasSubstr("CUDA"));
 }
 
+TEST(Device, CountsTheCudaDevicesThatCanBeExamined) {
+  const auto devices = CountCudaDevices();
+  if (devices.ok() && *devices > 0) {
+    EXPECT_TRUE(ExamineCudaDevice(*devices - 1).ok());
+  }
+  EXPECT_EQ(ExamineCudaDevice(devices.value_or(0)).status().code(), absl::StatusCode::kUnavailable);
+  if (!devices.ok()) {
+    EXPECT_EQ(devices.status(), ExamineCudaDevice(0).status()) << "one reason, told alike";
+  }
+}
+
 TEST(MallocTuning, IsAcceptedByTheCLibrary) { EXPECT_TRUE(TuneMalloc()); }
 
 }  // namespace

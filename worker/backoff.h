@@ -1,8 +1,8 @@
 // Growing pauses between attempts, with jitter so that many workers do not return at once. Pure:
 // randomness comes from the caller. Belongs to one thread at a time.
 
-#ifndef TILEWRIGHT_WORKER_LINK_BACKOFF_H_
-#define TILEWRIGHT_WORKER_LINK_BACKOFF_H_
+#ifndef TILEWRIGHT_WORKER_BACKOFF_H_
+#define TILEWRIGHT_WORKER_BACKOFF_H_
 
 #include <algorithm>
 #include <functional>
@@ -39,4 +39,4 @@ class Backoff {
 
 }  // namespace tilewright
 
-#endif  // TILEWRIGHT_WORKER_LINK_BACKOFF_H_
+#endif  // TILEWRIGHT_WORKER_BACKOFF_H_
