@@ -227,6 +227,36 @@ Complaints CheckTorchStaysInEngine(const SourceTree& tree) {
   return complaints;
 }
 
+Complaints CheckSupervisorStandsAlone(const SourceTree& tree) {
+  static const auto* const kLibrary = new std::regex(R"(\btw_\w+|\bgRPC::\S+|\bprotobuf::\S+)");
+  static const auto* const kKnown =
+      new std::set<std::string>{"tw_base",          "tw_supervisor",
+                                "tw_cuda_driver",   "worker/exit_code.h",
+                                "worker/backoff.h", "worker/device/cuda_driver.h"};
+  Complaints complaints;
+  for (const SourceFile& file : tree.files) {
+    if (!IsIn(file.path, "worker/supervisor")) continue;
+    for (const Include& include : IsCode(file) ? IncludesOf(file) : std::vector<Include>()) {
+      const bool foreign =
+          InAny(include.name, {"worker", "proto", "tilewright", "grpc", "grpcpp", "google"});
+      if (foreign && !InAny(include.name, {"worker/supervisor", "proto/base"}) &&
+          !kKnown->contains(include.name)) {
+        complaints.push_back(
+            absl::StrCat(At(file, include.line), "the supervisor must not know ", include.name));
+      }
+    }
+    if (!IsCMake(file)) continue;
+    for (std::sregex_iterator it(file.text.begin(), file.text.end(), *kLibrary), end; it != end;
+         ++it) {
+      if (!kKnown->contains((*it)[0])) {
+        complaints.push_back(
+            absl::StrCat(file.path, ": the supervisor must not link ", (*it)[0].str()));
+      }
+    }
+  }
+  return complaints;
+}
+
 Complaints CheckPublicHeaders(const SourceTree& tree) {
   Complaints complaints;
   for (const SourceFile& file : tree.files) {

@@ -25,6 +25,11 @@ Complaints CheckPureFolders(const SourceTree& tree);
 // LibTorch's headers stand in worker/engine and its tests only.
 Complaints CheckTorchStaysInEngine(const SourceTree& tree);
 
+// worker/supervisor, which has to stay up when engines and connections do not, knows its own
+// folder, worker/exit_code.h, worker/backoff.h, worker/device/cuda_driver.h and proto/base. The
+// same for the libraries that it links.
+Complaints CheckSupervisorStandsAlone(const SourceTree& tree);
+
 // The client's public headers know Abseil, the standard library and each other: no generated code,
 // no gRPC.
 Complaints CheckPublicHeaders(const SourceTree& tree);

@@ -47,6 +47,7 @@ TEST(Layout, ReadsTheWholeTree) {
 TEST(Layout, TheSidesStayApart) { EXPECT_HOLDS(CheckSidesStayApart(ThisTree())); }
 TEST(Layout, ThePureFoldersStayPure) { EXPECT_HOLDS(CheckPureFolders(ThisTree())); }
 TEST(Layout, LibTorchStaysInTheEngine) { EXPECT_HOLDS(CheckTorchStaysInEngine(ThisTree())); }
+TEST(Layout, TheSupervisorStandsAlone) { EXPECT_HOLDS(CheckSupervisorStandsAlone(ThisTree())); }
 TEST(Layout, PublicHeadersShowNoGeneratedCode) { EXPECT_HOLDS(CheckPublicHeaders(ThisTree())); }
 TEST(Layout, HeadersOpenWithACommentAndStandAlone) { EXPECT_HOLDS(CheckHeaders(ThisTree())); }
 TEST(Layout, NoFileIsOverEightHundredLines) { EXPECT_HOLDS(CheckFileLength(ThisTree(), 800)); }
@@ -133,6 +134,37 @@ TEST(TorchStaysInEngine, ReportsItElsewhere) {
   EXPECT_THAT(CheckTorchStaysInEngine(Planted("tests/cluster/a.cc", "#include \"ATen/ATen.h\"\n")),
               SizeIs(1));
   EXPECT_THAT(CheckTorchStaysInEngine(Planted("worker/engine/a.cc", "#include <torch/script.h>\n")),
+              IsEmpty());
+}
+
+TEST(SupervisorStandsAlone, ReportsWhatItMustNotKnow) {
+  for (const char* header :
+       {"\"worker/link/worker_link.h\"", "\"worker/device/device_probe.h\"",
+        "\"proto/wire/channel.h\"", "\"tilewright/v1/tile.pb.h\"", "<grpcpp/grpcpp.h>"}) {
+    EXPECT_THAT(CheckSupervisorStandsAlone(
+                    Planted("worker/supervisor/a.cc", absl::StrCat("#include ", header, "\n"))),
+                SizeIs(1))
+        << header;
+  }
+  for (const char* library : {"tw_link", "tw_proto", "gRPC::grpc++", "protobuf::libprotobuf"}) {
+    EXPECT_THAT(CheckSupervisorStandsAlone(
+                    Planted("worker/supervisor/CMakeLists.txt",
+                            absl::StrCat("tilewright_program(p SRCS main.cc DEPS ", library, ")"))),
+                SizeIs(1))
+        << library;
+  }
+}
+
+TEST(SupervisorStandsAlone, AllowsTheSeamsToTheWorker) {
+  EXPECT_THAT(CheckSupervisorStandsAlone(Planted("worker/supervisor/a.cc",
+                                                 "#include <vector>\n"
+                                                 "#include \"absl/time/time.h\"\n"
+                                                 "#include \"proto/base/instant.h\"\n"
+                                                 "#include \"worker/exit_code.h\"\n"
+                                                 "#include \"worker/supervisor/b.h\"\n")),
+              IsEmpty());
+  EXPECT_THAT(CheckSupervisorStandsAlone(
+                  Planted("worker/link/a.cc", "#include \"worker/link/worker_link.h\"\n")),
               IsEmpty());
 }
 
