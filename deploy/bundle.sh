@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs the worker into an archive that runs on machines without our packages. See --help.
+# Packs the worker and its supervisor into an archive that runs on machines without our packages. See --help.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -11,8 +11,8 @@ usage() {
   cat <<USAGE
 usage: deploy/bundle.sh [--output FILE] [--build DIR]
   --output FILE  the archive; default: build/tilewright-worker-<version>-linux-<machine>.tar.gz
-  --build DIR    a build folder that holds the worker already; default: build/release, built if it has to be
-The archive holds the worker with the shared libraries it needs, except LibTorch and glibc. Unpacked on a
+  --build DIR    a build folder that holds the programs already; default: build/release, built if it has to be
+The archive holds worker and supervisor with the shared libraries they need, except LibTorch and glibc. Unpacked on a
 machine with this distribution's glibc or a newer one and a PyPI torch $TILEWRIGHT_TORCH_VERSION:
   ./attach-torch [PYTHON | SITE_PACKAGES]   # once
   bin/tilewright-worker --coordinator HOST:PORT
@@ -33,7 +33,9 @@ done
 cd "$root"
 if [[ -n $given_build ]]; then
   build=$(realpath -- "$given_build")
-  [[ -x $build/bin/tilewright-worker ]] || die "no worker in $build/bin: build it first"
+  for program in worker supervisor; do
+    [[ -x $build/bin/tilewright-$program ]] || die "no tilewright-$program in $build/bin: build it first"
+  done
 else
   bash deploy/setup.sh --for build
   mkdir -p build

@@ -32,8 +32,8 @@ grep -q "holds torch 1.0.0" "$folder/refusal" || fail "the refusal does not name
 
 # Paths outside the archive and LibTorch, without glibc's.
 strangers() {
-  LD_TRACE_LOADED_OBJECTS=1 "$worker/bin/tilewright-worker" | awk '{print $3}' |
-    grep -vE "^($worker/|$packages/|$)|/lib(c|m|dl|rt|pthread|util|resolv)\.so" || true
+  { LD_TRACE_LOADED_OBJECTS=1 "$worker/bin/tilewright-worker" && LD_TRACE_LOADED_OBJECTS=1 "$worker/bin/tilewright-supervisor"; } |
+    awk '{print $3}' | grep -vE "^($worker/|$packages/|$)|/lib(c|m|dl|rt|pthread|util|resolv)\.so" || true
 }
 echo "It takes nothing of this system but glibc."
 [[ -z $(strangers) ]] || fail "it takes from this system: $(strangers)"
