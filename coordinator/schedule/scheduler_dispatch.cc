@@ -51,9 +51,10 @@ void Scheduler::Impl::UpdateIdle(Worker& worker) {
   if (!idle) SetResting(worker, false);
   worker.idle = idle;
   if (idle) {
-    idle_[worker.id] = &worker;
+    worker.idle_rank = {-worker.offer.probe_flops, worker.id};
+    idle_[worker.idle_rank] = &worker;
   } else {
-    idle_.erase(worker.id);
+    idle_.erase(worker.idle_rank);
   }
 }
 
@@ -73,7 +74,7 @@ void Scheduler::Impl::Dispatch() {
 
 void Scheduler::Impl::DispatchAwake() {
   if (wake_idle_) {
-    for (const auto& [id, worker] : idle_) Touch(*worker);
+    for (const auto& [rank, worker] : idle_) Touch(*worker);
     wake_idle_ = false;
   }
   if (awake_.empty()) return;
@@ -239,8 +240,8 @@ int64_t Scheduler::Impl::IdleSlots(const Job& job) const {
   const int64_t idle = static_cast<int64_t>(idle_.size()) - resting_;
   if (job.tiles.ready() > idle) return idle;
   return std::count_if(idle_.begin(), idle_.end(), [&](const auto& entry) {
-    return !entry.second->resting && job.candidates.contains(entry.first) &&
-           MayGrant(job, *entry.second);
+    const Worker& worker = *entry.second;
+    return !worker.resting && job.candidates.contains(worker.id) && MayGrant(job, worker);
   });
 }
 

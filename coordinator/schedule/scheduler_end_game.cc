@@ -33,6 +33,9 @@ constexpr int kIdleLooked = 256;
 constexpr int kReturnedLooked = 8;
 // Tiles of a lease that one look passes over because this worker may not have them.
 constexpr int kTilesLooked = 64;
+// Attempts of one tile at once: the first, a copy, and copies by workers that turned up later and
+// are faster still.
+constexpr int kAttemptsMax = 4;
 // Time between two looks at whether the faster workers keep pace.
 constexpr absl::Duration kAskAgainMax = absl::Seconds(2);
 
@@ -44,8 +47,10 @@ std::optional<absl::Duration> Scheduler::Impl::TileEstimate(const Stage& stage,
   if (at != stage.workers.end() && at->second.seconds.measured()) return at->second.seconds.Mean();
   if (stage.probe_work > 0 && worker.offer.probe_flops > 0)
     return absl::Seconds(stage.probe_work / worker.offer.probe_flops);
-  if (stage.speeds.workers() == 0) return std::nullopt;
-  return absl::Seconds(static_cast<double>(stage.speeds.workers()) / stage.speeds.speed());
+  if (stage.speeds.workers() > 0)
+    return absl::Seconds(static_cast<double>(stage.speeds.workers()) / stage.speeds.speed());
+  if (stage.key.flops_per_tile <= 0 || worker.offer.probe_flops <= 0) return std::nullopt;
+  return absl::Seconds(stage.key.flops_per_tile / worker.offer.probe_flops);
 }
 
 absl::Duration Scheduler::Impl::StartEstimate(const Stage& stage, const Worker& worker,
@@ -130,6 +135,33 @@ void Scheduler::Impl::UpdateEnding(Job& job) {
   }
 }
 
+bool Scheduler::Impl::FasterFinish(const Job& job, const Worker& worker, int64_t tiles,
+                                   absl::Duration own) const {
+  const Stage& stage = *job.stage;
+  auto at = stage.workers.find(worker.id);
+  const int own_class = at != stage.workers.end() && at->second.speed_class != SpeedOrder::kNone
+                            ? at->second.speed_class
+                            : SpeedOrder::ClassOf(*TileEstimate(stage, worker));
+  std::vector<schedule::FasterCrowd> crowds;
+  int64_t faster = 0;
+  for (const auto& [speed_class, held] : stage.speeds.classes()) {
+    if (speed_class >= own_class) break;
+    crowds.push_back({static_cast<int64_t>(held.workers.size()), held.speed});
+    faster += crowds.back().workers;
+  }
+  if (faster > kFasterLooked) return schedule::LeaveToFaster(tiles, own, crowds, options_);
+  std::vector<schedule::FasterWorker> each;
+  for (const auto& [speed_class, held] : stage.speeds.classes()) {
+    if (speed_class >= own_class) break;
+    for (const auto& [id, other] : held.workers) {
+      if (!job.candidates.contains(id) || !Usable(job, *other) || other->canary.has_value())
+        continue;
+      each.push_back({FreeIn(*other, stage), stage.workers.at(id).seconds.Mean()});
+    }
+  }
+  return schedule::LeaveToFaster(tiles, own, each, options_);
+}
+
 bool Scheduler::Impl::LeavesToFaster(Job& job, Worker& worker) {
   Stage& stage = *job.stage;
   const std::optional<absl::Duration> tile = TileEstimate(stage, worker);
@@ -148,33 +180,7 @@ bool Scheduler::Impl::LeavesToFaster(Job& job, Worker& worker) {
     if (++looked > kReturnedLooked) break;
     if (job.tiles.trouble(returned) != nullptr) return false;  // the others may not want it
   }
-  auto at = stage.workers.find(worker.id);
-  const int own_class = at != stage.workers.end() && at->second.speed_class != SpeedOrder::kNone
-                            ? at->second.speed_class
-                            : SpeedOrder::ClassOf(*tile);
-  std::vector<schedule::FasterCrowd> crowds;
-  int64_t faster = 0;
-  for (const auto& [speed_class, held] : stage.speeds.classes()) {
-    if (speed_class >= own_class) break;
-    crowds.push_back({static_cast<int64_t>(held.workers.size()), held.speed});
-    faster += crowds.back().workers;
-  }
-  bool leaves = false;
-  if (faster > kFasterLooked) {
-    leaves = schedule::LeaveToFaster(ready, own, crowds, options_);
-  } else {
-    std::vector<schedule::FasterWorker> each;
-    for (const auto& [speed_class, held] : stage.speeds.classes()) {
-      if (speed_class >= own_class) break;
-      for (const auto& [id, other] : held.workers) {
-        if (!job.candidates.contains(id) || !Usable(job, *other) || other->canary.has_value())
-          continue;
-        each.push_back({FreeIn(*other, stage), stage.workers.at(id).seconds.Mean()});
-      }
-    }
-    leaves = schedule::LeaveToFaster(ready, own, each, options_);
-  }
-  if (!leaves) return false;
+  if (!FasterFinish(job, worker, ready, own)) return false;
   if (!job.left_until.has_value()) job.left_until = now_ + own * options_.end_game_factor;
   AskAgain(job, std::min(std::max(own / 4, options_.lease_work_min), kAskAgainMax));
   if (worker.idle) SetResting(worker, true);
@@ -201,15 +207,37 @@ bool Scheduler::Impl::HelpJob(Job& job, Worker& worker) {
   }
   std::stable_sort(latest.begin(), latest.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (LeavesHelpToFaster(job, worker, latest)) return false;
   for (const auto& [finish, lease] : latest) {
     if (TakeOver(job, worker, *lease, finish)) return true;
   }
   const int64_t slots = static_cast<int64_t>(job.candidates.size());
-  if (job.copies_open >= schedule::CopiesMax(slots, options_)) return false;
+  const bool more = job.copies_open < schedule::CopiesMax(slots, options_);
   for (const auto& [finish, lease] : latest) {
-    if (Copy(job, worker, *lease, finish)) return true;
+    if (Copy(job, worker, *lease, finish, more)) return true;
   }
   return false;
+}
+
+bool Scheduler::Impl::LeavesHelpToFaster(
+    Job& job, const Worker& worker, const std::vector<std::pair<absl::Duration, Lease*>>& latest) {
+  const Stage& stage = *job.stage;
+  const absl::Duration own =
+      FreeIn(worker, stage) +
+      schedule::TimeFor(1, *TileEstimate(stage, worker), stage.key.executed_batch);
+  // Those not looked at may be late as well.
+  int64_t late = static_cast<int64_t>(job.finishes.size()) - static_cast<int64_t>(latest.size());
+  for (const auto& [finish, lease] : latest) {
+    if (!schedule::CopyWins(own, finish, options_)) continue;
+    for (size_t k = 0; k < lease->tiles.size() && k < kTilesLooked; ++k) {
+      if (job.tiles.trouble(lease->tiles[k]) != nullptr)
+        return false;  // the others may not want it
+    }
+    late += lease->wanted;
+  }
+  if (late <= 0 || !FasterFinish(job, worker, late, own)) return false;
+  AskAgain(job, std::min(std::max(own / 4, options_.lease_work_min), kAskAgainMax));
+  return true;
 }
 
 std::vector<Scheduler::Impl::Lease*> Scheduler::Impl::LatestLeases(Job& job) {
@@ -288,28 +316,26 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
   return true;
 }
 
-bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish) {
+bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish, bool more) {
   if (!of.started.has_value() || of.earlier.has_value()) return false;
   const int executed = std::max(job.spec.executed_batch, 1);
   const int64_t most = std::min<int64_t>(executed, FreeCreditOf(worker, job));
+  const absl::Duration tile_seconds = *TileEstimate(*job.stage, worker);
+  const absl::Duration own =
+      FreeIn(worker, *job.stage) + schedule::TimeFor(1, tile_seconds, executed);
   std::vector<int64_t> tiles;
   for (size_t k = 0, looked = 0; k < of.tiles.size() && looked < kTilesLooked; ++k) {
     if (static_cast<int64_t>(tiles.size()) >= most) break;
     if (of.marks[k] != TileMark::kWanted) continue;
     ++looked;
     const int64_t tile = of.tiles[k];
-    int live = 0;
-    for (uint64_t sequence : job.tiles.attempts(tile)) live += leases_.at(sequence)->live();
     const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
-    if (live > 1 || !MayTake(job, worker, tile)) continue;
+    if (!CopyBeatsOthers(job, tile, of, own, more) || !MayTake(job, worker, tile)) continue;
     if (trouble != nullptr && trouble->alone && !tiles.empty()) continue;
     tiles.push_back(tile);
     if (trouble != nullptr && trouble->alone) break;
   }
   if (tiles.empty()) return false;
-  const absl::Duration tile_seconds = *TileEstimate(*job.stage, worker);
-  const absl::Duration own =
-      FreeIn(worker, *job.stage) + schedule::TimeFor(1, tile_seconds, executed);
   if (!schedule::CopyWins(own, finish, options_)) {
     const absl::Duration tile = TileEstimate(*job.stage, *of.worker).value_or(of.tile_estimate);
     const absl::Duration due = schedule::TimeFor(1, tile, executed) - (now_ - of.busy_since);
@@ -327,6 +353,18 @@ bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration f
   copy.copy = true;
   job.copies_open++;
   return true;
+}
+
+bool Scheduler::Impl::CopyBeatsOthers(const Job& job, int64_t tile, const Lease& of,
+                                      absl::Duration own, bool more) const {
+  int live = 0;
+  for (uint64_t sequence : job.tiles.attempts(tile)) {
+    const Lease& other = *leases_.at(sequence);
+    if (!other.live()) continue;
+    if (++live >= kAttemptsMax) return false;
+    if (&other != &of && !schedule::CopyWins(own, FinishIn(other), options_)) return false;
+  }
+  return more || live > 1;
 }
 
 void Scheduler::Impl::EndCopy(Lease& lease) {
@@ -364,7 +402,7 @@ void Scheduler::Impl::WakeFastest(Job& job) {
     }
   }
   looked = 0;
-  for (const auto& [id, worker] : idle_) {  // those not measured
+  for (const auto& [rank, worker] : idle_) {  // those not measured
     if (!look(*worker)) return;
   }
 }

@@ -340,7 +340,7 @@ class Scheduler::Impl {
 
   // ---- scheduler_end_game.cc: when a job ends, and who helps
   // Seconds per tile: measured, else by its probe and what others measured, else as the others on
-  // the average; nullopt if nobody was measured.
+  // the average, else by its probe and the FLOPs of a tile; nullopt if those are not known.
   std::optional<absl::Duration> TileEstimate(const Stage& stage, const Worker& worker) const;
   // Until a lease that waits for nothing reports Started.
   absl::Duration StartEstimate(const Stage& stage, const Worker& worker, const Stage* loaded) const;
@@ -357,12 +357,23 @@ class Scheduler::Impl {
   // Whether the worker had better leave the job's ready tiles to faster ones; if so it is asked
   // again later.
   bool LeavesToFaster(Job& job, Worker& worker);
+  // The same of tiles that run, `latest` first: an attempt of a slow one would keep faster ones
+  // from it.
+  bool LeavesHelpToFaster(Job& job, const Worker& worker,
+                          const std::vector<std::pair<absl::Duration, Lease*>>& latest);
+  // Whether the faster workers would be through with so many tiles before this one, which takes
+  // `own`, is through with one.
+  bool FasterFinish(const Job& job, const Worker& worker, int64_t tiles, absl::Duration own) const;
   // An idle worker takes unstarted tiles over from another, or copies one that runs.
   bool HelpToEnd(Worker& worker);
   bool HelpJob(Job& job, Worker& worker);
   std::vector<Lease*> LatestLeases(Job& job);
   bool TakeOver(Job& job, Worker& worker, Lease& from, absl::Duration finish);
-  bool Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish);
+  // `more`: also of tiles that have no copy yet.
+  bool Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish, bool more);
+  // Whether a copy of the tile that takes `own` beats every attempt besides `of` by the factor.
+  bool CopyBeatsOthers(const Job& job, int64_t tile, const Lease& of, absl::Duration own,
+                       bool more) const;
   void AskAgain(Job& job, absl::Duration in);
   void OnEndGame(Job& job);
   // Some of the fastest idle workers are to be looked at.
@@ -394,8 +405,10 @@ class Scheduler::Impl {
   std::map<std::string, std::unique_ptr<Tenant>> tenants_;
   absl::flat_hash_map<std::string, std::unique_ptr<Worker>> workers_;
   absl::btree_map<uint64_t, Worker*> worker_by_id_;  // Invariant: the workers of `workers_`.
-  absl::btree_map<uint64_t, Worker*> idle_;          // Invariant: workers with `idle` set.
-  absl::btree_map<uint64_t, Worker*> put_aside_;     // Invariant: workers with quarantined().
+  // Invariant: workers with `idle` set, by their idle_rank: where nothing is measured yet, those
+  // with the fastest probe are served first.
+  absl::btree_map<std::pair<double, uint64_t>, Worker*> idle_;
+  absl::btree_map<uint64_t, Worker*> put_aside_;  // Invariant: workers with quarantined().
   absl::btree_map<uint64_t, std::unique_ptr<Lease>>
       leases_;                                 // by sequence; all that have not ended
   absl::btree_map<LeaseKey, Lease*> adopted_;  // Invariant: those of `leases_` with `earlier` set

@@ -86,7 +86,7 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
     }
     const bool is_idle = worker.state == WorkerState::kConnected && !worker.put_aside() &&
                          !overdue && !worker.canary.has_value() && live == 0;
-    if (worker.idle != is_idle || idle_.contains(worker.id) != is_idle)
+    if (worker.idle != is_idle || idle_.contains(worker.idle_rank) != is_idle)
       return Broken(name, ": idle index is wrong");
     idle += is_idle;
     resting += worker.resting;

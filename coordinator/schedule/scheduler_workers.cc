@@ -106,7 +106,7 @@ void Scheduler::Impl::OnForget(Worker& worker) {
   LiftQuarantine(worker);
   std::erase(awake_, &worker);
   SetResting(worker, false);
-  idle_.erase(worker.id);
+  if (worker.idle) idle_.erase(worker.idle_rank);
   worker_by_id_.erase(worker.id);
   const std::string name = worker.name;  // the key must outlive the worker
   workers_.erase(name);

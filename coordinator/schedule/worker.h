@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/schedule/standing.h"
@@ -82,8 +83,9 @@ struct Worker {
   absl::Duration start_seconds;  // from a grant to Started with the model ready, smoothed
   bool resting = false;          // leaves what is ready to faster workers. Invariant: only if idle.
 
-  bool idle = false;   // Invariant: connected, not put aside, nothing live, nothing overdue, no
-                       // canary; then listed in the idle index.
+  bool idle = false;  // Invariant: connected, not put aside, nothing live, nothing overdue, no
+                      // canary; then listed in the idle index.
+  std::pair<double, uint64_t> idle_rank;  // its place there: -probe speed when listed, id
   bool awake = false;  // Invariant: listed to be looked at before the event ends.
 
   bool connected() const { return state != WorkerState::kGone; }
