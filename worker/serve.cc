@@ -6,6 +6,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -124,6 +125,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   options.limits.bytes = settings.credit_bytes;
   options.limits.unacknowledged_bytes_max = settings.credit_bytes;
   options.faults = *faults;
+  options.drain_timeout = absl::Seconds(settings.drain_timeout_seconds);
   options.random = [generator = std::mt19937(entropy())]() mutable {
     return std::uniform_real_distribution<double>()(generator);
   };
@@ -136,9 +138,16 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   auto link = WorkerLink::Create(std::move(options), executor.get());
   if (!link.ok()) return Exit(WorkerExit::kUsage, link.status());
 
-  std::thread stopper([&signals, &link] {
+  std::atomic<bool> ended = false;
+  std::thread stopper([&signals, &link, &ended] {
     int signal = 0;
     sigwait(&signals, &signal);
+    if (ended) return;
+    spdlog::info("told to end: finishing the running batch");
+    (*link)->Drain();
+    sigwait(&signals, &signal);
+    if (ended) return;
+    spdlog::info("told again to end: stopping now");
     (*link)->Stop();
   });
   const absl::Status status = (*link)->Run();
@@ -148,6 +157,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
     spdlog::shutdown();
     std::_Exit(static_cast<int>(ExitOf(status)));
   }
+  ended = true;
   pthread_kill(stopper.native_handle(), SIGTERM);
   stopper.join();
   if (!status.ok()) return Exit(ExitOf(status), status);

@@ -119,6 +119,8 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
       {"credit-bytes", "BYTES", "Bytes of tiles held at once (default 268435456)"},
       {"first-rung", "0-3",
        "Begin smaller: 1 half batches, 2 single tiles, 3 sub-tiles (default 0)"},
+      {"drain-timeout", "SECONDS",
+       "Time to finish the running batch after a first SIGTERM (default 20)"},
       {"cache-dir", "DIR", "Where fetched models are kept (default ~/.cache/tilewright)"},
       {"log-level", "LEVEL", "trace, debug, info, warn, error or off (default info)"}};
   Sources sources;
@@ -179,6 +181,7 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   TW_RETURN_IF_ERROR(Set(sources, "credits", 1u, 65536u, &settings.credit_tiles));
   TW_RETURN_IF_ERROR(
       Set(sources, "credit-bytes", uint64_t{1} << 20, uint64_t{1} << 40, &settings.credit_bytes));
+  TW_RETURN_IF_ERROR(Set(sources, "drain-timeout", 0, 86400, &settings.drain_timeout_seconds));
   TW_RETURN_IF_ERROR(Set(sources, "first-rung", 0, 3, &settings.first_rung));
   settings.name = sources.Find("name").value_or(
       absl::StrCat(HostName(), "-", absl::StrReplaceAll(settings.device, {{":", ""}})));

@@ -28,6 +28,7 @@ struct WorkerSettings {
   // sub-tiles. Whoever starts a worker again after memory, a launch timeout or a hang ended it
   // raises it; what a strict job may not be computed with is not used on it whatever this says.
   int first_rung = 0;
+  int drain_timeout_seconds = 20;
   std::string cache_folder;
   bool insecure = false;
   std::string log_level = "info";

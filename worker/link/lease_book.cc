@@ -43,11 +43,34 @@ void LeaseBook::EndSession() {
     lease->second.take_backs = 0;  // nobody waits for the answer
     Tidy(lease);
   }
+  DropEarlyInputs();
+  dropped_.clear();
+}
+
+void LeaseBook::DropEarlyInputs() {
   for (const auto& [ref, inputs] : early_) {
     for (const IncomingTile& input : inputs) input_bytes_ -= input.payload.size();
   }
   early_.clear();
-  dropped_.clear();
+}
+
+void LeaseBook::Drain() {
+  draining_ = true;
+  for (auto it = leases_.begin(); it != leases_.end();) {
+    const auto lease = it++;
+    for (Tile& tile : lease->second.tiles) {
+      if (tile.state == TileState::kAwaited || tile.state == TileState::kReady) {
+        Drop(lease->second, tile);
+      }
+    }
+    Tidy(lease);
+  }
+  DropEarlyInputs();
+}
+
+bool LeaseBook::owes() const {
+  return std::any_of(leases_.begin(), leases_.end(),
+                     [](const auto& entry) { return entry.second.open > 0; });
 }
 
 v1::WorkerSync LeaseBook::Sync() const {
@@ -73,7 +96,7 @@ v1::WorkerSync LeaseBook::Sync() const {
       result->set_checksum(tile.result.header.checksum());
     }
   }
-  sync.mutable_credits()->set_tiles(limits_.tiles);
+  sync.mutable_credits()->set_tiles(draining_ ? 0 : limits_.tiles);
   sync.mutable_credits()->set_bytes(limits_.bytes);
   return sync;
 }
@@ -91,6 +114,7 @@ absl::Status LeaseBook::AddGrant(v1::Lease lease, std::vector<RefusedTile>* refu
   if (lease.tiles_size() == 0) {
     return absl::InvalidArgumentError(absl::StrCat(ToString(ref), " has no tiles"));
   }
+  if (draining_) return absl::OkStatus();
   // Computed tiles do not count: their verdicts may be under way on another stream than the grant.
   const uint64_t waiting = held_tiles_ - results_;
   if (waiting + static_cast<uint64_t>(lease.tiles_size()) > uint64_t{2} * limits_.tiles) {

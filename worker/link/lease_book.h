@@ -84,6 +84,9 @@ class LeaseBook {
   uint64_t epoch() const { return epoch_; }
   // What is held now, for the coordinator.
   v1::WorkerSync Sync() const;
+  // The worker is to leave: what is not in the engine or computed is dropped, now and as grants
+  // come, and the level is 0. The next Sync tells the coordinator, which lets others do it.
+  void Drain();
 
   // --- What the coordinator says.
 
@@ -129,6 +132,8 @@ class LeaseBook {
   // So many bytes wait for verdicts that nothing new is begun.
   bool full() const { return result_bytes_ > limits_.unacknowledged_bytes_max; }
   bool idle() const { return leases_.empty(); }
+  // A tile in the engine, or a result without verdict, is waited for.
+  bool owes() const;
 
  private:
   //            input            Next               Finish            Settle
@@ -164,10 +169,12 @@ class LeaseBook {
   void Drop(Lease& lease, Tile& tile);
   // Answers take-backs and erases the lease if nothing is left of it.
   void Tidy(Leases::iterator lease);
+  void DropEarlyInputs();
   // Gives early inputs to their leases, as far as their grants have come.
   void MatchInputs(std::vector<RefusedTile>* refused);
 
   const LeaseBookLimits limits_;
+  bool draining_ = false;
   uint64_t epoch_ = 0;
   uint64_t seen_sequence_ = 0;  // in epoch_
   Leases leases_;               // by epoch and sequence: the order of grants

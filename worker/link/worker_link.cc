@@ -63,6 +63,25 @@ absl::Status WorkerLink::Run() {
   return fatal_;
 }
 
+void WorkerLink::Drain() {
+  models_.Cancel();
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return;
+  draining_ = true;
+  drained_by_ = Now() + options_.drain_timeout;
+  book_.Drain();
+  Events events;
+  AddDropped(&events);
+  *events.emplace_back().mutable_sync() = book_.Sync();
+  Tell(std::move(events));
+  changed_.SignalAll();
+  work_.SignalAll();
+}
+
+void WorkerLink::WakeWhoWaitsToLeave() {
+  if (draining_ || stopping_) changed_.SignalAll();
+}
+
 void WorkerLink::Stop() {
   absl::MutexLock lock(&mutex_);
   stopping_ = true;
@@ -71,16 +90,22 @@ void WorkerLink::Stop() {
   beat_.SignalAll();
 }
 
-// Opens what has broken, each stream at its own pace.
+// Opens what has broken, each stream at its own pace. While it drains no session begins any more:
+// the results stream alone brings home what is owed.
 void WorkerLink::Tend() {
   absl::MutexLock lock(&mutex_);
   while (!stopping_ && fatal_.ok()) {
     ended_.clear();
     const Instant now = Now();
-    if (!control_ && now >= control_at_) OpenControl();
+    if (draining_ && (now >= drained_by_ || !book_.owes())) break;
+    if (!control_ && !draining_ && now >= control_at_) OpenControl();
     if (known_ && !results_ && now >= results_at_) OpenResults();
     Instant wake = Instant::Never();
-    if (!control_) wake = std::min(wake, control_at_);
+    if (draining_) {
+      wake = drained_by_;
+    } else if (!control_) {
+      wake = control_at_;
+    }
     if (known_ && !results_) wake = std::min(wake, results_at_);
     changed_.WaitWithTimeout(&mutex_, wake - now);
   }
@@ -90,11 +115,11 @@ void WorkerLink::Tend() {
 }
 
 // Hands leases back, lets the running batch come out, delivers what is computed; all within the
-// drain time.
+// stop's time.
 void WorkerLink::ShutDown() {
   models_.Cancel();
   absl::MutexLock lock(&mutex_);
-  const Instant deadline = Now() + options_.drain;
+  const Instant deadline = Now() + options_.stop_timeout;
   const auto wait_until = [&](auto reached) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (Instant now = Now(); !reached() && now < deadline; now = Now()) {
       changed_.WaitWithTimeout(&mutex_, deadline - now);

@@ -49,8 +49,9 @@ struct LinkOptions {
   BackoffOptions backoff;
   std::function<double()> random = [] { return 1.0; };       // jitter, in [0, 1)
   std::function<uint64_t()> memory_free = [] { return 0; };  // bytes free on the device now
-  // How long Stop may take to finish a batch and hand over results.
-  absl::Duration drain = absl::Seconds(2);
+  // How long Drain and Stop may take to finish a batch and hand over results.
+  absl::Duration drain_timeout = absl::Seconds(20);
+  absl::Duration stop_timeout = absl::Seconds(2);
 };
 
 class WorkerLink final : private TileDesk {
@@ -65,9 +66,13 @@ class WorkerLink final : private TileDesk {
   // FAILED_PRECONDITION, INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED or UNIMPLEMENTED if
   // the coordinator will not have this worker, ABORTED if another process took its name over,
   // DATA_LOSS with its cause (CauseOf) if the device is lost.
-  // Returns within `drain` of the end. Call it once.
+  // Returns within `stop_timeout` of the end. Call it once.
   absl::Status Run();
-  // Makes Run return soon: leases are handed back, results of the running batch still delivered.
+  // Begins nothing new: what is not in the engine goes back to the coordinator at once. Run returns
+  // when the running batch was delivered and answered, at the latest after `drain_timeout`.
+  void Drain();
+  // Makes Run return soon, draining or not: leases are handed back, results of the running batch
+  // still delivered.
   void Stop();
   // The computing thread is in a batch. After Run: it did not finish in time.
   bool computing() const { return computing_; }
@@ -113,6 +118,8 @@ class WorkerLink final : private TileDesk {
   void Tend();
   void ShutDown();
   void BeatHeart();
+  // Something that Run's thread may wait for has come to its end.
+  void WakeWhoWaitsToLeave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const LinkOptions options_;
   const std::shared_ptr<grpc::Channel> control_channel_;
@@ -135,6 +142,8 @@ class WorkerLink final : private TileDesk {
   uint64_t preparing_progress_ ABSL_GUARDED_BY(mutex_) = 0;
   Events unsent_ ABSL_GUARDED_BY(mutex_);  // for the next session; bounded
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  Instant drained_by_ ABSL_GUARDED_BY(mutex_);  // at the latest; of draining_
   absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
 
   // Streams that are open; null between. A stream that is not one of them has been given up.

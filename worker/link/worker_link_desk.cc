@@ -19,7 +19,7 @@ constexpr size_t kUnsentEventsMax = 4096;
 std::optional<TileDesk::Work> WorkerLink::Next(bool wait) {
   absl::MutexLock lock(&mutex_);
   while (true) {
-    if (stopping_) return std::nullopt;
+    if (stopping_ || draining_) return std::nullopt;
     if (!canaries_.empty()) {
       Work work = std::move(canaries_.front());
       canaries_.pop_front();
@@ -74,6 +74,7 @@ void WorkerLink::PrepareFailed(LeaseRef lease, v1::FailureCause cause, const abs
   }
   AddDropped(&events);
   Tell(std::move(events));
+  WakeWhoWaitsToLeave();
 }
 
 void WorkerLink::Deliver(std::vector<Delivery> deliveries) {
@@ -98,6 +99,7 @@ void WorkerLink::Deliver(std::vector<Delivery> deliveries) {
     }
     AddDropped(&events);
     Tell(std::move(events));
+    WakeWhoWaitsToLeave();
     results = results_;
     if (results) results->Enqueue(std::move(wanted));
   }

@@ -143,8 +143,11 @@ void WorkerLink::OnControl(ControlCall& stream, v1::ControlResponse response) {
         break;  // of a later protocol
     }
   }
+  // Grants that crossed our leaving are not held: a sync says so.
+  if (draining_ && work) *answers.emplace_back().mutable_sync() = book_.Sync();
   if (!answers.empty()) stream.Send(std::move(answers));
   if (work) work_.Signal();
+  WakeWhoWaitsToLeave();
 }
 
 void WorkerLink::OnHello(ControlCall& stream, const v1::HelloReply& reply, Events* answers) {
@@ -273,7 +276,7 @@ void WorkerLink::OnVerdicts(const v1::SubmitTilesResponse& response) {
   }
   results_backoff_.Reset();
   if (full && !book_.full()) work_.Signal();
-  if (stopping_) changed_.SignalAll();
+  WakeWhoWaitsToLeave();
 }
 
 void WorkerLink::OnResultsEnded(std::shared_ptr<ResultCall> stream, const absl::Status& status) {

@@ -22,7 +22,7 @@ namespace tilewright {
 
 struct FleetOptions {
   RestartOptions restart;
-  absl::Duration drain = absl::Seconds(30);  // that a worker has to leave by itself
+  absl::Duration drain = absl::Seconds(20);  // that a worker has to leave by itself
   absl::Duration grace = absl::Seconds(10);  // beyond it, and again before it is killed
 };
 

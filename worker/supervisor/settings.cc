@@ -57,7 +57,7 @@ absl::StatusOr<std::variant<SupervisorSettings, std::string>> ParseSupervisorSet
   double first_pause = absl::ToDoubleSeconds(restart.pause.first);
   double longest_pause = absl::ToDoubleSeconds(restart.pause.longest);
   double healthy = absl::ToDoubleSeconds(restart.healthy);
-  double drain = absl::ToDoubleSeconds(options.fleet.drain);
+  int64_t drain = absl::ToInt64Seconds(options.fleet.drain);
   std::string coordinator, cache, level;
   bool insecure = false;
 
@@ -85,8 +85,8 @@ absl::StatusOr<std::variant<SupervisorSettings, std::string>> ParseSupervisorSet
                             " times in a row is given up, and its worker serves on the CPU"))
       ->envname("TILEWRIGHT_CPU_FALLBACK");
   add("--drain-timeout", "DRAIN_TIMEOUT", drain, "SECONDS",
-      "Time that a draining worker has to finish what it computes (default 30)")
-      ->check(CLI::Range(0.0, 86400.0));
+      "Time that a draining worker has to finish what it computes (default 20)")
+      ->check(CLI::Range(0, 86400));
   add("--restart-pause", "RESTART_PAUSE", first_pause, "SECONDS",
       "Pause after a first crash; doubles with each further one (default 1)")
       ->check(CLI::Range(0.001, 3600.0));
@@ -132,6 +132,7 @@ absl::StatusOr<std::variant<SupervisorSettings, std::string>> ParseSupervisorSet
                                                    "; say where it is with --worker"));
   }
   std::vector<std::string>& flags = options.worker_flags;
+  flags = {"--drain-timeout", absl::StrCat(drain)};
   if (!coordinator.empty()) flags.insert(flags.end(), {"--coordinator", coordinator});
   if (insecure) flags.push_back("--insecure");
   if (!cache.empty()) flags.insert(flags.end(), {"--cache-dir", cache});

@@ -386,5 +386,35 @@ TEST_F(LeaseBookTest, TheEndOfASessionDropsWhatHasNotStarted) {
   EXPECT_THAT(Compute(), IsEmpty()) << "inputs of the old session are gone with it";
 }
 
+TEST_F(LeaseBookTest, DrainingKeepsWhatIsComputingOrComputedAndTakesNothingNew) {
+  Grant(1, {1, 2, 3});
+  Grant(2, {4});
+  ASSERT_TRUE(Input(1, 1).ok());
+  ASSERT_TRUE(Input(1, 2).ok());
+  ASSERT_TRUE(Input(1, 3).ok());
+  Prepare(1);
+  EXPECT_THAT(Compute(), ElementsAre(1u));
+  EXPECT_TRUE(Finish(1, 1));
+  EXPECT_THAT(Compute(), ElementsAre(2u));
+  EXPECT_EQ(book_.Sync().credits().tiles(), 8u);
+
+  book_.Drain();
+  Grant(3, {5});
+  ASSERT_TRUE(Input(3, 5).ok());
+  ASSERT_TRUE(Input(2, 4).ok());
+  const v1::WorkerSync sync = book_.Sync();
+  EXPECT_EQ(sync.credits().tiles(), 0u);
+  EXPECT_EQ(sync.seen_grant_sequence(), 3u);
+  ASSERT_EQ(sync.held_size(), 1);
+  EXPECT_THAT(sync.held(0).open_tiles(), ElementsAre(1u, 2u));
+  EXPECT_THAT(Compute(), IsEmpty());
+
+  EXPECT_TRUE(Finish(1, 2));
+  EXPECT_TRUE(book_.Settle({5, 1}, 1));
+  EXPECT_TRUE(book_.owes());
+  EXPECT_TRUE(book_.Settle({5, 1}, 2));
+  EXPECT_FALSE(book_.owes());
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -79,7 +79,8 @@ void WorkerLinkTest::TearDown() {
   std::filesystem::remove_all(cache_);
 }
 
-void WorkerLinkTest::StartLink(const std::string& faults, absl::Duration drain) {
+void WorkerLinkTest::StartLink(const std::string& faults, absl::Duration stop_timeout,
+                               absl::Duration drain_timeout) {
   LinkOptions options;
   options.coordinator = coordinator_.address();
   options.worker = "left";
@@ -89,7 +90,8 @@ void WorkerLinkTest::StartLink(const std::string& faults, absl::Duration drain) 
   options.cache_folder = cache_;
   options.backoff.first = absl::Milliseconds(20);
   options.faults = FaultInjection::Parse(faults).value();
-  options.drain = drain;
+  options.stop_timeout = stop_timeout;
+  options.drain_timeout = drain_timeout;
   link_ = WorkerLink::Create(std::move(options), &executor_).value();
   thread_ = std::thread([this] {
     status_ = link_->Run();

@@ -57,7 +57,8 @@ class WorkerLinkTest : public testing::Test {
   void SetUp() override;
   void TearDown() override;
 
-  void StartLink(const std::string& faults = "", absl::Duration drain = absl::Seconds(2));
+  void StartLink(const std::string& faults = "", absl::Duration stop_timeout = absl::Seconds(2),
+                 absl::Duration drain_timeout = absl::Seconds(20));
   // Stops the link and returns what Run returned.
   absl::Status StopLink();
   // Waits for the sync that opens the `number`th session.

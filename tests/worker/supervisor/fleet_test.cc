@@ -178,11 +178,11 @@ TEST_F(FleetTest, TheFirstRequestDrainsTheSecondStopsAndLatenessKills) {
   Exit(11, WorkerExit::kInternal, 1);  // waits for its next start
   EXPECT_EQ(Told(fleet_->OnEndRequest(At(1.5))), absl::StrCat("signal 10 ", kTerm));
   EXPECT_EQ(state(1), SlotState::kEnded);
-  EXPECT_EQ(Tick(40), "") << "30 s to drain and 10 s of grace";
-  EXPECT_EQ(Told(fleet_->OnEndRequest(At(41))), absl::StrCat("signal 10 ", kTerm));
-  EXPECT_EQ(Told(fleet_->OnEndRequest(At(41))), "") << "a third says nothing new";
-  EXPECT_EQ(Tick(50.9), "");
-  EXPECT_EQ(Tick(51), absl::StrCat("signal 10 ", kKill));
+  EXPECT_EQ(Tick(31.4), "") << "20 s to drain and 10 s of grace";
+  EXPECT_EQ(Told(fleet_->OnEndRequest(At(31.4))), absl::StrCat("signal 10 ", kTerm));
+  EXPECT_EQ(Told(fleet_->OnEndRequest(At(31.4))), "") << "a third says nothing new";
+  EXPECT_EQ(Tick(41.3), "");
+  EXPECT_EQ(Tick(41.4), absl::StrCat("signal 10 ", kKill));
   EXPECT_EQ(Tick(500), "") << "killed once";
   Told(fleet_->OnEnd(10, {.signal = SIGKILL}, At(501)));
   EXPECT_TRUE(fleet_->over());
@@ -192,10 +192,10 @@ TEST_F(FleetTest, TheFirstRequestDrainsTheSecondStopsAndLatenessKills) {
 TEST_F(FleetTest, AWorkerThatDrainsTooLongIsStoppedAndThenKilled) {
   RunOne();
   Told(fleet_->OnEndRequest(At(1)));
-  EXPECT_EQ(Tick(40.9), "");
-  EXPECT_EQ(Tick(41), absl::StrCat("signal 10 ", kTerm));
+  EXPECT_EQ(Tick(30.9), "");
+  EXPECT_EQ(Tick(31), absl::StrCat("signal 10 ", kTerm));
   EXPECT_EQ(state(), SlotState::kStopping);
-  EXPECT_EQ(Tick(51), absl::StrCat("signal 10 ", kKill));
+  EXPECT_EQ(Tick(41), absl::StrCat("signal 10 ", kKill));
 }
 
 TEST_F(FleetTest, TheEndOfAProcessThatIsNoWorkersIsIgnored) {
