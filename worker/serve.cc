@@ -184,7 +184,7 @@ int RunWorker(int argc, char** argv, const ServeOptions& options) {
     return static_cast<int>(WorkerExit::kStopped);
   }
   const WorkerSettings& settings = std::get<WorkerSettings>(*parsed);
-  spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));
+  spdlog::set_default_logger(spdlog::stderr_color_mt(settings.name));
   spdlog::set_level(spdlog::level::from_str(settings.log_level));
   return Serve(settings, options, signals);
 }

@@ -30,7 +30,8 @@ Examples:
   tilewright-worker --coordinator 10.0.0.5:7878 --insecure       over a network that you trust
 
 Exit codes:
-  0  stopped by SIGTERM or SIGINT; leases were handed back
+  0  stopped by SIGTERM or SIGINT: the first one lets it finish the running batch and hands back
+     the rest, the second one stops it now
   1  internal error
   2  a wrong flag, environment variable or configuration line
   3  the device is not there

@@ -1,7 +1,7 @@
 // The supervisor's standing as JSON, for other programs. A pure function and one that writes a
 // file; thread-safe.
 //
-// The file holds one object:
+// The file holds one object, and stays as it was if the supervisor is killed:
 //   version      1; raised when a member changes its meaning
 //   supervisor   id of the supervisor's process
 //   state        "running", "draining" (it was told to end) or "ended"

@@ -1,6 +1,7 @@
 // A worker that does as a test tells it: takes a worker's flags, and
 //
 //   --journal PATH   appends a line for each thing that happens to it
+//   --cpu-lives LIST as --lives, for lives on the CPU if they are to differ
 //   --lives LIST     what its lives are like, by number; the last one repeats:
 //                      exit:N    ends at once with that code
 //                      signal:N  ends at once by that signal
@@ -60,7 +61,10 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) flags[argv[i]] = argv[i + 1];
   const std::string& name = flags["--name"];
   const std::string& journal = flags["--journal"];
-  const std::vector<std::string> lives = absl::StrSplit(flags["--lives"], ',');
+  const std::vector<std::string> lives = absl::StrSplit(
+      flags["--device"] == "cpu" && flags.contains("--cpu-lives") ? flags["--cpu-lives"]
+                                                                  : flags["--lives"],
+      ',');
   const size_t life = std::min<size_t>(Starts(journal, name), lives.size() - 1);
   const char* omp = std::getenv("OMP_NUM_THREADS");
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -55,7 +55,8 @@ class SupervisorTest : public testing::Test {
 
   // Workers named "s-cpu…" that live like that.
   void Supervise(const std::string& lives, std::vector<std::string> flags = {},
-                 const std::string& devices = "cpu") {
+                 const std::string& devices = "cpu",
+                 const std::vector<std::string>& worker_flags = {}) {
     Command command;
     command.argv = {absl::StrCat(TILEWRIGHT_BIN_DIR, "/tilewright-supervisor"),
                     "--worker",
@@ -72,6 +73,7 @@ class SupervisorTest : public testing::Test {
                                     std::string("--lives"), lives}) {
       command.argv.push_back(flag);
     }
+    command.argv.insert(command.argv.end(), worker_flags.begin(), worker_flags.end());
     command.out_path = command.err_path = Path("log");
     auto process = Process::Start(command);
     ASSERT_TRUE(process.ok()) << process.status();
@@ -213,6 +215,19 @@ TEST_F(SupervisorTest, ADeviceThatIsNotThereIsLookedForSlowly) {
   EXPECT_THAT(Status(), AllOf(HasSubstr("\"state\": \"waiting\""), HasSubstr("\"next_start\"")));
   EndPolitely();
   EXPECT_THAT(Lines("s-cuda7 start"), SizeIs(1));
+}
+
+TEST_F(SupervisorTest, AGpuThatFailsAgainAndAgainIsGivenUpForTheCpuAndThatIsTold) {
+  Supervise("exit:6", {"--cpu-fallback", "--restart-pause-max", "0.05", "--cpu-threads", "3"},
+            "cuda:0", {"--cpu-lives", "serve"});
+  ASSERT_TRUE(AwaitLines("s-cuda0-on-cpu start", 1));
+  EXPECT_THAT(OfStarts("rung", "s-cuda0"), ElementsAre("0", "1", "2", "3", "3", "3"));
+  EXPECT_THAT(OfStarts("device", "s-cuda0-on-cpu"), ElementsAre("cpu"));
+  EXPECT_THAT(OfStarts("threads", "s-cuda0-on-cpu"), ElementsAre("3"));
+  EXPECT_THAT(Read(Path("log")), HasSubstr("cuda:0 is given up"));
+  ASSERT_TRUE(
+      AwaitStatus("\"device\": \"cpu\", \"asked_device\": \"cuda:0\", \"state\": \"running\""));
+  EndPolitely();
 }
 
 TEST_F(SupervisorTest, EachWorkerHasItsThreadsNicenessAndProcessGroup) {
