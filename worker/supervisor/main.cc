@@ -39,8 +39,7 @@ int Cores() {
 int main(int argc, char** argv) {
   using namespace tilewright;
   // Before any thread exists, so that all of them leave signals to the one that waits for them.
-  const sigset_t signals = SupervisedSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const sigset_t signals = BlockSupervisedSignals();
 
   const auto parsed = ParseSupervisorSettings({argv + 1, argv + argc}, TILEWRIGHT_VERSION);
   if (!parsed.ok()) return UsageError(parsed.status());
@@ -59,5 +58,5 @@ int main(int argc, char** argv) {
   for (WorkerPlace& place : places->workers) {
     place.name = absl::StrCat(settings.name, "-", place.name);
   }
-  return Supervisor(settings.supervisor, *places).Run();
+  return Supervisor(settings.supervisor, *places, signals).Run();
 }

@@ -33,18 +33,27 @@ std::function<double()> Randomness() {
 
 }  // namespace
 
-sigset_t SupervisedSignals() {
+sigset_t BlockSupervisedSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  sigaddset(&signals, SIGCHLD);
+  sigaddset(&signals, SIGTERM);
+  for (const int signal : {SIGINT, SIGHUP}) {
+    struct sigaction inherited = {};
+    sigaction(signal, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) sigaddset(&signals, signal);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // Were it ignored, the kernel would bury children without telling how they ended.
+  signal(SIGCHLD, SIG_DFL);
   return signals;
 }
 
-Supervisor::Supervisor(const SupervisorOptions& options, const Places& places)
-    : options_(options), fleet_(options.fleet, places, Randomness(), Now()) {}
+Supervisor::Supervisor(const SupervisorOptions& options, const Places& places,
+                       const sigset_t& signals)
+    : options_(options), signals_(signals), fleet_(options.fleet, places, Randomness(), Now()) {}
 
 int Supervisor::Run() {
-  const sigset_t signals = SupervisedSignals();
   while (true) {
     Do(fleet_.OnTick(Now()));
     WriteStatus();
@@ -52,7 +61,7 @@ int Supervisor::Run() {
     const absl::Duration sleep =
         std::clamp(fleet_.next_due() - Now(), absl::ZeroDuration(), kLongestSleep);
     const timespec timeout = absl::ToTimespec(sleep);
-    const int signal = sigtimedwait(&signals, nullptr, &timeout);
+    const int signal = sigtimedwait(&signals_, nullptr, &timeout);
     // Several children may share one SIGCHLD, and it may be older than the end of another.
     Reap();
     if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) Do(fleet_.OnEndRequest(Now()));

@@ -1,5 +1,5 @@
 // The shell around Fleet: owns the clock, the signals and the child processes. Belongs to the main
-// thread, which must have blocked SupervisedSignals() before any other thread began.
+// thread, which must have called BlockSupervisedSignals() before any other thread began.
 
 #ifndef TILEWRIGHT_WORKER_SUPERVISOR_SUPERVISOR_H_
 #define TILEWRIGHT_WORKER_SUPERVISOR_SUPERVISOR_H_
@@ -25,12 +25,14 @@ struct SupervisorOptions {
   std::string status_file;  // empty: none
 };
 
-// SIGCHLD, and what ends the supervisor: SIGTERM, SIGINT, SIGHUP.
-sigset_t SupervisedSignals();
+// Blocks SIGCHLD and what ends the supervisor, and returns them: SIGTERM, and SIGINT and SIGHUP
+// unless whoever started this program had it ignore them (nohup, a script's background job).
+sigset_t BlockSupervisedSignals();
 
 class Supervisor {
  public:
-  Supervisor(const SupervisorOptions& options, const Places& places);
+  // `signals` are those that were blocked.
+  Supervisor(const SupervisorOptions& options, const Places& places, const sigset_t& signals);
 
   // Serves until every worker has ended for good; the program's exit code. The first signal makes
   // the workers drain, the second stops them now.
@@ -43,6 +45,7 @@ class Supervisor {
   void WriteStatus();
 
   const SupervisorOptions options_;
+  const sigset_t signals_;
   Fleet fleet_;
   std::map<int, uint64_t> memory_kills_;  // the kernel's count when each process began
   std::string status_error_;              // said once

@@ -58,15 +58,18 @@ class SupervisorTest : public testing::Test {
                  const std::string& devices = "cpu",
                  const std::vector<std::string>& worker_flags = {}) {
     Command command;
-    command.argv = {absl::StrCat(TILEWRIGHT_BIN_DIR, "/tilewright-supervisor"),
-                    "--worker",
-                    TILEWRIGHT_FAKE_WORKER,
-                    "--name",
-                    "s",
-                    "--devices",
-                    devices,
-                    "--status-file",
-                    Path("status")};
+    command.argv = prefix_;
+    const std::vector<std::string> own = {
+        absl::StrCat(TILEWRIGHT_BIN_DIR, "/tilewright-supervisor"),
+        "--worker",
+        TILEWRIGHT_FAKE_WORKER,
+        "--name",
+        "s",
+        "--devices",
+        devices,
+        "--status-file",
+        Path("status")};
+    command.argv.insert(command.argv.end(), own.begin(), own.end());
     command.environment = {"TILEWRIGHT_RESTART_PAUSE=0.02"};
     command.argv.insert(command.argv.end(), flags.begin(), flags.end());
     for (const std::string& flag : {std::string("--"), std::string("--journal"), Path("journal"),
@@ -130,6 +133,7 @@ class SupervisorTest : public testing::Test {
   }
 
   std::string folder_;
+  std::vector<std::string> prefix_;  // a program that becomes the supervisor
   std::unique_ptr<Process> supervisor_;
 };
 
@@ -228,6 +232,19 @@ TEST_F(SupervisorTest, AGpuThatFailsAgainAndAgainIsGivenUpForTheCpuAndThatIsTold
   ASSERT_TRUE(
       AwaitStatus("\"device\": \"cpu\", \"asked_device\": \"cuda:0\", \"state\": \"running\""));
   EndPolitely();
+}
+
+TEST_F(SupervisorTest, ItSeesDeathsAndKeepsToNohupWhateverItInherits) {
+  prefix_ = {"/usr/bin/env", "--ignore-signal=CHLD,HUP"};
+  Supervise("exit:1,linger");
+  ASSERT_TRUE(AwaitLines("s-cpu start", 2));
+  supervisor_->Signal(SIGHUP);
+  supervisor_->Signal(SIGTERM);
+  ASSERT_TRUE(AwaitLines("s-cpu drain", 1));
+  supervisor_->Signal(SIGTERM);
+  ExpectEnd(0);
+  const std::vector<std::string> told = absl::StrSplit(Read(Path("log")), "told again to end");
+  EXPECT_THAT(told, SizeIs(2)) << "by the second SIGTERM alone";
 }
 
 TEST_F(SupervisorTest, EachWorkerHasItsThreadsNicenessAndProcessGroup) {
