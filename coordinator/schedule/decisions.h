@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "coordinator/schedule/types.h"
 
 namespace tilewright {
@@ -39,6 +40,8 @@ struct Record {
   std::string worker = {};
   Promise promise = Promise::kUndecided;          // kJobClass
   std::shared_ptr<const JobSpec> spec = nullptr;  // kJobSubmitted
+  // How old the job was: the time since its submission, without that in which no coordinator ran.
+  absl::Duration age = absl::ZeroDuration();
 };
 
 struct Grant {

@@ -38,7 +38,8 @@ struct Job {
   explicit Job(const JobSpec& job_spec) : spec(job_spec), tiles(job_spec.tile_count) {}
 
   const JobSpec spec;
-  uint64_t id = 0;  // number of the submission
+  uint64_t id = 0;    // number of the submission
+  Instant submitted;  // after a restart: when it would have been, its age counted back
   JobState state = JobState::kWaiting;
   TileTable tiles;
   int64_t tiles_ahead = 0;  // the wavefront in force; 0: unbounded
@@ -50,7 +51,8 @@ struct Job {
 
   // Connected workers that could compute a tile; a proven job's class decides besides. By id.
   absl::btree_map<uint64_t, Worker*> candidates;
-  bool waiting_told = false;   // the present lack of workers was announced
+  std::string
+      waiting_told;  // why nobody can take its tiles, as announced last; empty: somebody can
   bool floor_emptied = false;  // its last candidate left for want of memory
 
   Promise promise = Promise::kUndecided;

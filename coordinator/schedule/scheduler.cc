@@ -139,6 +139,12 @@ std::string Scheduler::Impl::NameOf(const LeaseKey& lease) const {
                                : absl::StrCat(lease.epoch, "/", lease.sequence);
 }
 
+void Scheduler::Impl::Keep(const Job& job, Record record) {
+  record.job = job.spec.name;
+  record.age = now_ - job.submitted;
+  out_.records.push_back(std::move(record));
+}
+
 void Scheduler::Impl::Tell(Job* job, std::string kind, std::optional<int64_t> tile,
                            const std::string& worker, std::string text) {
   if (job != nullptr) {

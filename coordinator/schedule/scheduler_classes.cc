@@ -228,10 +228,7 @@ void Scheduler::Impl::TurnTolerant(Job& job, std::optional<int64_t> tile, const 
 }
 
 void Scheduler::Impl::RecordClass(const Job& job) {
-  out_.records.push_back({.kind = Record::Kind::kJobClass,
-                          .job = job.spec.name,
-                          .value = job.numeric_class,
-                          .promise = job.promise});
+  Keep(job, {.kind = Record::Kind::kJobClass, .value = job.numeric_class, .promise = job.promise});
 }
 
 void Scheduler::Impl::WatchClassHolders(Job& job) {

@@ -75,6 +75,8 @@ class Scheduler::Impl {
   // "3", or "1/3" of an earlier coordinator.
   std::string NameOf(const LeaseKey& lease) const;
   std::string NameOf(const Lease& lease) const { return NameOf(KeyOf(lease)); }
+  // Adds a record on the job.
+  void Keep(const Job& job, Record record);
   // Adds a notice within the job's limit per kind; a null job is none.
   void Tell(Job* job, std::string kind, std::optional<int64_t> tile, const std::string& worker,
             std::string text);
@@ -89,14 +91,17 @@ class Scheduler::Impl {
   // Goes on with a lease of an earlier coordinator if its job and one of its tiles are still to be
   // had. False: the worker had better drop it.
   bool Adopt(Worker& worker, const HeldLease& held);
+  // Tells the worker to drop a lease that is not known here. Until it has, it holds its tiles, and
+  // what it runs of it keeps it from new work.
+  void Discard(Worker& worker, const HeldLease& held);
   void RecordJoined(Worker& worker);
   void RecordGone(Worker& worker);
 
   // ---- scheduler_jobs.cc: the life of jobs
   void On(const JobSubmitted& event);
   void On(const JobStopped& event);
-  // Enters the job among the active ones; nothing is ready yet.
-  Job& OpenJob(const JobSpec& spec);
+  // Enters the job, submitted `age` ago, among the active ones; nothing is ready yet.
+  Job& OpenJob(const JobSpec& spec, absl::Duration age);
   void EndJob(Job& job, EndReason reason, absl::Status status);
   // Ends it if nothing is left to do.
   void EndIfDone(Job& job);
@@ -114,6 +119,8 @@ class Scheduler::Impl {
   void CandidatesChanged(Job& job);
   // Whether some connected worker can compute the job, now or once its class is known.
   bool HasHope(const Job& job) const;
+  // Says why nobody can take its tiles, unless that was said last.
+  void TellWaiting(Job& job);
   void OnWorkerGrace(Job& job);
   // "w1 does not run …; w2 has …": of at most 8 connected workers.
   std::string WhyNobody(const Job& job) const;
@@ -242,8 +249,8 @@ class Scheduler::Impl {
 
   // ---- scheduler_leases.cc: the life of leases
   void On(const LeaseDropped& event);
-  // Enters a lease into all books: granted now, or adopted from an earlier coordinator.
-  Lease& Enter(Worker& worker, Job& job, std::vector<int64_t> tiles,
+  // Enters a lease into all books: granted now, or found after a restart; null: of an ended job.
+  Lease& Enter(Worker& worker, Job* job, std::vector<int64_t> tiles,
                std::vector<schedule::TileMark> marks);
   void Grant(Worker& worker, Job& job, std::vector<int64_t> tiles);
   // What one more tile of the job costs.

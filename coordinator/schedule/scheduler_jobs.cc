@@ -28,10 +28,8 @@ constexpr size_t kWorkersNamed = 8;
 void Scheduler::Impl::On(const JobSubmitted& event) {
   const JobSpec& spec = event.job;
   if (jobs_.contains(spec.name)) return;
-  Job& job = OpenJob(spec);
-  out_.records.push_back({.kind = Record::Kind::kJobSubmitted,
-                          .job = spec.name,
-                          .spec = std::make_shared<const JobSpec>(spec)});
+  Job& job = OpenJob(spec, absl::ZeroDuration());
+  Keep(job, {.kind = Record::Kind::kJobSubmitted, .spec = std::make_shared<const JobSpec>(spec)});
   if (spec.tile_count == 0) {
     EndJob(job, EndReason::kDone, absl::OkStatus());
     return;
@@ -45,9 +43,10 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
   ForgetStages();
 }
 
-Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec) {
+Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec, absl::Duration age) {
   Job& job = *(jobs_[spec.name] = std::make_unique<Job>(spec));
   job.id = ++last_job_;
+  job.submitted = now_ - age;
   job.tiles_ahead = spec.tiles_ahead;
   job.stage = &StageFor(spec);
   job.stage->active_jobs++;
@@ -62,7 +61,8 @@ Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec) {
                  .weight = schedule::WeightOf(spec.priority)};
   active_jobs_[job.id] = &job;
   if (spec.max_duration.has_value())
-    deadlines_.Set({TimerKind::kMaxDuration, job.id}, now_ + *spec.max_duration);
+    deadlines_.Set({TimerKind::kMaxDuration, job.id},
+                   std::max(now_, job.submitted + *spec.max_duration));
   return job;
 }
 
@@ -102,7 +102,7 @@ void Scheduler::Impl::EndJob(Job& job, EndReason reason, absl::Status status) {
           ? "succeeded"
           : absl::StrCat(status.code() == absl::StatusCode::kCancelled ? "cancelled" : "failed",
                          ": ", status.message());
-  out_.records.push_back({.kind = Record::Kind::kJobEnded, .job = job.spec.name, .value = value});
+  Keep(job, {.kind = Record::Kind::kJobEnded, .value = value});
   out_.job_ends.push_back({job.spec.name, reason, std::move(status)});
 }
 
@@ -177,6 +177,7 @@ void Scheduler::Impl::RefreshCandidate(Job& job, Worker& worker) {
   const bool eligible = worker.connected() && WhyNotCandidate(job, worker).empty();
   if (eligible == job.candidates.contains(worker.id)) {
     if (worker.quarantined() || job.blocklist.contains(worker.name)) KeepSomebody(job);
+    if (!job.waiting_told.empty()) TellWaiting(job);
     return;
   }
   if (eligible) {
@@ -206,7 +207,7 @@ void Scheduler::Impl::CandidatesChanged(Job& job) {
   if (HasHope(job)) {
     deadlines_.Clear(grace);
     deadlines_.Clear(retry);
-    job.waiting_told = false;
+    job.waiting_told.clear();
     job.floor_emptied = false;
     return;
   }
@@ -217,14 +218,21 @@ void Scheduler::Impl::CandidatesChanged(Job& job) {
   if (!fails && job.spec.prove_class && deadlines_.At(retry) == Instant::Never()) {
     deadlines_.Set(retry, now_ + options_.canary_retry);
   }
-  if (job.waiting_told) return;
-  job.waiting_told = true;
-  Tell(
-      &job, "job_waiting", std::nullopt, "",
-      absl::StrCat(
-          "No connected worker can take tiles of ", job.spec.name, " (", WhyNobody(job),
-          "); it waits",
-          fails ? absl::StrCat(" up to ", schedule::SecondsText(options_.worker_grace)) : "", "."));
+  TellWaiting(job);
+}
+
+void Scheduler::Impl::TellWaiting(Job& job) {
+  // Of many workers that come and go and are of no use, not all reasons are looked up.
+  if (job.notices["job_waiting"] >= options_.notices_per_kind_max) return;
+  std::string why = WhyNobody(job);
+  if (why == job.waiting_told) return;
+  const Instant until = deadlines_.At({TimerKind::kWorkerGrace, job.id});
+  const std::string limit =
+      until == Instant::Never() ? "" : absl::StrCat(" up to ", schedule::SecondsText(until - now_));
+  Tell(&job, "job_waiting", std::nullopt, "",
+       absl::StrCat("No connected worker can take tiles of ", job.spec.name, " (", why,
+                    "); it waits", limit, "."));
+  job.waiting_told = std::move(why);
 }
 
 bool Scheduler::Impl::HasHope(const Job& job) const {
@@ -246,8 +254,9 @@ std::string Scheduler::Impl::WhyNobody(const Job& job) const {
     if (worker->connected()) connected.push_back(worker.get());
   }
   if (connected.empty()) return "none is connected";
-  std::sort(connected.begin(), connected.end(),
-            [](const Worker* a, const Worker* b) { return a->name < b->name; });
+  std::partial_sort(connected.begin(),
+                    connected.begin() + std::min(connected.size(), kWorkersNamed), connected.end(),
+                    [](const Worker* a, const Worker* b) { return a->name < b->name; });
   std::vector<std::string> reasons;
   for (const Worker* worker : connected) {
     if (reasons.size() == kWorkersNamed && connected.size() > kWorkersNamed) {

@@ -20,7 +20,7 @@ using schedule::TimerKind;
 
 void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles) {
   assert(!WaitsForWorkers());
-  Lease& lease = Enter(worker, job, tiles, std::vector(tiles.size(), TileMark::kWanted));
+  Lease& lease = Enter(worker, &job, tiles, std::vector(tiles.size(), TileMark::kWanted));
   worker.next_single = false;
   if (!job.first_grant.has_value()) {
     job.first_grant = now_;
@@ -37,34 +37,35 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
   UpdateIdle(worker);
 }
 
-Scheduler::Impl::Lease& Scheduler::Impl::Enter(Worker& worker, Job& job, std::vector<int64_t> tiles,
+Scheduler::Impl::Lease& Scheduler::Impl::Enter(Worker& worker, Job* job, std::vector<int64_t> tiles,
                                                std::vector<TileMark> marks) {
   const uint64_t sequence = ++last_sequence_;
   Lease& lease = *(leases_[sequence] = std::make_unique<Lease>());
   lease.sequence = sequence;
   lease.worker = &worker;
-  lease.job = &job;
+  lease.job = job;
   lease.tiles = std::move(tiles);
   lease.marks = std::move(marks);
   lease.open = static_cast<int64_t>(lease.tiles.size());
   lease.wanted = std::count(lease.marks.begin(), lease.marks.end(), TileMark::kWanted);
-  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job.spec);
-  lease.input_bytes_per_tile = job.spec.input_bytes;
-  lease.charge = ChargeOf(job, worker);
   lease.granted = now_;
   lease.patience = schedule::Patience(worker.lapses_in_row);
+  worker.held_tiles += lease.open;
+  worker.leases.push_back(&lease);
+  if (job == nullptr) return lease;
+  lease.credit_bytes_per_tile = schedule::CreditBytesOfTile(job->spec);
+  lease.input_bytes_per_tile = job->spec.input_bytes;
+  lease.charge = ChargeOf(*job, worker);
+  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
   for (size_t i = 0; i < lease.tiles.size(); ++i) {
     if (lease.marks[i] != TileMark::kWanted) continue;
     const int64_t tile = lease.tiles[i];
-    if (job.tiles.state(tile) != TileState::kLeased) job.tiles.MarkLeased(tile);  // else a copy
-    job.tiles.AddAttempt(tile, sequence);
+    if (job->tiles.state(tile) != TileState::kLeased) job->tiles.MarkLeased(tile);  // else a copy
+    job->tiles.AddAttempt(tile, sequence);
   }
-  ready_.Charge(job.account, lease.charge, lease.wanted);
-  UpdateReady(job);
-  job.attempts += lease.wanted;
-  worker.held_tiles += lease.open;
-  worker.held_bytes += lease.open * lease.credit_bytes_per_tile;
-  worker.leases.push_back(&lease);
+  ready_.Charge(job->account, lease.charge, lease.wanted);
+  UpdateReady(*job);
+  job->attempts += lease.wanted;
   return lease;
 }
 

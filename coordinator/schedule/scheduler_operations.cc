@@ -17,13 +17,13 @@ void Scheduler::Impl::On(const JobPaused& event) {
   Job* job = FindJob(event.job);
   if (job == nullptr || !job->active() || job->paused) return;
   job->paused = true;
-  job->waiting_told = false;
+  job->waiting_told.clear();
   UpdateReady(*job);
   for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
                          TimerKind::kCanaryRetry}) {
     deadlines_.Clear({kind, job->id});
   }
-  out_.records.push_back({.kind = Record::Kind::kJobPaused, .job = job->spec.name});
+  Keep(*job, {.kind = Record::Kind::kJobPaused});
   Tell(job, "job_paused", std::nullopt, "", absl::StrCat(job->spec.name, " is paused."));
   for (const auto& [sequence, lease] : leases_) {
     if (lease->job == job && lease->live() && !lease->started.has_value())
@@ -37,7 +37,7 @@ void Scheduler::Impl::On(const JobResumed& event) {
   if (job == nullptr || !job->active() || !job->paused) return;
   job->paused = false;
   UpdateReady(*job);
-  out_.records.push_back({.kind = Record::Kind::kJobResumed, .job = job->spec.name});
+  Keep(*job, {.kind = Record::Kind::kJobResumed});
   Tell(job, "job_resumed", std::nullopt, "", absl::StrCat(job->spec.name, " is resumed."));
   wake_idle_ = true;
   CandidatesChanged(*job);
@@ -51,8 +51,7 @@ void Scheduler::Impl::On(const JobPriority& event) {
   if (priority == job->priority) return;
   job->priority = priority;
   ready_.SetWeight(job->account, schedule::WeightOf(priority));
-  out_.records.push_back(
-      {.kind = Record::Kind::kJobPriority, .job = job->spec.name, .number = priority});
+  Keep(*job, {.kind = Record::Kind::kJobPriority, .number = priority});
   Tell(job, "priority_changed", std::nullopt, "",
        absl::StrCat(job->spec.name, " has priority ", priority, " now."));
 }
@@ -63,8 +62,7 @@ void Scheduler::Impl::On(const FailedTilesRetried& event) {
   const std::vector<int64_t> tiles(job->tiles.failed().begin(), job->tiles.failed().end());
   for (int64_t tile : tiles) {
     job->tiles.MarkRetried(tile);
-    out_.records.push_back(
-        {.kind = Record::Kind::kTileRetried, .job = job->spec.name, .number = tile});
+    Keep(*job, {.kind = Record::Kind::kTileRetried, .number = tile});
   }
   Tell(job, "tile_retried", tiles.front(), "",
        absl::StrCat(job->spec.name, " tries ", schedule::TileList(tiles),
@@ -84,7 +82,7 @@ void Scheduler::Impl::On(const HolesAccepted& event) {
 void Scheduler::Impl::ParkTile(Job& job, int64_t tile) {
   job.tiles.MarkFailed(tile);
   UpdateReady(job);
-  out_.records.push_back({.kind = Record::Kind::kTileFailed, .job = job.spec.name, .number = tile});
+  Keep(job, {.kind = Record::Kind::kTileFailed, .number = tile});
   Tell(&job, "tile_needs_decision", tile, "",
        absl::StrCat("Tile ", tile, " of ", job.spec.name,
                     " waits for a decision: retry it, accept a hole, or cancel the job."));
@@ -95,7 +93,7 @@ void Scheduler::Impl::LeaveOut(Job& job, int64_t tile) {
   job.tiles.MarkHole(tile);
   job.tenant->open_bytes -= job.spec.output_bytes;
   UpdateReady(job);
-  out_.records.push_back({.kind = Record::Kind::kTileHole, .job = job.spec.name, .number = tile});
+  Keep(job, {.kind = Record::Kind::kTileHole, .number = tile});
   out_.holes.push_back({job.spec.name, tile});
   Tell(&job, "hole_accepted", tile, "",
        absl::StrCat("Tile ", tile, " of ", job.spec.name, " is left out of the picture."));

@@ -23,6 +23,14 @@ constexpr Timer kRestored{TimerKind::kRestored, 0};
 constexpr Timer kRestartGrace{TimerKind::kRestartGrace, 0};
 constexpr size_t kWorkersNamed = 8;
 
+// Ascending, each once.
+std::vector<int64_t> OpenTiles(const HeldLease& held) {
+  std::vector<int64_t> tiles = held.open_tiles;
+  std::sort(tiles.begin(), tiles.end());
+  tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
+  return tiles;
+}
+
 }  // namespace
 
 void Scheduler::Impl::Restore(const Snapshot& snapshot, Instant now) {
@@ -37,7 +45,7 @@ void Scheduler::Impl::Restore(const Snapshot& snapshot, Instant now) {
 }
 
 void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
-  Job& job = OpenJob(from.spec);
+  Job& job = OpenJob(from.spec, from.age);
   job.restored = true;
   job.promise = from.promise;
   job.numeric_class = from.numeric_class;
@@ -118,16 +126,14 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
       job->promise == Promise::kUndecided) {
     return false;
   }
-  if (job->paused && (held.state == HeldState::kQueued || held.state == HeldState::kPreparing))
-    return false;
+  const bool unbegun = held.state == HeldState::kQueued || held.state == HeldState::kPreparing;
+  if (unbegun && (job->paused || HasOverdue(worker))) return false;
   if (job->promise == Promise::kStrict && !job->spec.prove_class &&
       worker.offer.environment_key != job->numeric_class) {
     return false;
   }
   const bool finished = held.state == HeldState::kFinished;
-  std::vector<int64_t> tiles = held.open_tiles;
-  std::sort(tiles.begin(), tiles.end());
-  tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
+  std::vector<int64_t> tiles = OpenTiles(held);
   std::erase_if(tiles, [&](int64_t tile) { return tile < 0 || tile >= job->spec.tile_count; });
   std::vector<TileMark> marks;
   std::vector<int64_t> taken_back;
@@ -139,7 +145,7 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
   }
   if (taken_back.size() == tiles.size()) return false;
 
-  Lease& lease = Enter(worker, *job, std::move(tiles), std::move(marks));
+  Lease& lease = Enter(worker, job, std::move(tiles), std::move(marks));
   lease.earlier = held.lease;
   adopted_[held.lease] = &lease;
   if (!taken_back.empty() && !finished) {
@@ -173,6 +179,26 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
   ArmHead(worker);
   Touch(worker);
   return true;
+}
+
+void Scheduler::Impl::Discard(Worker& worker, const HeldLease& held) {
+  out_.take_backs.push_back({worker.name, held.lease, {}, "The lease has ended."});
+  std::vector<int64_t> tiles = OpenTiles(held);
+  if (held.lease.epoch >= epoch_ || adopted_.contains(held.lease) || tiles.empty()) return;
+  std::vector<TileMark> marks(tiles.size(), TileMark::kUnwanted);
+  Lease& lease = Enter(worker, nullptr, std::move(tiles), std::move(marks));
+  lease.earlier = held.lease;
+  adopted_[held.lease] = &lease;
+  lease.state = LeaseState::kReturning;
+  lease.take_back_sent = true;
+  lease.take_backs_open = 1;
+  if (held.state == HeldState::kRunning) {
+    Start(lease, now_);
+    lease.overdue = true;  // since when it runs, and so until when, is not known
+    ReturnQueued(worker);
+  }
+  WaitForReturn(lease);
+  Touch(worker);
 }
 
 }  // namespace tilewright

@@ -19,15 +19,17 @@ void Scheduler::Impl::On(const ResultArrived& event) {
   Job* job = FindJob(event.job);
   Worker* worker = FindWorker(event.worker);
   Lease* lease = FindLease(event.lease, event.worker);
-  if (lease != nullptr && (lease->job != job || worker->incarnation != event.incarnation))
+  if (lease != nullptr && ((lease->job != nullptr && lease->job != job) ||
+                           worker->incarnation != event.incarnation)) {
     lease = nullptr;
+  }
   const int64_t position = lease == nullptr ? -1 : lease->Find(event.tile);
   const bool open = position >= 0 && lease->marks[position] != TileMark::kSettled;
 
   std::string numeric_class;
   VerdictOn verdict = Judge(event, job, worker, &numeric_class);
   if (open && verdict.verdict != Verdict::kRefused) {
-    if (!lease->earlier.has_value()) Measure(*lease, position);
+    if (lease->job != nullptr && !lease->earlier.has_value()) Measure(*lease, position);
     if (lease->marks[position] == TileMark::kWanted)
       ready_.Correct(job->account, lease->charge, ChargeOf(*job, *worker));
   }
@@ -38,8 +40,8 @@ void Scheduler::Impl::On(const ResultArrived& event) {
     case Verdict::kDuplicate:
       if (job->active()) {
         Tell(job, "duplicate_ignored", event.tile, event.worker,
-             absl::StrCat("Another result of tile ", event.tile, ", from worker ", event.worker,
-                          ", is ignored."));
+             absl::StrCat("A result of tile ", event.tile, " from worker ", event.worker,
+                          " is ignored: ", verdict.text));
       }
       break;
     case Verdict::kRefused:
@@ -124,11 +126,10 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   if (job.classes.find(numeric_class) == job.classes.end()) job.classes.insert(numeric_class);
   job.last_accept = now_;
   if (worker != nullptr) worker->accepted_tiles++;
-  out_.records.push_back({.kind = Record::Kind::kTileAccepted,
-                          .job = job.spec.name,
-                          .number = event.tile,
-                          .value = numeric_class,
-                          .worker = event.worker});
+  Keep(job, {.kind = Record::Kind::kTileAccepted,
+             .number = event.tile,
+             .value = numeric_class,
+             .worker = event.worker});
 
   const schedule::TileTable::Attempts attempts = job.tiles.attempts(event.tile);
   for (uint64_t sequence : attempts) {

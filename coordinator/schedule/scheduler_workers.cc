@@ -245,9 +245,8 @@ void Scheduler::Impl::On(const WorkerSynced& event) {
   }
   worker->state = WorkerState::kConnected;
   for (const auto& [key, lease] : strange) {
-    if (Adopt(*worker, *lease) || lease->state == HeldState::kFinished) continue;
     // What is finished gets its verdict when it arrives; the rest is not worth computing.
-    out_.take_backs.push_back({worker->name, key, {}, "The lease has ended."});
+    if (!Adopt(*worker, *lease) && lease->state != HeldState::kFinished) Discard(*worker, *lease);
   }
   const bool changed = worker->offer.credit_bytes != event.credit_bytes ||
                        (worker->offer.credit_tiles < 1) != (event.credit_tiles < 1);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "proto/base/status_macros.h"
 
 namespace tilewright {
 namespace {
@@ -96,7 +97,9 @@ absl::Status Apply(const Record& record, Snapshot& snapshot) {
     snapshot.jobs.erase(job);
     return absl::OkStatus();
   }
-  return ApplyToJob(record, *job);
+  TW_RETURN_IF_ERROR(ApplyToJob(record, *job));
+  job->age = std::max(job->age, record.age);
+  return absl::OkStatus();
 }
 
 }  // namespace tilewright

@@ -12,6 +12,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/types.h"
 
@@ -28,7 +29,8 @@ struct RestoredJob {
   std::set<int64_t> failed;           // tiles that wait for a decision
   std::set<int64_t> holes;
   std::map<std::string, int64_t> tiles_by_worker;
-  std::set<std::string> classes;  // of accepted tiles
+  std::set<std::string> classes;              // of accepted tiles
+  absl::Duration age = absl::ZeroDuration();  // as of its last record
 };
 
 struct Snapshot {

@@ -63,7 +63,8 @@ struct JobSpec {
   std::string tenant = "default";
   int priority = 0;  // at submission; in [kPriorityMin, kPriorityMax]
   OnFailedTile on_failed_tile = OnFailedTile::kFail;
-  // The job fails with DEADLINE_EXCEEDED so long after its submission; pauses count.
+  // The job fails with DEADLINE_EXCEEDED so long after its submission. Pauses count; the time
+  // between the job's last record of one coordinator and the start of the next does not.
   std::optional<absl::Duration> max_duration;
   uint64_t generation = 1;
   int64_t tile_count = 0;

@@ -143,6 +143,20 @@ TEST_F(SnapshotTest, PauseAndPriorityAreThoseOfTheLatestRecord) {
   EXPECT_EQ(job().priority, kPriorityMin);
 }
 
+TEST_F(SnapshotTest, AJobIsAsOldAsItsOldestRecordSays) {
+  const auto at = [](Record record, absl::Duration age) {
+    record.age = age;
+    return record;
+  };
+  Enter(Submitted("jobs/1", 2));
+  EXPECT_EQ(job().age, absl::ZeroDuration());
+  Enter(at(OnTile(Kind::kTileFailed, 0), absl::Seconds(3)));
+  Enter(at(OfJob(Kind::kJobPaused), absl::Seconds(5)));
+  EXPECT_EQ(job().age, absl::Seconds(5));
+  Refusal(at(OfJob(Kind::kJobPaused), absl::Seconds(9)));
+  EXPECT_EQ(job().age, absl::Seconds(5)) << "a record that does not follow changes nothing";
+}
+
 TEST_F(SnapshotTest, ThePromiseIsThatOfTheLatestRecord) {
   Enter(Submitted("jobs/1", 1));
   Enter({.kind = Kind::kJobClass, .job = "jobs/1", .value = "cpu", .promise = Promise::kStrict});
