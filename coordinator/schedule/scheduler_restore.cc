@@ -177,6 +177,7 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
       break;
   }
   ArmHead(worker);
+  TrackFinishes(worker);
   Touch(worker);
   return true;
 }
