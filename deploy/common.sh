@@ -1,5 +1,5 @@
 # Sourced by deploy/setup.sh, deploy/quickstart.sh and tests/run.sh: where things lie, and how messages look.
-# Sets: root (the source tree), TILEWRIGHT_CACHE (exported; CMake finds LibTorch there), HOME if it is missing.
+# Sets: root (the source tree), TILEWRIGHT_CACHE (exported; CMake finds LibTorch and OpenVINO there), HOME if it is missing.
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 export root
@@ -15,6 +15,8 @@ if [[ -z ${TILEWRIGHT_CACHE:-} ]]; then
 fi
 export TILEWRIGHT_TORCH_VERSION=2.11.0
 export TILEWRIGHT_TORCH_ENV=$TILEWRIGHT_CACHE/torch-$TILEWRIGHT_TORCH_VERSION
+export TILEWRIGHT_OPENVINO_VERSION=2026.4.1
+export TILEWRIGHT_OPENVINO_ENV=$TILEWRIGHT_CACHE/openvino-$TILEWRIGHT_OPENVINO_VERSION
 
 # Compiler results are shared between build folders of the same depth, wherever the tree lies.
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=1
@@ -43,3 +45,4 @@ apt() {
 }
 
 torch_installed() { compgen -G "$TILEWRIGHT_TORCH_ENV/lib/python3*/site-packages/torch/lib/libtorch_cpu.so" >/dev/null; }
+openvino_installed() { compgen -G "$TILEWRIGHT_OPENVINO_ENV/lib/python3*/site-packages/openvino/libs/libopenvino.so.*" >/dev/null; }

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Installs what Tilewright needs on Debian 12 (amd64): Debian packages, and LibTorch from the PyPI wheel into a virtual
-# environment outside the source tree. Run it as root or with sudo at hand. A second run finds everything in place,
+# Installs what Tilewright needs on Debian 12 (amd64): Debian packages, and LibTorch and OpenVINO from their PyPI wheels
+# into virtual environments outside the source tree. Run it as root or with sudo at hand. A second run finds everything in place,
 # needs no network and takes a moment.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 usage() {
   cat <<USAGE
-usage: deploy/setup.sh [--for build|quickstart|test] [--no-torch] [--list]
-  --for build       compiler, libraries and LibTorch (default)
+usage: deploy/setup.sh [--for build|quickstart|test] [--no-torch] [--no-openvino] [--list]
+  --for build       compiler, libraries, LibTorch and OpenVINO (default)
   --for quickstart  that, and the tool that makes the preview
   --for test        that, and what the tests need (clang, clang-format, image tools)
   --no-torch        without LibTorch, for builds with -DTILEWRIGHT_TORCH=OFF
+  --no-openvino     without OpenVINO; a build then has no engine of that name
   --list            print the Debian packages and leave
-LibTorch goes to \$TILEWRIGHT_CACHE/torch-$TILEWRIGHT_TORCH_VERSION; TILEWRIGHT_CACHE is ${TILEWRIGHT_CACHE} now.
+LibTorch goes to \$TILEWRIGHT_CACHE/torch-$TILEWRIGHT_TORCH_VERSION, OpenVINO to openvino-$TILEWRIGHT_OPENVINO_VERSION beside it;
+TILEWRIGHT_CACHE is ${TILEWRIGHT_CACHE} now.
 USAGE
 }
 
@@ -29,12 +31,14 @@ test_packages=(libvips-tools libtiff-tools clang clang-format)
 
 purpose=build
 torch=yes
+openvino=yes
 list=no
 while (($#)); do
   case $1 in
     --for) purpose=${2:-}; shift ;;
     --for=*) purpose=${1#*=} ;;
     --no-torch) torch=no ;;
+    --no-openvino) openvino=no ;;
     --list) list=yes ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; die "unknown argument '$1'" ;;
@@ -88,28 +92,51 @@ install_packages() {
     die "apt-get could not install the packages (see above): is the network reachable, is the disk full?"
 }
 
-install_torch() {
-  if torch_installed; then return; fi
+# install_wheels WHAT FOLDER MEGABYTES OPTION WHEEL...: a virtual environment with these wheels and nothing they depend on.
+install_wheels() {
+  local what=$1 folder=$2 megabytes=$3 option=$4
+  shift 4
+  say "installing $what ($megabytes MB to download) into $folder"
+  # Made under another name and renamed: what has the final name is complete. Only site-packages is used, so the
+  # absolute paths in the environment's scripts do not matter.
+  local making=$folder.making
+  rm -rf "$making" "$folder"
+  /usr/bin/python3 -m venv "$making"
+  "$making/bin/python3" -m pip --disable-pip-version-check install --quiet --no-cache-dir \
+    --only-binary=:all: --no-deps "$@" ||
+    die "pip could not install $what (see above): is the network reachable, are 2 GB free in $TILEWRIGHT_CACHE?" \
+      "Without it: --no-$option and -DTILEWRIGHT_${option^^}=OFF"
+  mv "$making" "$folder"
+}
+
+# One setup at a time; what another one makes meanwhile is not made again.
+lock_cache() {
   mkdir -p "$TILEWRIGHT_CACHE" || die "cannot make $TILEWRIGHT_CACHE; set TILEWRIGHT_CACHE to a folder that you may write"
   exec 9>"$TILEWRIGHT_CACHE/setup.lock"
   flock -w 1800 9 || die "another setup has held $TILEWRIGHT_CACHE/setup.lock for 30 minutes"
-  if torch_installed; then return; fi  # the other setup made it
-  say "installing LibTorch $TILEWRIGHT_TORCH_VERSION (545 MB to download) into $TILEWRIGHT_TORCH_ENV"
-  # Made under another name and renamed: what has the final name is complete. Only site-packages is used, so the
-  # absolute paths in the environment's scripts do not matter.
-  local making=$TILEWRIGHT_TORCH_ENV.making
-  rm -rf "$making" "$TILEWRIGHT_TORCH_ENV"
-  /usr/bin/python3 -m venv "$making"
-  "$making/bin/python3" -m pip --disable-pip-version-check install --quiet --no-cache-dir \
-    --only-binary=:all: --no-deps "torch==$TILEWRIGHT_TORCH_VERSION" \
-    nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 ||
-    die "pip could not install LibTorch (see above): is the network reachable, are 2 GB free in $TILEWRIGHT_CACHE?" \
-      "Without it: --no-torch and -DTILEWRIGHT_TORCH=OFF"
-  mv "$making" "$TILEWRIGHT_TORCH_ENV"
+}
+
+install_torch() {
+  if torch_installed; then return; fi
+  lock_cache
+  if torch_installed; then return; fi
+  install_wheels "LibTorch $TILEWRIGHT_TORCH_VERSION" "$TILEWRIGHT_TORCH_ENV" 545 torch \
+    "torch==$TILEWRIGHT_TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
   torch_installed || die "the wheel holds no libtorch_cpu.so: $TILEWRIGHT_TORCH_ENV"
+}
+
+# Without what its Python side wants, telemetry among it.
+install_openvino() {
+  if openvino_installed; then return; fi
+  lock_cache
+  if openvino_installed; then return; fi
+  install_wheels "OpenVINO $TILEWRIGHT_OPENVINO_VERSION" "$TILEWRIGHT_OPENVINO_ENV" 59 openvino \
+    "openvino==$TILEWRIGHT_OPENVINO_VERSION"
+  openvino_installed || die "the wheel holds no libopenvino.so: $TILEWRIGHT_OPENVINO_ENV"
 }
 
 begin=$SECONDS
 install_packages
 if [[ $torch == yes ]]; then install_torch; fi
+if [[ $openvino == yes ]]; then install_openvino; fi
 say "everything for '$purpose' is in place ($((SECONDS - begin)) s)"
