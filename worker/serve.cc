@@ -74,17 +74,31 @@ void ExitWhenMemoryRanOut() {
   });
 }
 
-// The builtin engine, and LibTorch's where the build and the device have it.
+// OpenVINO's name of the worker's device: its own after "openvino:", its CPU for the CPU.
+std::string OpenVinoDevice(const DeviceName& device) {
+  if (device.kind == "openvino") return device.library_name;
+  return device.kind == "cpu" ? "CPU" : "";
+}
+
+// The builtin engine, and those of LibTorch and OpenVINO where the build and the device have them.
 std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& settings,
+                                                   const DeviceName& device,
                                                    const ServeOptions& options,
                                                    v1::Capabilities* capabilities) {
   std::vector<std::unique_ptr<Engine>> engines;
   engines.push_back(CreateBuiltinEngine());
-  auto torch = CreateTorchEngine({settings.device, settings.threads});
-  if (torch.ok()) {
-    engines.push_back(*std::move(torch));
-  } else {
-    spdlog::warn("without the engine torch: {}", std::string(torch.status().message()));
+  const auto add = [&engines](const char* name, absl::StatusOr<std::unique_ptr<Engine>> engine) {
+    if (engine.ok()) {
+      engines.push_back(*std::move(engine));
+    } else {
+      spdlog::warn("without the engine {}: {}", name, std::string(engine.status().message()));
+    }
+  };
+  if (device.kind != "openvino") {
+    add("torch", CreateTorchEngine({settings.device, settings.threads}));
+  }
+  if (const std::string name = OpenVinoDevice(device); !name.empty()) {
+    add("openvino", CreateOpenVinoEngine({name, settings.threads}));
   }
   for (auto& engine : engines) {
     if (options.wrap_engine) engine = options.wrap_engine(std::move(engine));
@@ -99,12 +113,15 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   if (faults->any()) {
     spdlog::warn("TILEWRIGHT_TEST_FAULT={}: this worker makes faults", settings.test_fault);
   }
+  const auto device = ParseDevice(settings.device);
+  if (!device.ok()) return Exit(WorkerExit::kUsage, device.status());
   auto capabilities = ProbeDevice({settings.device, settings.threads}, RealFiles());
   if (!capabilities.ok()) {
     const bool usage = absl::IsInvalidArgument(capabilities.status());
     return Exit(usage ? WorkerExit::kUsage : WorkerExit::kNoDevice, capabilities.status());
   }
-  std::vector<std::unique_ptr<Engine>> engines = CreateEngines(settings, serve, &*capabilities);
+  std::vector<std::unique_ptr<Engine>> engines =
+      CreateEngines(settings, *device, serve, &*capabilities);
   // The other half is for what a run needs and what others on this device use.
   const CoreOptions core{.stage_bytes_max = capabilities->memory_total_bytes() / 2};
   std::unique_ptr<Executor> executor = CreateCoreExecutor(std::move(engines), core);

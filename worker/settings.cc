@@ -114,7 +114,8 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   const std::vector<std::array<const char*, 3>> options = {
       {"coordinator", "HOST:PORT", "Coordinator to serve (default 127.0.0.1:7878)"},
       {"name", "NAME", "Name of this worker, one connection each (default: host name and device)"},
-      {"device", "cpu|cuda:K", "Device it owns (default cpu)"},
+      {"device", "cpu|cuda:K|openvino:NAME",
+       "Device it owns; NAME as OpenVINO calls it, GPU or NPU (default cpu)"},
       {"threads", "N", "Threads that compute (default: all cores for cpu, 1 for cuda)"},
       {"credits", "N", "Tiles held at once, computing ones included (default 2048)"},
       {"credit-bytes", "BYTES", "Bytes of tiles held at once (default 268435456)"},

@@ -142,6 +142,11 @@ void AddRender(CLI::App& app, Session& session) {
   command->add_option("--window", request.window, "Shape of the blend")
       ->check(CLI::IsMember({"cosine", "linear", "gaussian"}));
   command
+      ->add_option(
+          "--dtype", request.dtype,
+          "Element type in the engine, one that the model allows (default: fp32 if it does)")
+      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}));
+  command
       ->add_option("--tile-timeout", flags->tile_timeout,
                    "Most time for one tile [TILEWRIGHT_TILE_TIMEOUT] (default: coordinator's)")
       ->type_name("SECONDS");

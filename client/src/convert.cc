@@ -209,6 +209,7 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   if (request.overlap.has_value()) stage.set_overlap(*request.overlap);
   if (request.halo.has_value()) stage.set_halo(*request.halo);
   stage.set_window(request.window);
+  stage.set_dtype(request.dtype);
   proto.set_overwrite(request.overwrite);
   proto.set_strict(request.strict);
   proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));

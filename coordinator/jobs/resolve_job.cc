@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "coordinator/jobs/channel_policy.h"
 #include "proto/base/status_macros.h"
@@ -228,6 +229,18 @@ std::string ExactnessOf(const RepositoryModel& model, const StagePlan& plan,
   return "approximate";
 }
 
+// Manifests in the repository list at least one dtype.
+absl::StatusOr<std::string> ResolveDtype(const std::string& asked, const RepositoryModel& model) {
+  const auto& allowed = model.model.manifest().dtypes();
+  const auto allows = [&allowed](const std::string& dtype) {
+    return std::find(allowed.begin(), allowed.end(), dtype) != allowed.end();
+  };
+  if (asked.empty()) return allows("fp32") ? "fp32" : allowed[0];
+  if (allows(asked)) return asked;
+  return BadRequest(absl::StrCat("the model ", model.model.name(), " does not run in '", asked,
+                                 "': its manifest allows ", absl::StrJoin(allowed, ", ")));
+}
+
 void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
   const StagePlan& plan = *job.plan;
   stage->set_generation(1);
@@ -242,7 +255,7 @@ void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
   stage->set_output_sample(ToWire(job.format.sample));
   stage->set_scale_p(static_cast<uint32_t>(plan.model().scale.p()));
   stage->set_scale_q(static_cast<uint32_t>(plan.model().scale.q()));
-  stage->set_dtype("fp32");
+  stage->set_dtype(job.dtype);
   stage->set_batch(1);
   stage->set_strict(job.request.strict());
   stage->set_flops_per_tile(job.model->model.manifest().flops_per_pixel() *
@@ -253,7 +266,8 @@ void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
   stage->set_plan_digest(HexDigest(
       absl::StrCat(plan.Canonical(), " in ", job.input.channels, SampleTypeName(job.input.sample),
                    " out ", job.format.channels, SampleTypeName(job.format.sample), " merge ",
-                   job.model->merge == MergeKind::kCut ? "cut" : "blend")));
+                   job.model->merge == MergeKind::kCut ? "cut" : "blend",
+                   job.dtype == "fp32" ? "" : absl::StrCat(" in ", job.dtype))));
 }
 
 void FillSpec(const ResolvedJob& job, JobSpec* spec) {
@@ -339,6 +353,8 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
 
   std::vector<std::string> notes = job.plan->notes();
+  TW_ASSIGN_OR_RETURN(job.dtype, ResolveDtype(stage.dtype(), *job.model));
+  if (job.dtype != "fp32") notes.push_back(absl::StrCat("the model runs in ", job.dtype));
   job.exactness = ExactnessOf(*job.model, *job.plan, &notes);
   FillStage(job, &job.stage);
   FillSpec(job, &job.spec);

@@ -42,6 +42,7 @@ struct ResolvedJob {
   std::string output_path;  // empty: named by the job (download)
   std::string output_extension;
   std::string upload;  // URI of the upload that is read, or empty
+  std::string dtype;
   std::string exactness;
   v1::StageSpec stage;  // without the job's name
   JobSpec spec;         // without the job's name

@@ -64,8 +64,9 @@ absl::Status CheckTensors(const v1::ModelManifest& manifest) {
 }
 
 absl::Status CheckWords(const v1::ModelManifest& manifest) {
-  if (manifest.engine() != "builtin" && manifest.engine() != "torch") {
-    return Wrong("engine: '", manifest.engine(), "' is not one of builtin, torch");
+  if (manifest.engine() != "builtin" && manifest.engine() != "torch" &&
+      manifest.engine() != "openvino") {
+    return Wrong("engine: '", manifest.engine(), "' is not one of builtin, torch, openvino");
   }
   if (manifest.entry().empty()) {
     return Wrong("entry: is empty; name the operator (builtin) or the TorchScript file (torch)");

@@ -117,7 +117,7 @@ absl::StatusOr<RepositoryModel> LoadVersion(const std::string& model, int64_t ve
   auto geometry = CheckManifest(manifest);
   if (!geometry.ok()) return Annotate(geometry.status(), file.path);
   loaded.geometry = *geometry;
-  if (manifest.engine() == "torch" && named(manifest.entry()) == loaded.files.end()) {
+  if (manifest.engine() != "builtin" && named(manifest.entry()) == loaded.files.end()) {
     return absl::InvalidArgumentError(absl::StrCat(file.path, ": entry: there is no file '",
                                                    manifest.entry(), "' beside the manifest"));
   }

@@ -17,8 +17,11 @@ std::string WhyNotEligible(const JobSpec& job, const WorkerOffer& offer, int64_t
   if (!offer.engines.contains(job.engine)) {
     return absl::StrCat("does not run the engine ", job.engine, " (", Offered(offer.engines), ")");
   }
-  if (!offer.dtypes.contains(job.dtype)) {
-    return absl::StrCat("does not compute in ", job.dtype, " (", Offered(offer.dtypes), ")");
+  const auto own = offer.engine_dtypes.find(job.engine);
+  const std::set<std::string>& dtypes =
+      own == offer.engine_dtypes.end() ? offer.dtypes : own->second;
+  if (!dtypes.contains(job.dtype)) {
+    return absl::StrCat("does not compute in ", job.dtype, " (", Offered(dtypes), ")");
   }
   if (memory_floor > 0 && offer.memory_bytes < memory_floor) {
     return absl::StrCat("has ", BytesText(offer.memory_bytes),

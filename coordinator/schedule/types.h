@@ -87,7 +87,8 @@ struct JobSpec {
 // What a worker offers.
 struct WorkerOffer {
   std::set<std::string> engines;
-  std::set<std::string> dtypes;
+  std::set<std::string> dtypes;  // of an engine that engine_dtypes does not name
+  std::map<std::string, std::set<std::string>> engine_dtypes;
   int64_t memory_bytes = 0;
   double probe_flops = 0;
   std::string environment_key;

@@ -22,6 +22,9 @@ WorkerOffer OfferOf(const v1::Hello& hello) {
   WorkerOffer offer;
   offer.engines.insert(capabilities.engines().begin(), capabilities.engines().end());
   offer.dtypes.insert(capabilities.dtypes().begin(), capabilities.dtypes().end());
+  for (const v1::EngineOffer& engine : capabilities.engine_offers()) {
+    offer.engine_dtypes[engine.name()].insert(engine.dtypes().begin(), engine.dtypes().end());
+  }
   offer.memory_bytes = static_cast<int64_t>(capabilities.memory_total_bytes());
   offer.probe_flops = capabilities.probe_flops();
   offer.environment_key = capabilities.environment_key();

@@ -1,4 +1,4 @@
-# Debian's packages, and LibTorch from the PyPI wheel as imported targets.
+# Debian's packages, and LibTorch and OpenVINO from their PyPI wheels as imported targets.
 
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED CONFIG)
@@ -27,7 +27,16 @@ if(NOT TILEWRIGHT_PURE_ONLY)
     target_link_libraries(opencv_${part} INTERFACE ${OPENCV_${part}})
   endforeach()
 
+  # Where deploy/setup.sh puts wheels.
+  if(DEFINED ENV{TILEWRIGHT_CACHE})
+    set(TILEWRIGHT_CACHE_FOLDER $ENV{TILEWRIGHT_CACHE})
+  elseif(DEFINED ENV{XDG_CACHE_HOME})
+    set(TILEWRIGHT_CACHE_FOLDER $ENV{XDG_CACHE_HOME}/tilewright)
+  else()
+    set(TILEWRIGHT_CACHE_FOLDER $ENV{HOME}/.cache/tilewright)
+  endif()
   if(TILEWRIGHT_TORCH)
     include(TilewrightTorch)
   endif()
+  include(TilewrightOpenVino)
 endif()

@@ -212,15 +212,15 @@ Complaints CheckPureFolders(const SourceTree& tree) {
   return complaints;
 }
 
-Complaints CheckTorchStaysInEngine(const SourceTree& tree) {
+Complaints CheckInferenceLibrariesStayInEngine(const SourceTree& tree) {
   Complaints complaints;
   for (const SourceFile& file : tree.files) {
     if (!IsCode(file) || InAny(file.path, {"worker/engine", "tests/worker/engine"})) continue;
     for (const Include& include : IncludesOf(file)) {
-      if (InAny(include.name, {"torch", "ATen", "c10", "caffe2"})) {
-        complaints.push_back(absl::StrCat(At(file, include.line),
-                                          "LibTorch stands in worker/engine only, and here is ",
-                                          include.name));
+      if (InAny(include.name, {"torch", "ATen", "c10", "caffe2", "openvino"})) {
+        complaints.push_back(absl::StrCat(
+            At(file, include.line),
+            "LibTorch and OpenVINO stand in worker/engine only, and here is ", include.name));
       }
     }
   }

@@ -22,8 +22,8 @@ Complaints CheckSidesStayApart(const SourceTree& tree);
 // message.
 Complaints CheckPureFolders(const SourceTree& tree);
 
-// LibTorch's headers stand in worker/engine and its tests only.
-Complaints CheckTorchStaysInEngine(const SourceTree& tree);
+// The headers of LibTorch and OpenVINO stand in worker/engine and its tests only.
+Complaints CheckInferenceLibrariesStayInEngine(const SourceTree& tree);
 
 // worker/supervisor, which has to stay up when engines and connections do not, knows its own
 // folder, worker/exit_code.h, worker/backoff.h, worker/device/cuda_driver.h and proto/base. The

@@ -13,14 +13,18 @@
 namespace tilewright {
 
 absl::StatusOr<DeviceName> ParseDevice(const std::string& text) {
-  if (text == "cpu") return DeviceName{"cpu", 0};
+  if (text == "cpu") return DeviceName{"cpu", 0, ""};
+  absl::string_view name = text;
+  if (absl::ConsumePrefix(&name, "openvino:") && !name.empty()) {
+    return DeviceName{"openvino", 0, std::string(name)};
+  }
   absl::string_view number = text;
   int index = 0;
   if (absl::ConsumePrefix(&number, "cuda:") && absl::SimpleAtoi(number, &index) && index >= 0) {
-    return DeviceName{"cuda", index};
+    return DeviceName{"cuda", index, ""};
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("'", text, "' is no device; say cpu, or cuda:0, cuda:1 …"));
+      absl::StrCat("'", text, "' is no device; say cpu, cuda:0, cuda:1 …, or openvino:GPU"));
 }
 
 absl::StatusOr<v1::Capabilities> ProbeDevice(const DeviceOptions& options, const FileReader& read) {
@@ -37,9 +41,11 @@ absl::StatusOr<v1::Capabilities> ProbeDevice(const DeviceOptions& options, const
     return capabilities;
   }
   TW_ASSIGN_OR_RETURN(const HostMemory memory, ReadHostMemory(read));
-  capabilities.set_device_name(CpuName(read));
+  // What an accelerator of this processor's has of its own is not known here.
+  capabilities.set_device_name(device.kind == "cpu" ? CpuName(read) : device.library_name);
   capabilities.set_memory_total_bytes(memory.total_bytes);
   capabilities.set_memory_free_bytes(memory.free_bytes);
+  if (device.kind != "cpu") return capabilities;
   capabilities.set_probe_flops(MeasureCpuFlops(options.threads, absl::Milliseconds(50)));
   return capabilities;
 }

@@ -11,10 +11,12 @@
 
 namespace tilewright {
 
-// "cpu", or "cuda:K" as kind "cuda" and index K.
+// "cpu", "cuda:K" as kind "cuda" and index K, or "openvino:NAME" as kind "openvino" and the name
+// that OpenVINO knows ("GPU.0", "NPU").
 struct DeviceName {
   std::string kind;
   int index = 0;
+  std::string library_name;
 };
 // INVALID_ARGUMENT for anything else.
 absl::StatusOr<DeviceName> ParseDevice(const std::string& text);

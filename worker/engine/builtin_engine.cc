@@ -84,7 +84,7 @@ class BuiltinEngine : public Engine {
   // The sums are written out one by one and never contracted, so every processor gives the same
   // bits.
   std::string environment_key() const override { return "builtin/1 float32 strict"; }
-  EngineDevice ExamineDevice() override { return {"cpu", "", 0, 0, 0}; }
+  EngineDevice ExamineDevice() override { return {"cpu", "", 0, 0, 0, {"fp32"}}; }
 
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,

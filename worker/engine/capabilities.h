@@ -8,8 +8,9 @@
 
 namespace tilewright {
 
-// Appends the engine's name and environment key; where the engine knows the device better than the
-// operating system (its memory, its measured speed), that replaces what stood there.
+// Appends the engine's name, environment key and offer, and the dtypes that work in it; where the
+// engine knows the device better than the operating system (its memory, and its measured speed if
+// no engine before it measured one), that replaces what stood there.
 void AddEngine(Engine& engine, v1::Capabilities* capabilities);
 
 }  // namespace tilewright

@@ -81,17 +81,18 @@ class Stage {
 // The device that an engine computes on, as far as the engine knows better than the operating
 // system.
 struct EngineDevice {
-  std::string kind;  // "cpu" or "cuda"
+  std::string kind;  // "cpu", "cuda" or "openvino"
   std::string name;
   uint64_t memory_total_bytes = 0;  // 0: ask the operating system
   uint64_t memory_free_bytes = 0;
-  double flops = 0;  // measured FLOP/s of a reference convolution; 0: not measured
+  double flops = 0;                 // measured FLOP/s of a reference convolution; 0: not measured
+  std::vector<std::string> dtypes;  // "fp32", "fp16", "bf16": tried, and found to be right
 };
 
 class Engine {
  public:
   virtual ~Engine() = default;
-  // "builtin", "torch": the word in manifests.
+  // "builtin", "torch", "openvino": the word in manifests.
   virtual std::string name() const = 0;
   // Library versions, device name, instruction set, flags: what decides bits.
   virtual std::string environment_key() const = 0;
@@ -116,6 +117,13 @@ struct TorchOptions {
 };
 // LibTorch's engine. UNIMPLEMENTED in a build without it, UNAVAILABLE if the device is not there.
 absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& options);
+
+struct OpenVinoOptions {
+  std::string device = "CPU";  // as OpenVINO names it: "CPU", "GPU", "GPU.1", "NPU"
+  int threads = 1;             // of a CPU
+};
+// OpenVINO's engine. UNAVAILABLE with the reason where its module or the device does not load.
+absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const OpenVinoOptions& options);
 
 }  // namespace tilewright
 

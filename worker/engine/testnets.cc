@@ -2,90 +2,56 @@
 
 #include <torch/script.h>
 
-#include <cmath>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "proto/base/status_macros.h"
-#include "proto/wire/noise.h"
 #include "worker/engine/resample.h"
+#include "worker/engine/srvgg_weights.h"
+#include "worker/engine/testnet_package.h"
 
 namespace tilewright {
 namespace {
-
-// Normal deviates by adding twelve uniform ones: plain sums, so the same bits everywhere.
-class Deviates {
- public:
-  explicit Deviates(uint64_t seed) : random_(seed) {}
-  float Next(double deviation) {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i) sum += static_cast<double>(random_.Next() >> 11) * 0x1p-53;
-    return static_cast<float>(sum * deviation);
-  }
-  torch::Tensor Tensor(std::vector<int64_t> sizes, double deviation) {
-    torch::Tensor tensor = torch::empty(sizes);
-    float* data = tensor.data_ptr<float>();
-    for (int64_t i = 0; i < tensor.numel(); ++i) data[i] = Next(deviation);
-    return tensor;
-  }
-
- private:
-  SplitMix64 random_;
-};
 
 void AddWeight(torch::jit::Module* module, const std::string& name, const torch::Tensor& weight) {
   module->register_parameter(name, weight, /*is_buffer=*/false);
 }
 
-constexpr double kPreluSlope = 0.25;
+torch::Tensor TensorOf(const std::vector<float>& values, std::vector<int64_t> sizes) {
+  return torch::tensor(values).reshape(sizes);
+}
 
 torch::jit::Module Srvgg(int body, uint64_t seed) {
-  constexpr int64_t kFeatures = 64;
-  constexpr int64_t kOut = 3 * 4 * 4;
-  Deviates random(seed);
   torch::jit::Module module("Srvgg");
   std::string code = "def forward(self, x):\n    y = x\n";
-  const int last = body + 1;
-  for (int i = 0; i <= last; ++i) {
-    const int64_t in = i == 0 ? 3 : kFeatures;
-    const int64_t out = i == last ? kOut : kFeatures;
-    // He: the energy of the signal stays the same from layer to layer, so the whole radius is felt.
-    const double gain = std::sqrt(2.0 / (1.0 + kPreluSlope * kPreluSlope));
-    const double deviation = gain / std::sqrt(static_cast<double>(9 * in));
-    AddWeight(&module, absl::StrCat("w", i), random.Tensor({out, in, 3, 3}, deviation));
-    AddWeight(&module, absl::StrCat("b", i), random.Tensor({out}, 0.01));
+  const std::vector<Convolution> layers = SrvggWeights(body, seed);
+  const size_t last = layers.size() - 1;
+  for (size_t i = 0; i <= last; ++i) {
+    const Convolution& layer = layers[i];
+    AddWeight(&module, absl::StrCat("w", i), TensorOf(layer.weight, {layer.out, layer.in, 3, 3}));
+    AddWeight(&module, absl::StrCat("b", i), TensorOf(layer.bias, {layer.out}));
     absl::SubstituteAndAppend(&code,
                               "    y = torch.conv2d(y, self.w$0, self.b$0, [1, 1], [1, 1])\n", i);
     if (i == last) break;
-    AddWeight(&module, absl::StrCat("a", i),
-              torch::full({kFeatures}, static_cast<float>(kPreluSlope)));
+    AddWeight(&module, absl::StrCat("a", i), torch::full({layer.out}, kSrvggSlope));
     absl::SubstituteAndAppend(&code, "    y = torch.prelu(y, self.a$0)\n", i);
   }
   absl::StrAppend(&code,
                   "    return torch.pixel_shuffle(y + torch.repeat_interleave(x, 16, 1), 4)\n");
   module.define(code);
 
-  // The last convolution is scaled to a residual of about 0.1; two digits, so that no machine's
-  // rounding shows.
   const c10::InferenceMode inference;
-  torch::Tensor noise = torch::empty({1, 3, 48, 48});
-  SplitMix64 values(seed + 1);
-  for (int64_t i = 0; i < noise.numel(); ++i) {
-    noise.data_ptr<float>()[i] = static_cast<float>(values.Next() % 256) / 255.0f;
-  }
+  const torch::Tensor noise =
+      TensorOf(SrvggNoise(seed + 1), {1, 3, kSrvggNoiseSide, kSrvggNoiseSide});
   const torch::Tensor nearest = torch::pixel_shuffle(torch::repeat_interleave(noise, 16, 1), 4);
   const double rms =
       (module.forward({noise}).toTensor() - nearest).square().mean().sqrt().item<double>();
-  const double factor = std::round(10.0 / rms) / 100;
   for (const char* name : {"w", "b"}) {
-    module.attr(absl::StrCat(name, last)).toTensor().mul_(factor);
+    module.attr(absl::StrCat(name, last)).toTensor().mul_(SrvggFactor(rms));
   }
   return module;
 }
@@ -146,14 +112,6 @@ def forward(self, x):
   return module;
 }
 
-absl::Status MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
-}
-
 absl::Status Save(const torch::jit::Module& module, const std::string& path) {
   try {
     module.save(path);
@@ -166,82 +124,52 @@ absl::Status Save(const torch::jit::Module& module, const std::string& path) {
   }
 }
 
-struct Network {
-  std::string name;
-  std::string description;
-  torch::jit::Module module;
-  int scale = 1;
-  int halo = 0;
-  int channels = 3;
-  int tile = 128;
-  double flops = 0;  // per input pixel
-};
-
-absl::Status WriteNetwork(const std::string& root, const Network& network) {
-  const std::filesystem::path folder = std::filesystem::path(root) / network.name / "1";
-  TW_RETURN_IF_ERROR(MakeFolder(folder));
-  TW_RETURN_IF_ERROR(Save(network.module, (folder / "model.pt").string()));
-  const std::string path = (folder / "manifest.textproto").string();
-  std::ofstream manifest(path, std::ios::trunc);
-  manifest << absl::Substitute(
-      "description: \"$0\"\nengine: \"torch\"\nentry: \"model.pt\"\nscale_p: $1\nhalo: $2\n"
-      "default_tile: $3\nflops_per_pixel: $4\nexactness: EXACTNESS_KIND_EXACT\n"
-      "inputs { name: \"image\" channels: $5 }\noutputs { name: \"image\" channels: $5 }\n",
-      network.description, network.scale, network.halo, network.tile, network.flops,
-      network.channels);
-  manifest.close();
-  if (manifest) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write ", path));
+absl::Status WriteNetwork(const std::string& root, const TestnetPackage& package,
+                          const torch::jit::Module& module, bool halves = false) {
+  TW_ASSIGN_OR_RETURN(const std::string folder,
+                      WritePackage(root, package, "torch", "model.pt", halves));
+  return Save(module, absl::StrCat(folder, "/model.pt"));
 }
 
-Network SrvggNetwork(int body) {
-  const double flops = 2.0 * 9 * (3 * 64 + body * 64 * 64 + 64 * 48);
-  return {absl::StrCat("srvgg", body, "x4"),
-          absl::StrCat("SRVGG-class upscaler by 4, ", body, " body convolutions, random weights."),
-          Srvgg(body, /*seed=*/static_cast<uint64_t>(body)),
-          4,
-          body + 2,
-          3,
-          256,
-          flops};
+TestnetPackage Flawed(const std::string& name, const std::string& description) {
+  return {.name = name, .description = description, .flops = 1};
 }
 
 absl::Status WriteAll(const std::string& root, const std::vector<int>& reaches) {
-  for (int body : {16, 32}) TW_RETURN_IF_ERROR(WriteNetwork(root, SrvggNetwork(body)));
-  for (int radius : reaches) {
-    if (radius < 1 || radius > 256) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a reach of ", radius, " pixels is not between 1 and 256"));
-    }
-    TW_RETURN_IF_ERROR(WriteNetwork(
-        root, {absl::StrCat("reach-", radius),
-               absl::StrCat("Adds an eighth of the four pixels ", radius, " away diagonally."),
-               Reach(radius), 1, radius, 3, std::max(128, 4 * radius), 36}));
+  for (int body : {16, 32}) {
+    TW_RETURN_IF_ERROR(WriteNetwork(root, SrvggPackage(body, ""),
+                                    Srvgg(body, /*seed=*/static_cast<uint64_t>(body)),
+                                    /*halves=*/true));
   }
-  TW_RETURN_IF_ERROR(WriteNetwork(
-      root, {"grey-sharpen", "Sharpens one channel.", GreySharpen(), 1, 1, 1, 128, 18}));
-  TW_RETURN_IF_ERROR(WriteNetwork(root, {"nan", "Gives NaN wherever the tile is not constant.",
-                                         Defined("Nan",
-                                                 "def forward(self, x):\n"
-                                                 "    return x + torch.sqrt(x.min() - x.max())\n"),
-                                         1, 0, 3, 128, 1}));
-  TW_RETURN_IF_ERROR(WriteNetwork(
-      root, {"wrong-shape", "Gives half the size that this manifest promises.",
-             Defined("WrongShape", "def forward(self, x):\n    return x[:, :, ::2, ::2]\n"), 1, 0,
-             3, 128, 1}));
+  for (int radius : reaches) {
+    TW_ASSIGN_OR_RETURN(const TestnetPackage package, ReachPackage(radius, ""));
+    TW_RETURN_IF_ERROR(WriteNetwork(root, package, Reach(radius)));
+  }
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  {.name = "grey-sharpen",
+                                   .description = "Sharpens one channel.",
+                                   .halo = 1,
+                                   .channels = 1,
+                                   .flops = 18},
+                                  GreySharpen()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  Flawed("nan", "Gives NaN wherever the tile is not constant."),
+                                  Defined("Nan",
+                                          "def forward(self, x):\n"
+                                          "    return x + torch.sqrt(x.min() - x.max())\n")));
   TW_RETURN_IF_ERROR(
-      WriteNetwork(root, {"raises", "Raises an exception.",
-                          Defined("Raises",
-                                  "def forward(self, x):\n"
-                                  "    assert x.size(0) == 0, 'this network always fails'\n"
-                                  "    return x\n"),
-                          1, 0, 3, 128, 1}));
-  return WriteNetwork(root, {"hungry", "Allocates more memory than there is.",
-                             Defined("Hungry",
-                                     "def forward(self, x):\n"
-                                     "    y = torch.zeros([1 << 30, x.size(2) << 13])\n"
-                                     "    return x + y.sum()\n"),
-                             1, 0, 3, 128, 1});
+      WriteNetwork(root, Flawed("wrong-shape", "Gives half the size that this manifest promises."),
+                   Defined("WrongShape", "def forward(self, x):\n    return x[:, :, ::2, ::2]\n")));
+  TW_RETURN_IF_ERROR(WriteNetwork(root, Flawed("raises", "Raises an exception."),
+                                  Defined("Raises",
+                                          "def forward(self, x):\n"
+                                          "    assert x.size(0) == 0, 'this network always fails'\n"
+                                          "    return x\n")));
+  return WriteNetwork(root, Flawed("hungry", "Allocates more memory than there is."),
+                      Defined("Hungry",
+                              "def forward(self, x):\n"
+                              "    y = torch.zeros([1 << 30, x.size(2) << 13])\n"
+                              "    return x + y.sum()\n"));
 }
 
 }  // namespace

@@ -14,11 +14,14 @@ namespace tilewright {
 
 // Writes a model repository to `root`, folders made as needed, existing files replaced:
 //   srvgg16x4, srvgg32x4  SRVGG-class upscalers by 4 with 16 and 32 body convolutions, radius 18
-//   and 34 reach-R               for each R of `reaches` (1 to 256): scale 1; a pixel changes the
-//   output R pixels away by 1/8 grey-sharpen          a model of one channel, radius 1 nan gives
-//   NaN wherever the tile is not constant wrong-shape           gives half the size that its
-//   manifest promises raises                raises an exception hungry                allocates
-//   more memory than there is
+//                         and 34; any dtype
+//   reach-R               for each R of `reaches` (1 to 256): scale 1; a pixel changes the output R
+//                         pixels away by 1/8
+//   grey-sharpen          a model of one channel, radius 1
+//   nan                   gives NaN wherever the tile is not constant
+//   wrong-shape           gives half the size that its manifest promises
+//   raises                raises an exception
+//   hungry                allocates more memory than there is
 // Errors name the file that could not be written.
 absl::Status WriteTestnets(const std::string& root, const std::vector<int>& reaches);
 

@@ -7,6 +7,9 @@
 
 #include "absl/status/status.h"
 #include "worker/engine/testnets.h"
+#ifdef TILEWRIGHT_OPENVINO
+#include "worker/engine/openvino_testnets.h"
+#endif
 
 int main(int argc, char** argv) {
   CLI::App app(
@@ -21,6 +24,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--lanczos4x", lanczos,
                  "Write the network of the model lanczos4x-torch to this file");
+#ifdef TILEWRIGHT_OPENVINO
+  bool openvino = false;
+  app.add_flag("--openvino", openvino, "Write the networks of the openvino engine too");
+#endif
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -32,6 +39,11 @@ int main(int argc, char** argv) {
   }
   absl::Status status;
   if (!out.empty()) status = tilewright::WriteTestnets(out, reaches);
+#ifdef TILEWRIGHT_OPENVINO
+  if (status.ok() && openvino && !out.empty()) {
+    status = tilewright::WriteOpenVinoTestnets(out, reaches);
+  }
+#endif
   if (status.ok() && !lanczos.empty()) status = tilewright::WriteLanczos4x(lanczos);
   if (status.ok()) return 0;
   std::cerr << "tilewright-testnets: " << status.message() << "\n";

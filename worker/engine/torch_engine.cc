@@ -11,7 +11,6 @@
 #include <torch/version.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,6 +22,8 @@
 #include "worker/device/cpu.h"
 #include "worker/device/cuda_driver.h"
 #include "worker/device/device_probe.h"
+#include "worker/engine/cpu_environment.h"
+#include "worker/engine/dtype_probe.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/stage_output.h"
 #include "worker/engine/torch_allocator.h"
@@ -48,11 +49,6 @@ void ConfigureProcessOnce() {
   });
 }
 
-std::string EnvironmentOf(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : absl::StrCat(" ", name, "=", value);
-}
-
 class TorchEngine : public Engine {
  public:
   TorchEngine(c10::Device device, std::string device_name)
@@ -67,11 +63,8 @@ class TorchEngine : public Engine {
       return absl::StrCat("torch/", TORCH_VERSION, " cuda [", device_name_,
                           "] frozen ieee deterministic");
     }
-    return absl::StrCat("torch/", TORCH_VERSION, " cpu [", device_name_, "] ",
-                        at::get_cpu_capability(), " [", CpuInstructionSets(RealFiles()),
-                        "] frozen optimized", EnvironmentOf("ONEDNN_MAX_CPU_ISA"),
-                        EnvironmentOf("DNNL_MAX_CPU_ISA"),
-                        EnvironmentOf("ONEDNN_DEFAULT_FPMATH_MODE"), EnvironmentOf("MKL_CBWR"));
+    return absl::StrCat("torch/", TORCH_VERSION, " cpu ", at::get_cpu_capability(), " ",
+                        CpuEnvironment(), " frozen optimized");
   }
 
   EngineDevice ExamineDevice() override {
@@ -88,17 +81,15 @@ class TorchEngine : public Engine {
       device.flops = MeasureConvolution();
     });
     if (!status.ok()) device.flops = 0;
+    device.dtypes = DtypesThatWork([this](const std::string& dtype) { return Convolve(dtype); });
     return device;
   }
 
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
-    if (key.dtype != "fp32") {
-      return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
-                         absl::StrCat("the torch engine runs in fp32, not in ", key.dtype));
-    }
     TW_ASSIGN_OR_RETURN(const c10::ScalarType type, TorchTypeOf(key.dtype));
+    TW_RETURN_IF_ERROR(CheckDtypeAllowed(model.manifest, key));
     TW_ASSIGN_OR_RETURN(const StageOutput output, OutputOf(model.manifest, key, name()));
     const std::string path = absl::StrCat(model.folder, "/", model.manifest.entry());
     TW_ASSIGN_OR_RETURN(TorchNetwork network, LoadTorchScript(path, device_, type, progress));
@@ -106,6 +97,24 @@ class TorchEngine : public Engine {
   }
 
  private:
+  // A convolution of 64 channels on fixed values.
+  absl::StatusOr<std::vector<float>> Convolve(const std::string& dtype) const {
+    TW_ASSIGN_OR_RETURN(const c10::ScalarType type, TorchTypeOf(dtype));
+    std::vector<float> values;
+    TW_RETURN_IF_ERROR(Guarded(absl::StrCat("trying ", dtype), [&] {
+      const c10::InferenceMode inference;
+      const at::Tensor x = at::arange(64 * 32 * 32).remainder(255).div(127).sub(1);
+      const at::Tensor weight = at::arange(64 * 64 * 9).mul(7).remainder(255).div(127).sub(1);
+      const at::Tensor y = at::conv2d(x.reshape({1, 64, 32, 32}).to(device_, type),
+                                      weight.reshape({64, 64, 3, 3}).to(device_, type), {}, 1, 1)
+                               .to(c10::kCPU)
+                               .to(c10::kFloat)
+                               .contiguous();
+      values.assign(y.const_data_ptr<float>(), y.const_data_ptr<float>() + y.numel());
+    }));
+    return values;
+  }
+
   // FLOP/s of 3×3 convolutions of 64 channels, as in the networks that this is for.
   double MeasureConvolution() const {
     using Clock = std::chrono::steady_clock;

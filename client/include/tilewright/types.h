@@ -31,6 +31,7 @@ struct RenderRequest {
   std::optional<uint32_t> overlap;  // blend zone between neighbours, input pixels
   std::optional<uint32_t> halo;     // context computed and thrown away, input pixels
   std::string window;               // "cosine", "linear", "gaussian"
+  std::string dtype;                // in the engine: "fp32", "fp16", "bf16"
   std::string compression;          // of a TIFF: "deflate", "zstd", "lzw", "none"
   absl::Duration tile_timeout = absl::ZeroDuration();  // most for one tile; zero: the default
   // Most for the job, pauses included: it then fails with DEADLINE_EXCEEDED. Zero: no limit.

@@ -36,6 +36,9 @@ class ResolveJobTest : public testing::Test {
              "scale_p: 2 exactness: EXACTNESS_KIND_BOUNDED epsilon: 0.5 "
              "minimum: 32 alignment: 16 "
              "inputs { name: \"image\" channels: 3 } outputs { name: \"image\" channels: 3 }");
+    AddModel("halves",
+             "dtypes: \"bf16\" dtypes: \"fp32\" exactness: EXACTNESS_KIND_EXACT "
+             "inputs { name: \"image\" } outputs { name: \"image\" }");
     auto models = ModelRepository::Load(folder_ + "/models");
     ASSERT_TRUE(models.ok()) << models.status();
     models_ = std::make_unique<ModelRepository>(*std::move(models));
@@ -133,6 +136,23 @@ TEST_F(ResolveJobTest, EveryNumberThatDecidesBytesIsInThePlanDigest) {
   other.mutable_stages(0)->set_tile(50);
   EXPECT_NE(digest(other), plain);
   EXPECT_NE(digest(Request("grey.tif", "double")), plain);
+}
+
+TEST_F(ResolveJobTest, TheElementTypeIsOneThatTheModelAllows) {
+  v1::RenderRequest request = Request("colour.tif", "halves");
+  const auto usual = Resolve(request);
+  ASSERT_TRUE(usual.ok()) << usual.status();
+  EXPECT_EQ(usual->stage.dtype(), "fp32");
+  request.mutable_stages(0)->set_dtype("bf16");
+  const auto half = Resolve(request);
+  ASSERT_TRUE(half.ok()) << half.status();
+  EXPECT_EQ(half->stage.dtype(), "bf16");
+  EXPECT_EQ(half->spec.dtype, "bf16");
+  EXPECT_NE(half->stage.plan_digest(), usual->stage.plan_digest()) << "it decides bits";
+  request.mutable_stages(0)->set_dtype("fp16");
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
+                "the model models/halves/versions/1 does not run in 'fp16': its manifest allows "
+                "bf16, fp32");
 }
 
 TEST_F(ResolveJobTest, AGreyPictureGoesThroughAColourModel) {

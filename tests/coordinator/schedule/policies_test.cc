@@ -46,6 +46,12 @@ TEST(Eligibility, SaysWhatIsMissing) {
   EXPECT_EQ(WhyNotEligible(TorchJob(), offer, 0), "does not compute in fp32 (it has bf16, fp16)");
 
   offer = TorchWorker();
+  offer.engine_dtypes["builtin"] = {"fp16"};
+  EXPECT_EQ(WhyNotEligible(TorchJob(), offer, 0), "") << "another engine's dtypes do not matter";
+  offer.engine_dtypes["torch"] = {"bf16"};
+  EXPECT_EQ(WhyNotEligible(TorchJob(), offer, 0), "does not compute in fp32 (it has bf16)");
+
+  offer = TorchWorker();
   offer.credit_tiles = 0;
   EXPECT_EQ(WhyNotEligible(TorchJob(), offer, 0), "takes no tiles now (its credit is 0)");
 }

@@ -109,7 +109,10 @@ TEST(TorchEngine, RefusesAKeyThatTheModelCannotServe) {
   StageKey half = KeyFor(model, {16, 16}, 1);
   half.dtype = "fp16";
   EXPECT_THAT(std::string(TestTorchEngine().Load(model, half, {}).status().message()),
-              HasSubstr("fp32, not in fp16"));
+              HasSubstr("manifest allows fp32, not fp16"));
+  half.dtype = "int8";
+  EXPECT_THAT(std::string(TestTorchEngine().Load(model, half, {}).status().message()),
+              HasSubstr("fp32, fp16 or bf16, not in int8"));
 }
 
 TEST(TorchEngine, GivesTheSameBitsInEverySlotAndInAPaddedBatch) {
@@ -160,8 +163,14 @@ TEST(TorchEngine, SaysWhatDecidesItsBits) {
   capabilities.set_device_kind("cpu");
   AddEngine(TestTorchEngine(), &capabilities);
   EXPECT_THAT(capabilities.environment_key(), StartsWith("torch/2."));
-  EXPECT_THAT(capabilities.environment_key(), HasSubstr(" cpu ["));
+  EXPECT_THAT(capabilities.environment_key(), HasSubstr(" cpu "));
   EXPECT_GT(capabilities.probe_flops(), 1e8);
+  ASSERT_EQ(capabilities.engine_offers_size(), 1);
+  EXPECT_EQ(capabilities.engine_offers(0).name(), "torch");
+  EXPECT_EQ(capabilities.engine_offers(0).dtypes(0), "fp32");
+  EXPECT_NEAR(
+      capabilities.engine_offers(0).reference_seconds_per_mpx() * capabilities.probe_flops(),
+      16 * 73728e6, 1e6);
   std::cout << capabilities.environment_key() << "; " << capabilities.probe_flops() / 1e9
             << " GFLOP/s\n";
 }

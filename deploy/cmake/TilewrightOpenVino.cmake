@@ -1,0 +1,29 @@
+# OpenVINO from the pinned PyPI wheel. Found, it is built as a module that the worker opens at run time; without it a
+# worker says that it has no such engine.
+
+set(TILEWRIGHT_OPENVINO_VERSION 2026.4.1)
+if(NOT TILEWRIGHT_OPENVINO_ROOT)
+  file(GLOB roots
+       ${TILEWRIGHT_CACHE_FOLDER}/openvino-${TILEWRIGHT_OPENVINO_VERSION}/lib/python3*/site-packages)
+  if(roots)
+    list(GET roots 0 TILEWRIGHT_OPENVINO_ROOT)
+  endif()
+endif()
+file(GLOB openvino_library ${TILEWRIGHT_OPENVINO_ROOT}/openvino/libs/libopenvino.so.*)
+if(openvino_library)
+  set(openvino_found ON)
+else()
+  set(openvino_found OFF)
+endif()
+option(TILEWRIGHT_OPENVINO "Build the OpenVINO engine (default: if its wheel is there)" ${openvino_found})
+if(TILEWRIGHT_OPENVINO AND NOT openvino_library)
+  message(FATAL_ERROR "OpenVINO ${TILEWRIGHT_OPENVINO_VERSION} is not in '${TILEWRIGHT_OPENVINO_ROOT}'. Run "
+                      "deploy/setup.sh, or set TILEWRIGHT_OPENVINO_ROOT, or build without it: -DTILEWRIGHT_OPENVINO=OFF")
+endif()
+
+if(TILEWRIGHT_OPENVINO)
+  add_library(openvino_wheel INTERFACE IMPORTED)
+  target_include_directories(openvino_wheel SYSTEM INTERFACE ${TILEWRIGHT_OPENVINO_ROOT}/openvino/include)
+  target_link_libraries(openvino_wheel INTERFACE ${openvino_library})
+  target_link_options(openvino_wheel INTERFACE -Wl,-rpath,${TILEWRIGHT_OPENVINO_ROOT}/openvino/libs)
+endif()

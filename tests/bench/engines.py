@@ -1,0 +1,63 @@
+"""Engines side by side on this machine's CPU: the SRVGG-16 test network through each, and how threads and processes share cores."""
+
+import json
+import subprocess
+import sys
+import tempfile
+
+TILES = {128: 8, 256: 4}
+
+
+def together(build, configurations):
+    """One process each, warmed up, then all at once; their figures, or None where an engine does not do it."""
+    children = [subprocess.Popen([build / "bench" / "engine_bench", *map(str, arguments)], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True) for arguments in configurations]
+    ready = [child.stdout.readline().strip() == "ready" for child in children]
+    results = []
+    for child in children:
+        if all(ready):
+            child.stdin.write("go\n")
+        child.stdin.close()
+    for child in children:
+        results.append(child.stdout.read())
+        child.wait()
+    return [json.loads(result) for result in results] if all(ready) else None
+
+
+def engines(build):
+    """Rows of figures: `relative_cpu` compares CPU seconds of a tile with torch fp32 in the same run."""
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="tilewright-bench.") as folder:
+        subprocess.run([build / "bin" / "tilewright-testnets", "--out", folder, "--openvino"], check=True,
+                       stdout=subprocess.DEVNULL)
+        models = {"torch": f"{folder}/srvgg16x4/1", "openvino": f"{folder}/srvgg16x4-openvino/1"}
+        for tile, tiles in TILES.items():
+            for threads in (1, 2):
+                base = None
+                for engine, dtype in (("torch", "fp32"), ("openvino", "fp32"), ("torch", "bf16"), ("openvino", "bf16")):
+                    rows = together(build, [(engine, models[engine], dtype, tile, threads, tiles)])
+                    if rows is None:
+                        print(f"engines: {engine} does not run in {dtype} here", file=sys.stderr)
+                        continue
+                    row = rows[0]
+                    base = base or row
+                    figures.append({"bench": "engines", **row, "relative_cpu":
+                                    round(base["cpu_seconds_per_tile"] / row["cpu_seconds_per_tile"], 3)})
+        for engine, model in models.items():
+            one_of_two = together(build, [(engine, model, "fp32", 128, 2, 16)])[0]
+            two_of_one = together(build, [(engine, model, "fp32", 128, 1, 8)] * 2)
+            figures.append({"bench": "engines_two_workers", "engine": engine,
+                            "one_of_two_seconds": one_of_two["seconds"],
+                            "two_of_one_seconds": max(row["seconds"] for row in two_of_one),
+                            "ratio": round(one_of_two["seconds"] / max(row["seconds"] for row in two_of_one), 3)})
+    return figures
+
+
+def row_of(figure):
+    """(what, measured, reference, ratio, goal) for the table."""
+    if figure["bench"] == "engines_two_workers":
+        return (f"{figure['engine']}, 128 px", f"two of 1 thread {figure['two_of_one_seconds']:.2f} s",
+                f"one of 2 threads {figure['one_of_two_seconds']:.2f} s", figure["ratio"], "")
+    return (f"{figure['engine']} {figure['dtype']} {figure['tile']} px, {figure['threads']} threads",
+            f"{figure['median_seconds']:.3f} s/tile, {figure['cpu_seconds_per_tile']:.3f} CPU-s",
+            f"in the engine {figure['engine_share']:.3f}", figure["relative_cpu"], "")

@@ -1,0 +1,193 @@
+// OpenVINO as an engine: IR packages, on a CPU, GPU or NPU. The library itself is behind a module
+// that is opened here (openvino_backend.h).
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/base/status_macros.h"
+#include "worker/engine/cpu_environment.h"
+#include "worker/engine/dtype_probe.h"
+#include "worker/engine/engine.h"
+#include "worker/engine/openvino_backend.h"
+#include "worker/engine/stage_output.h"
+
+namespace tilewright {
+namespace {
+
+absl::Status StatusOf(const OpenVinoFailure& failure) {
+  switch (failure.kind) {
+    case OpenVinoFailure::Kind::kNone:
+      return absl::OkStatus();
+    case OpenVinoFailure::Kind::kDeviceAbsent:
+      return absl::UnavailableError(failure.text);
+    case OpenVinoFailure::Kind::kOutOfMemory:
+      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, failure.text);
+    case OpenVinoFailure::Kind::kModel:
+      return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR, failure.text);
+  }
+  return absl::InternalError("an OpenVINO failure of no kind");
+}
+
+class OpenVinoStage : public Stage {
+ public:
+  OpenVinoStage(StageKey key, StageOutput output, std::string model,
+                std::unique_ptr<OpenVinoNetwork> network)
+      : key_(std::move(key)),
+        output_(output),
+        model_(std::move(model)),
+        network_(std::move(network)) {}
+
+  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
+    TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
+    TW_RETURN_IF_ERROR(CheckShape());
+    // A short batch repeats its last tile.
+    std::vector<float> batch;
+    batch.reserve(static_cast<size_t>(key_.batch) * inputs[0].values.size());
+    for (size_t i = 0; i < static_cast<size_t>(key_.batch); ++i) {
+      const std::vector<float>& tile = inputs[std::min(i, inputs.size() - 1)].values;
+      batch.insert(batch.end(), tile.begin(), tile.end());
+    }
+    OpenVinoFailure failure;
+    const float* result = network_->Run(batch.data(), &failure);
+    TW_RETURN_IF_ERROR(StatusOf(failure));
+    std::vector<NetworkTile> outputs;
+    const auto samples = static_cast<size_t>(output_.size.area() * output_.channels);
+    for (const NetworkTile& input : inputs) {
+      NetworkTile tile{input.index, output_.size, static_cast<int>(output_.channels), {}};
+      tile.values.assign(result, result + samples);
+      result += samples;
+      outputs.push_back(std::move(tile));
+    }
+    return outputs;
+  }
+
+  // Tiles in and out; activations are held between runs.
+  uint64_t MemoryEstimate() const override {
+    const auto in = static_cast<uint64_t>(key_.shape.area() * key_.channels);
+    const auto out = static_cast<uint64_t>(output_.size.area() * output_.channels);
+    return static_cast<uint64_t>(key_.batch) * sizeof(float) * (in + out);
+  }
+  uint64_t StateBytes() const override {
+    return network_->weight_bytes() + network_->activation_bytes();
+  }
+
+ private:
+  absl::Status CheckShape() const {
+    const std::vector<size_t> wanted = {
+        static_cast<size_t>(key_.batch), static_cast<size_t>(output_.size.height),
+        static_cast<size_t>(output_.size.width), static_cast<size_t>(output_.channels)};
+    if (network_->output_shape() == wanted) return absl::OkStatus();
+    return EngineError(
+        v1::FAILURE_CAUSE_BAD_RESULT,
+        absl::StrCat(model_, " gives the shape [", absl::StrJoin(network_->output_shape(), " "),
+                     "] for a batch of ", key_.batch, "; its manifest promises ", output_.channels,
+                     " channels of ", ToString(output_.size)));
+  }
+
+  const StageKey key_;
+  const StageOutput output_;
+  const std::string model_;
+  const std::unique_ptr<OpenVinoNetwork> network_;
+};
+
+class OpenVinoEngine : public Engine {
+ public:
+  OpenVinoEngine(std::unique_ptr<OpenVinoRuntime> runtime, std::string device)
+      : runtime_(std::move(runtime)), device_(std::move(device)) {}
+
+  std::string name() const override { return "openvino"; }
+
+  // Not in it: the number of threads, which was measured not to change bits.
+  std::string environment_key() const override {
+    return absl::StrCat(
+        "openvino/", runtime_->version(), " ", device_, " ",
+        device_ == "CPU" ? CpuEnvironment() : absl::StrCat("[", runtime_->device_name(), "]"),
+        " latency");
+  }
+
+  EngineDevice ExamineDevice() override {
+    EngineDevice device;
+    device.kind = device_ == "CPU" ? "cpu" : "openvino";
+    device.name = runtime_->device_name();
+    device.dtypes = DtypesThatWork(
+        [this, &device](const std::string& dtype) -> absl::StatusOr<std::vector<float>> {
+          OpenVinoFailure failure;
+          double flops = 0;
+          std::vector<float> values = runtime_->TryConvolution(dtype, &flops, &failure);
+          TW_RETURN_IF_ERROR(StatusOf(failure));
+          if (dtype == "fp32") device.flops = flops;
+          return values;
+        });
+    return device;
+  }
+
+  absl::StatusOr<std::unique_ptr<Stage>> Load(
+      const LocalModel& model, const StageKey& key,
+      const std::function<void(std::string)>& progress) override {
+    TW_RETURN_IF_ERROR(CheckDtypeAllowed(model.manifest, key));
+    TW_ASSIGN_OR_RETURN(const StageOutput output, OutputOf(model.manifest, key, name()));
+    const std::string& entry = model.manifest.entry();
+    if (!absl::EndsWith(entry, ".xml")) {
+      return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
+                         absl::StrCat("the openvino engine runs IR, a model.xml with its "
+                                      "model.bin, not ", entry));
+    }
+    OpenVinoLoad load;
+    load.path = absl::StrCat(model.folder, "/", entry);
+    load.batch = static_cast<size_t>(key.batch);
+    load.channels = static_cast<size_t>(key.channels);
+    load.height = static_cast<size_t>(key.shape.height);
+    load.width = static_cast<size_t>(key.shape.width);
+    load.dtype = key.dtype;
+    if (progress) progress(absl::StrCat("compiling ", entry, " for ", ToString(key.shape)));
+    OpenVinoFailure failure;
+    std::unique_ptr<OpenVinoNetwork> network = runtime_->Load(load, &failure);
+    TW_RETURN_IF_ERROR(StatusOf(failure));
+    return std::make_unique<OpenVinoStage>(key, output, entry, std::move(network));
+  }
+
+ private:
+  const std::unique_ptr<OpenVinoRuntime> runtime_;
+  const std::string device_;
+};
+
+// Beside the program, or in the lib/ beside its folder. The loader's text if it does not load.
+absl::StatusOr<OpenVinoOpen> OpenModule() {
+  std::error_code error;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  std::string why = absl::StrCat("there is no ", kOpenVinoModule, " with this program");
+  for (const auto& path : {folder / kOpenVinoModule, folder / "../lib" / kOpenVinoModule}) {
+    if (!std::filesystem::exists(path, error)) continue;
+    void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (module == nullptr) {
+      why = dlerror();
+      continue;
+    }
+    void* const symbol = dlsym(module, kOpenVinoSymbol);
+    if (symbol != nullptr) return reinterpret_cast<OpenVinoOpen>(symbol);
+    why = absl::StrCat(path.string(), " has no ", kOpenVinoSymbol);
+  }
+  return absl::UnavailableError(absl::StrCat("OpenVINO's module does not load (", why, ")"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const OpenVinoOptions& options) {
+  TW_ASSIGN_OR_RETURN(const OpenVinoOpen open, OpenModule());
+  OpenVinoFailure failure;
+  std::unique_ptr<OpenVinoRuntime> runtime(open(options.device.c_str(), options.threads, &failure));
+  if (runtime == nullptr) return absl::UnavailableError(failure.text);
+  return std::make_unique<OpenVinoEngine>(std::move(runtime), options.device);
+}
+
+}  // namespace tilewright
