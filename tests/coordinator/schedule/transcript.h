@@ -8,7 +8,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "coordinator/schedule/decisions.h"
 
 namespace tilewright {
 
@@ -16,9 +15,6 @@ namespace tilewright {
 // INVALID_ARGUMENT names a command that cannot be understood; INTERNAL an invariant that a command
 // broke.
 absl::StatusOr<std::string> RunTranscript(const std::string& text);
-
-// One line per decision, each indented by two blanks.
-std::string Describe(const Decisions& decisions);
 
 }  // namespace tilewright
 
