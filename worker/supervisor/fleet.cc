@@ -14,7 +14,7 @@ constexpr absl::string_view kRungs[] = {"whole batches", "half batches", "single
                                         "sub-tiles"};
 
 std::string Seconds(absl::Duration duration) {
-  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(100)));
+  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
 }
 
 }  // namespace
