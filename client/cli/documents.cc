@@ -130,7 +130,8 @@ void WriteWorker(JsonWriter& json, const Worker& worker) {
   }
   json.Key("blocklisted_for");
   WriteStrings(json, worker.blocklisted_for);
-  json.Key("blocklisted_count").Integer(worker.blocklisted_count).EndObject();
+  json.Key("blocklisted_count").Integer(worker.blocklisted_count);
+  json.Key("away").Bool(worker.away).EndObject();
 }
 
 void WriteModel(JsonWriter& json, const Model& model) {

@@ -15,9 +15,11 @@
 namespace tilewright {
 namespace {
 
-// "ready", or why it gets nothing or less: "draining", "quarantine 0:25", "kept from 2 jobs".
+// "ready", or why it gets nothing or less: "draining", "away", "quarantine 0:25",
+// "kept from 2 jobs".
 std::string StandingText(const Worker& worker) {
   std::vector<std::string> parts;
+  if (worker.away) parts.push_back("away");
   if (worker.draining) parts.push_back(worker.leased_tiles > 0 ? "draining" : "drained");
   if (worker.quarantine.has_value()) {
     parts.push_back(*worker.quarantine > absl::ZeroDuration()

@@ -198,6 +198,7 @@ Worker WorkerFromProto(const v1::WorkerInfo& proto) {
   }
   worker.blocklisted_for.assign(proto.blocklisted_for().begin(), proto.blocklisted_for().end());
   worker.blocklisted_count = proto.blocklisted_count();
+  worker.away = proto.away();
   return worker;
 }
 

@@ -60,8 +60,8 @@ struct ResultsHeld {
   bool held = true;
 };
 
-// A worker gets nothing more until it is resumed. What it has not begun is taken back; `at_once`:
-// what it runs as well (a late result stays welcome).
+// A worker, connected or remembered, gets nothing more until it is resumed. What it has not begun
+// is taken back; `at_once`: what it runs as well (a late result stays welcome).
 struct WorkerDrained {
   std::string worker;
   bool at_once = false;
@@ -69,7 +69,7 @@ struct WorkerDrained {
 struct WorkerResumed {
   std::string worker;
 };
-// Forgets why a worker is kept from jobs: blocklists, charges, and a quarantine.
+// Forgets why a worker is kept from jobs, by its name: blocklists, charges, and a quarantine.
 struct BlocklistCleared {
   std::string worker;
 };

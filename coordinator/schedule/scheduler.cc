@@ -28,6 +28,9 @@ std::optional<JobView> Scheduler::ViewJob(const std::string& job) const {
 }
 void Scheduler::Forget(const std::string& job) { impl_->Forget(job); }
 std::vector<WorkerView> Scheduler::ViewWorkers() const { return impl_->ViewWorkers(); }
+std::optional<WorkerView> Scheduler::ViewWorker(const std::string& name) const {
+  return impl_->ViewWorker(name);
+}
 std::vector<MatchView> Scheduler::Match(const JobSpec& job) const { return impl_->Match(job); }
 absl::Status Scheduler::Admit(const JobSpec& job, absl::Duration* retry_after) const {
   return impl_->Admit(job, retry_after);
@@ -189,6 +192,32 @@ void Scheduler::Impl::Forget(const std::string& name) {
   if (job != nullptr && !job->active()) jobs_.erase(name);
 }
 
+WorkerView Scheduler::Impl::ViewOf(const Worker& worker) const {
+  WorkerView view;
+  view.name = worker.name;
+  view.connected = worker.connected();
+  view.incarnation = worker.incarnation;
+  view.leased_tiles = static_cast<int>(worker.held_tiles);
+  view.accepted_tiles = worker.accepted_tiles;
+  view.last_heard = worker.last_heard;
+  view.draining = worker.draining;
+  if (worker.quarantine.has_value())
+    view.quarantine = std::max(worker.quarantine->until - now_, absl::ZeroDuration());
+  return view;
+}
+
+std::optional<WorkerView> Scheduler::Impl::ViewWorker(const std::string& name) const {
+  const Worker* worker = FindWorker(name);
+  WorkerView view;
+  if (worker != nullptr) view = ViewOf(*worker);
+  view.name = name;
+  for (const auto& [id, job] : active_jobs_) {
+    if (job->blocklist.contains(name)) view.blocklisted_for.push_back(job->spec.name);
+  }
+  if (worker == nullptr && view.blocklisted_for.empty()) return std::nullopt;
+  return view;
+}
+
 std::vector<WorkerView> Scheduler::Impl::ViewWorkers() const {
   std::map<std::string, std::vector<std::string>> blocklisted;  // jobs by worker
   for (const auto& [id, job] : active_jobs_) {
@@ -197,16 +226,7 @@ std::vector<WorkerView> Scheduler::Impl::ViewWorkers() const {
   std::vector<WorkerView> views;
   for (const auto& [name, worker] : workers_) {
     if (!worker->connected()) continue;
-    WorkerView& view = views.emplace_back();
-    view.name = name;
-    view.incarnation = worker->incarnation;
-    view.leased_tiles = static_cast<int>(worker->held_tiles);
-    view.accepted_tiles = worker->accepted_tiles;
-    view.last_heard = worker->last_heard;
-    view.draining = worker->draining;
-    if (worker->quarantine.has_value()) {
-      view.quarantine = std::max(worker->quarantine->until - now_, absl::ZeroDuration());
-    }
+    WorkerView& view = views.emplace_back(ViewOf(*worker));
     view.blocklisted_for = std::move(blocklisted[name]);
   }
   std::sort(views.begin(), views.end(),

@@ -44,10 +44,11 @@ struct JobView {
 
 struct WorkerView {
   std::string name;
+  bool connected = false;
   std::string incarnation;
   int leased_tiles = 0;
   int64_t accepted_tiles = 0;
-  Instant last_heard;
+  std::optional<Instant> last_heard;
   bool draining = false;  // or drained, once it holds nothing
   std::optional<absl::Duration> quarantine =
       {};  // what is left of it; zero: it waits for its probe
@@ -93,6 +94,9 @@ class Scheduler {
   void Forget(const std::string& job);
   // Connected workers by name.
   std::vector<WorkerView> ViewWorkers() const;
+  // A worker that is connected or remembered: for worker_memory after it left, for as long as it is
+  // drained, and by its name alone while a job's blocklist names it. nullopt for any other.
+  std::optional<WorkerView> ViewWorker(const std::string& name) const;
   // Of every connected worker, for a job not submitted yet.
   std::vector<MatchView> Match(const JobSpec& job) const;
 

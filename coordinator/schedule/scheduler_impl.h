@@ -48,6 +48,7 @@ class Scheduler::Impl {
   std::optional<JobView> ViewJob(const std::string& name) const;
   void Forget(const std::string& name);
   std::vector<WorkerView> ViewWorkers() const;
+  std::optional<WorkerView> ViewWorker(const std::string& name) const;
   std::vector<MatchView> Match(const JobSpec& spec) const;
   // scheduler_operations.cc
   absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
@@ -66,6 +67,8 @@ class Scheduler::Impl {
   Job* FindJob(const std::string& name) const;
   Job* FindJob(uint64_t id) const;
   Worker* FindWorker(const std::string& name) const;
+  // Without the jobs it is blocklisted for.
+  WorkerView ViewOf(const Worker& worker) const;
   // A lease, granted or adopted, that `worker` has not ended; null otherwise.
   Lease* FindLease(const LeaseKey& key, const std::string& worker) const;
   Lease* FindLease(uint64_t sequence) const;

@@ -19,8 +19,8 @@ void Scheduler::Impl::On(const ResultArrived& event) {
   Job* job = FindJob(event.job);
   Worker* worker = FindWorker(event.worker);
   Lease* lease = FindLease(event.lease, event.worker);
-  if (lease != nullptr && ((lease->job != nullptr && lease->job != job) ||
-                           worker->incarnation != event.incarnation)) {
+  if (lease != nullptr &&
+      ((lease->job != nullptr && lease->job != job) || worker->incarnation != event.incarnation)) {
     lease = nullptr;
   }
   const int64_t position = lease == nullptr ? -1 : lease->Find(event.tile);

@@ -52,17 +52,26 @@ void Scheduler::Impl::On(const WorkerResumed& event) {
   Tell(nullptr, "worker_resumed", std::nullopt, worker->name,
        absl::StrCat("Worker ", worker->name, " is resumed."));
   RefreshWorker(*worker);
+  // What kept it from being forgotten is over.
+  const schedule::Timer forget{TimerKind::kForget, worker->id};
+  if (!worker->connected() && deadlines_.At(forget) == Instant::Never())
+    deadlines_.Set(forget, now_ + options_.worker_memory);
 }
 
 void Scheduler::Impl::On(const BlocklistCleared& event) {
+  if (!ViewWorker(event.worker).has_value()) return;
+  // Jobs remember the name of a worker that is forgotten otherwise.
+  for (const auto& [id, job] : active_jobs_) {
+    job->blocklist.erase(event.worker);
+    job->worker_charges.erase(event.worker);
+  }
+  Tell(nullptr, "blocklist_cleared", std::nullopt, event.worker,
+       absl::StrCat("Nothing is held against worker ", event.worker, " any more."));
   Worker* worker = FindWorker(event.worker);
   if (worker == nullptr) return;
   Forgive(*worker);
-  for (const auto& [id, job] : active_jobs_) job->blocklist.erase(worker->name);
   worker->lapses_in_row = worker->bad_results_in_row = 0;
   LiftQuarantine(*worker);
-  Tell(nullptr, "blocklist_cleared", std::nullopt, worker->name,
-       absl::StrCat("Nothing is held against worker ", worker->name, " any more."));
   RefreshWorker(*worker);
 }
 

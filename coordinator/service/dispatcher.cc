@@ -308,7 +308,7 @@ void Dispatcher::StrandEnded(const std::string& name, const absl::Status& status
   found->second.host->OnEnded(status, view.value_or(JobView()));
   ended = std::move(found->second);
   jobs_.erase(found);
-  ended_.insert(name);
+  ended_.emplace(name, ended.operations);
   ended_order_.push_back(name);
   if (ended_order_.size() > kEndedJobsMax) {
     ended_.erase(ended_order_.front());

@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_SERVICE_DISPATCHER_H_
 #define TILEWRIGHT_COORDINATOR_SERVICE_DISPATCHER_H_
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -12,11 +13,11 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -70,7 +71,8 @@ class Dispatcher {
   // running.
   void Stop(const std::string& job, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
   // Operations on a running job. FAILED_PRECONDITION (JOB_ENDED) if it has ended or all its tiles
-  // are computed. Doing one twice is doing it once.
+  // are computed, unless the same was done before to make the job go on (resume, retry, accept
+  // holes). Doing one twice is doing it once.
   absl::Status Pause(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Resume(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // Besides: INVALID_ARGUMENT (BAD_PRIORITY) outside kPriorityMin to kPriorityMax,
@@ -116,8 +118,9 @@ class Dispatcher {
 
   // Connected workers by name.
   std::vector<v1::WorkerInfo> ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
-  // Operations on a connected worker; the worker as it stands after that. NOT_FOUND
-  // (UNKNOWN_WORKER) for one that is not connected. Doing one twice is doing it once.
+  // Operations on a worker that is connected, or away and remembered (Scheduler::ViewWorker): they
+  // hold when it comes back. The worker as it stands after that; NOT_FOUND (UNKNOWN_WORKER) for any
+  // other name. Doing one twice is doing it once.
   absl::StatusOr<v1::WorkerInfo> Drain(const std::string& worker, bool at_once)
       ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<v1::WorkerInfo> ResumeWorker(const std::string& worker) ABSL_LOCKS_EXCLUDED(mu_);
@@ -151,9 +154,12 @@ class Dispatcher {
     std::shared_ptr<InputPump::Feed> feed;
     std::map<LeaseKey, HeldTiles> held;
   };
+  // Operations that were done, by Event::index().
+  using Operations = std::bitset<std::variant_size_v<Event>>;
   struct RunningJob {
     std::shared_ptr<JobHost> host;
     std::shared_ptr<MergePool::Strand> strand;
+    Operations operations;
     bool ended = false;     // no scheduling any more; the strand finishes or abandons
     absl::Status why_stop;  // not OK: said by Stop, and better than the scheduler's words
   };
@@ -217,7 +223,7 @@ class Dispatcher {
   absl::flat_hash_map<std::string, RunningJob> jobs_ ABSL_GUARDED_BY(mu_);  // by name
   // The latest jobs that ended: their late results are duplicates, not strangers.
   std::deque<std::string> ended_order_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<std::string> ended_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, Operations> ended_ ABSL_GUARDED_BY(mu_);
   Instant time_keeper_wakes_ ABSL_GUARDED_BY(mu_) = Instant::Never();
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;

@@ -15,12 +15,27 @@ namespace {
 // Most jobs that a WorkerInfo names.
 constexpr int kBlocklistNamedMax = 100;
 
+// Whether the job may end because of it, so that its repetition may come after that.
+bool MakesJobsGoOn(const Event& event) {
+  return std::holds_alternative<JobResumed>(event) ||
+         std::holds_alternative<FailedTilesRetried>(event) ||
+         std::holds_alternative<HolesAccepted>(event);
+}
+
 }  // namespace
 
 absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
   absl::MutexLock lock(&mu_);
   const auto found = jobs_.find(job);
   if (found == jobs_.end() || found->second.ended) {
+    const auto past = ended_.find(job);
+    Operations done;
+    if (found != jobs_.end()) {
+      done = found->second.operations;
+    } else if (past != ended_.end()) {
+      done = past->second;
+    }
+    if (MakesJobsGoOn(event) && done.test(event.index())) return absl::OkStatus();
     return WithReason(absl::FailedPreconditionError(
                           absl::StrCat(job,
                                        " has no more tiles to compute: it has ended or is "
@@ -32,6 +47,7 @@ absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
     const absl::Status admitted = scheduler_.AdmitPriority(job, change->priority);
     if (!admitted.ok()) return Refused(admitted, absl::ZeroDuration(), "BAD_PRIORITY");
   }
+  found->second.operations.set(event.index());
   Handle(event, clock_.Now());
   return broken_;
 }
@@ -61,7 +77,9 @@ v1::WorkerInfo Dispatcher::InfoOf(const WorkerView& view, Instant now) const {
   info.set_name(view.name);
   info.set_leased_tiles(static_cast<uint32_t>(view.leased_tiles));
   info.set_accepted_tiles(static_cast<uint64_t>(view.accepted_tiles));
-  info.set_silent_seconds(absl::ToDoubleSeconds(now - view.last_heard));
+  info.set_away(!view.connected);
+  if (view.last_heard.has_value())
+    info.set_silent_seconds(absl::ToDoubleSeconds(now - *view.last_heard));
   info.set_draining(view.draining);
   if (view.quarantine.has_value()) {
     info.set_quarantine_seconds(absl::ToDoubleSeconds(*view.quarantine));
@@ -90,25 +108,19 @@ std::vector<v1::WorkerInfo> Dispatcher::ListWorkers() const {
 absl::StatusOr<v1::WorkerInfo> Dispatcher::OperateWorker(const std::string& worker,
                                                          const Event& event) {
   absl::MutexLock lock(&mu_);
-  const auto find = [this, &worker]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    const std::vector<WorkerView> views = scheduler_.ViewWorkers();
-    const auto found = std::find_if(views.begin(), views.end(), [&worker](const WorkerView& view) {
-      return view.name == worker;
-    });
-    return found == views.end() ? std::optional<WorkerView>() : *found;
-  };
-  const absl::Status unknown = WithReason(
-      absl::NotFoundError(absl::StrCat("no worker '", worker,
-                                       "' is connected: `tilewright workers list` names those "
-                                       "that are")),
-      "UNKNOWN_WORKER");
-  if (!find().has_value()) return unknown;
+  if (!scheduler_.ViewWorker(worker).has_value()) {
+    return WithReason(absl::NotFoundError(absl::StrCat(
+                          "no worker '", worker, "' is connected or has been for the last ",
+                          absl::FormatDuration(options_.schedule.worker_memory),
+                          ": `tilewright workers list` names those that are connected")),
+                      "UNKNOWN_WORKER");
+  }
   const Instant now = clock_.Now();
   Handle(event, now);
   if (!broken_.ok()) return broken_;
-  const std::optional<WorkerView> view = find();
-  if (!view.has_value()) return unknown;
-  return InfoOf(*view, now);
+  WorkerView nothing;  // known by a blocklist alone, which is cleared now
+  nothing.name = worker;
+  return InfoOf(scheduler_.ViewWorker(worker).value_or(nothing), now);
 }
 
 absl::StatusOr<v1::WorkerInfo> Dispatcher::Drain(const std::string& worker, bool at_once) {

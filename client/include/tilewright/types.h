@@ -195,6 +195,7 @@ struct Worker {
   std::optional<absl::Duration> quarantine;
   std::vector<std::string> blocklisted_for;  // jobs it gets no tiles of; at most the first 100
   uint32_t blocklisted_count = 0;
+  bool away = false;  // not connected: this is what the coordinator remembers of it
 };
 
 }  // namespace tilewright

@@ -145,7 +145,7 @@ TEST(Lists, AreObjectsWithOneArray) {
             R"("environment_key":"","engines":["builtin","torch"],"dtypes":[],"threads":0,)"
             R"("memory_total_bytes":0,"memory_free_bytes":0,"probe_flops":0,"leased_tiles":0,)"
             R"("accepted_tiles":0,"silent_seconds":0,"draining":false,"quarantine_seconds":null,)"
-            R"("blocklisted_for":[],"blocklisted_count":0}]})");
+            R"("blocklisted_for":[],"blocklisted_count":0,"away":false}]})");
   worker.draining = true;
   worker.quarantine = absl::Seconds(2.5);
   worker.blocklisted_for = {"jobs/a"};

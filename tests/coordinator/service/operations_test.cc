@@ -182,6 +182,12 @@ TEST_F(OperationsTest, AnAcceptedHoleReachesTheJobAndEndsIt) {
   EXPECT_THAT(job->holes_told(), ElementsAre(1));
   EXPECT_THAT(job->holes(), ElementsAre(1));
   EXPECT_THAT(job->last().holes, ElementsAre(1));
+
+  // What was done is done, also for somebody whose answer was lost.
+  EXPECT_TRUE(dispatcher_->AcceptHoles("jobs/a").ok());
+  EXPECT_TRUE(dispatcher_->RetryFailedTiles("jobs/a").ok());
+  EXPECT_EQ(ReasonOf(dispatcher_->Resume("jobs/a")), "JOB_ENDED") << "it never was";
+  EXPECT_EQ(ReasonOf(dispatcher_->Pause("jobs/a")), "JOB_ENDED");
 }
 
 TEST_F(OperationsTest, AFailedTileEndsItsJobWithAReason) {
@@ -211,6 +217,32 @@ TEST_F(OperationsTest, ADrainedWorkerGetsNothingUntilItIsResumed) {
   ASSERT_TRUE(resumed.ok()) << resumed.status();
   EXPECT_FALSE(resumed->draining());
   EXPECT_EQ(control->grants().size(), 1u);
+}
+
+TEST_F(OperationsTest, WhatIsDoneToAWorkerThatIsAwayHoldsWhenItComesBack) {
+  Make();
+  const auto job = Submit(1);
+  dispatcher_->ControlClosed("w", Join("w").get());
+  const auto drained = dispatcher_->Drain("w", false);
+  ASSERT_TRUE(drained.ok()) << drained.status();
+  EXPECT_TRUE(drained->draining());
+  EXPECT_TRUE(drained->away());
+  EXPECT_THAT(dispatcher_->ListWorkers(), IsEmpty());
+  const auto second = Join("w");
+  EXPECT_FALSE(dispatcher_->ClearBlocklist("w")->away());
+  EXPECT_THAT(second->grants(), IsEmpty()) << "it is drained";
+
+  dispatcher_->ControlClosed("w", second.get());
+  clock_.Advance(absl::Hours(5));
+  dispatcher_->Tick();
+  const auto resumed = dispatcher_->ResumeWorker("w");
+  ASSERT_TRUE(resumed.ok()) << "a drain is remembered: " << resumed.status();
+  EXPECT_TRUE(resumed->away());
+  EXPECT_FALSE(resumed->draining());
+  clock_.Advance(absl::Hours(2));
+  dispatcher_->Tick();
+  EXPECT_EQ(ReasonOf(dispatcher_->Drain("w", false).status()), "UNKNOWN_WORKER")
+      << "nothing is left to remember";
 }
 
 TEST_F(OperationsTest, AWorkerThatIsNotConnectedIsNamedInTheRefusal) {
