@@ -122,8 +122,10 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   }
   std::vector<std::unique_ptr<Engine>> engines =
       CreateEngines(settings, *device, serve, &*capabilities);
+  CoreOptions core;
   // The other half is for what a run needs and what others on this device use.
-  const CoreOptions core{.stage_bytes_max = capabilities->memory_total_bytes() / 2};
+  core.stage_bytes_max = capabilities->memory_total_bytes() / 2;
+  core.first_rung = static_cast<Rung>(settings.first_rung);
   std::unique_ptr<Executor> executor = CreateCoreExecutor(std::move(engines), core);
   executor = CreateCheckingExecutor(std::move(executor));
   executor = CreateTimingExecutor(std::move(executor));

@@ -103,6 +103,8 @@ class Engine {
   virtual absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) = 0;
+  // Gives back memory that is kept for speed alone; what is loaded stays.
+  virtual void DropCaches() {}
 };
 
 // Output pixels per input pixel of a manifest in which 0 means 1. MODEL_ERROR outside 1/32 … 32.

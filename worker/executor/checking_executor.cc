@@ -1,6 +1,6 @@
 #include "worker/executor/checking_executor.h"
 
-#include <optional>
+#include <cstring>
 #include <set>
 #include <string>
 #include <utility>
@@ -41,6 +41,36 @@ absl::Status CheckTask(const v1::StageSpec& stage, const TileTask& task) {
   return absl::OkStatus();
 }
 
+// Whether all pixels of a rectangle of an image are the same.
+bool IsConstant(const std::vector<std::byte>& samples, int64_t row_pixels, const Rect& rect,
+                size_t pixel_bytes) {
+  const auto row = [&](int64_t y) {
+    return samples.data() + static_cast<size_t>(y * row_pixels + rect.x) * pixel_bytes;
+  };
+  const std::byte* first = row(rect.y);
+  const size_t bytes = static_cast<size_t>(rect.width) * pixel_bytes;
+  // Equal to itself one pixel on: all pixels of the first row are alike; then all rows are.
+  if (std::memcmp(first, first + pixel_bytes, bytes - pixel_bytes) != 0) return false;
+  for (int64_t y = rect.y + 1; y < rect.bottom(); ++y) {
+    if (std::memcmp(first, row(y), bytes) != 0) return false;
+  }
+  return true;
+}
+
+// Whether the input under the contribution is constant; the task was checked.
+bool InputIsConstant(const v1::StageSpec& stage, const TileTask& task) {
+  const int64_t p = stage.scale_p() == 0 ? 1 : stage.scale_p();
+  const int64_t q = stage.scale_q() == 0 ? 1 : stage.scale_q();
+  const Rect& out = task.contribution;
+  const int64_t left = out.x * q / p - task.input.x;
+  const int64_t top = out.y * q / p - task.input.y;
+  const Rect under{left, top, (out.right() * q + p - 1) / p - task.input.x - left,
+                   (out.bottom() * q + p - 1) / p - task.input.y - top};
+  return IsConstant(
+      task.samples, task.input.width, under,
+      stage.input_channels() * static_cast<uint64_t>(SampleBytes(stage.input_sample())));
+}
+
 class CheckingExecutor : public Executor {
  public:
   explicit CheckingExecutor(std::unique_ptr<Executor> inner) : inner_(std::move(inner)) {}
@@ -56,6 +86,7 @@ class CheckingExecutor : public Executor {
     std::vector<TileTask> good;
     std::vector<size_t> places;  // of the good ones among all
     std::vector<Rect> contributions;
+    std::vector<bool> constant_inputs;
     std::set<uint64_t> seen;
     for (size_t i = 0; i < tasks.size(); ++i) {
       outcomes[i].index = tasks[i].index;
@@ -74,6 +105,7 @@ class CheckingExecutor : public Executor {
         continue;
       }
       contributions.push_back(tasks[i].contribution);
+      constant_inputs.push_back(InputIsConstant(stage, tasks[i]));
       places.push_back(i);
       good.push_back(std::move(tasks[i]));
     }
@@ -88,7 +120,7 @@ class CheckingExecutor : public Executor {
         continue;
       }
       outcome = std::move(computed[k]);
-      CheckOutcome(stage, contributions[k], &outcome);
+      CheckOutcome(stage, contributions[k], constant_inputs[k], &outcome);
     }
     return outcomes;
   }
@@ -99,11 +131,17 @@ class CheckingExecutor : public Executor {
 
  private:
   static void CheckOutcome(const v1::StageSpec& stage, const Rect& contribution,
-                           TileOutcome* outcome) {
+                           bool constant_input, TileOutcome* outcome) {
     if (!outcome->samples.ok()) return;
-    const uint64_t wanted = static_cast<uint64_t>(contribution.area()) * stage.output_channels() *
-                            static_cast<uint64_t>(SampleBytes(stage.output_sample()));
-    if (outcome->samples->size() == wanted) return;
+    const uint64_t pixel_bytes =
+        stage.output_channels() * static_cast<uint64_t>(SampleBytes(stage.output_sample()));
+    const uint64_t wanted = static_cast<uint64_t>(contribution.area()) * pixel_bytes;
+    if (outcome->samples->size() == wanted) {
+      const Rect all{0, 0, contribution.width, contribution.height};
+      outcome->cost.set_constant_result(!constant_input &&
+                                        IsConstant(*outcome->samples, all.width, all, pixel_bytes));
+      return;
+    }
     outcome->samples = EngineError(
         v1::FAILURE_CAUSE_BAD_RESULT,
         absl::StrCat("tile ", outcome->index, ": the result has ", outcome->samples->size(),

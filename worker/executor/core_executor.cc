@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/base/status_macros.h"
-#include "worker/executor/canary.h"
+#include "worker/device/malloc_tuning.h"
 #include "worker/executor/convert.h"
+#include "worker/executor/ladder.h"
 #include "worker/executor/stage_cache.h"
 
 namespace tilewright {
@@ -30,7 +32,7 @@ StageKey KeyOf(const v1::StageSpec& stage, int network_channels, std::string env
 class CoreExecutor : public Executor {
  public:
   CoreExecutor(std::vector<std::unique_ptr<Engine>> engines, const CoreOptions& options)
-      : stages_(options.stage_bytes_max) {
+      : options_(options), stages_(options.stage_bytes_max) {
     for (auto& engine : engines) {
       std::string environment = engine->environment_key();
       engines_.push_back({std::move(engine), std::move(environment)});
@@ -48,7 +50,17 @@ class CoreExecutor : public Executor {
     TW_ASSIGN_OR_RETURN(const NamedEngine* engine, EngineNamed(model.manifest.engine()));
     const StageKey key = KeyOf(spec, numbers.channels.network_in, engine->environment);
     if (stages_.Find(key) != nullptr) return absl::OkStatus();
-    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, engine->engine->Load(model, key, progress));
+    Ladder::Options ladder;
+    ladder.first = options_.first_rung;
+    ladder.engine = engine->engine.get();
+    const auto cpu = std::find_if(
+        options_.cpu_engines.begin(), options_.cpu_engines.end(),
+        [&model](Engine* candidate) { return candidate->name() == model.manifest.engine(); });
+    if (cpu != options_.cpu_engines.end()) ladder.cpu = *cpu;
+    ladder.drop_caches = [this] { DropCaches(); };
+    const int64_t halo = std::max<int64_t>(spec.halo(), model.manifest.halo());
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<Ladder> stage,
+                        Ladder::Create(ladder, model, key, numbers, halo, progress));
     stages_.Insert(key, model.manifest, std::move(stage));
     return absl::OkStatus();
   }
@@ -65,7 +77,7 @@ class CoreExecutor : public Executor {
     if (tasks.empty()) return outcomes;
     const auto prepared = Prepared(spec);
     const absl::Status status =
-        prepared.ok() ? RunTiles(*prepared, tasks, &outcomes) : prepared.status();
+        prepared.ok() ? RunTiles(*prepared, spec, tasks, &outcomes) : prepared.status();
     if (!status.ok()) {
       for (TileOutcome& outcome : outcomes) outcome.samples = status;
     }
@@ -74,7 +86,7 @@ class CoreExecutor : public Executor {
 
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& spec, uint64_t seed) override {
     TW_ASSIGN_OR_RETURN(const PreparedStage prepared, Prepared(spec));
-    return DigestCanary(prepared.numbers, static_cast<int>(spec.batch()), seed, *prepared.stage);
+    return prepared.stage->RunCanary(seed);
   }
 
  private:
@@ -84,8 +96,15 @@ class CoreExecutor : public Executor {
   };
   struct PreparedStage {
     StageNumbers numbers;
-    Stage* stage = nullptr;
+    Ladder* stage = nullptr;
   };
+
+  // Of the stage that runs, the most recently used, nothing goes.
+  void DropCaches() {
+    stages_.KeepNewest();
+    for (const NamedEngine& engine : engines_) engine.engine->DropCaches();
+    ReturnFreeMemory();
+  }
 
   absl::StatusOr<const NamedEngine*> EngineNamed(const std::string& name) const {
     std::vector<std::string> names;
@@ -114,7 +133,8 @@ class CoreExecutor : public Executor {
   }
 
   // Cutting out contributions relies on it.
-  static absl::Status CheckOutputs(const StageNumbers& numbers, size_t count,
+  static absl::Status CheckOutputs(const StageNumbers& numbers,
+                                   const std::vector<NetworkTile>& inputs,
                                    const std::vector<NetworkTile>& outputs) {
     const Size size{numbers.scale.Exact(numbers.shape.width),
                     numbers.scale.Exact(numbers.shape.height)};
@@ -123,33 +143,45 @@ class CoreExecutor : public Executor {
     const auto right = [&](const NetworkTile& tile) {
       return tile.size == size && tile.channels == channels && tile.values.size() == samples;
     };
-    if (outputs.size() == count && std::all_of(outputs.begin(), outputs.end(), right)) {
+    if (outputs.size() == inputs.size() && std::all_of(outputs.begin(), outputs.end(), right)) {
       return absl::OkStatus();
     }
     return EngineError(
         v1::FAILURE_CAUSE_BAD_RESULT,
-        absl::StrCat("the engine gave ", outputs.size(), " tiles for ", count, ", not each of ",
-                     ToString(size), " with ", channels, " channels"));
+        absl::StrCat("the engine gave ", outputs.size(), " tiles for ", inputs.size(),
+                     ", not each of ", ToString(size), " with ", channels, " channels"));
   }
 
-  static absl::Status RunTiles(const PreparedStage& prepared, const std::vector<TileTask>& tasks,
+  static absl::Status RunTiles(const PreparedStage& prepared, const v1::StageSpec& spec,
+                               const std::vector<TileTask>& tasks,
                                std::vector<TileOutcome>* outcomes) {
-    std::vector<NetworkTile> inputs;
-    for (const TileTask& task : tasks) inputs.push_back(ToNetworkTile(prepared.numbers, task));
-    const auto start = std::chrono::steady_clock::now();
-    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> outputs, prepared.stage->Run(inputs));
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    TW_RETURN_IF_ERROR(CheckOutputs(prepared.numbers, tasks.size(), outputs));
-    for (size_t i = 0; i < tasks.size(); ++i) {
-      TileOutcome& outcome = (*outcomes)[i];
-      outcome.samples = FromNetworkTile(prepared.numbers, tasks[i], outputs[i]);
-      outcome.cost.set_engine_seconds(elapsed.count() / static_cast<double>(tasks.size()));
+    try {
+      std::vector<NetworkTile> inputs;
+      for (const TileTask& task : tasks) inputs.push_back(ToNetworkTile(prepared.numbers, task));
+      const auto start = std::chrono::steady_clock::now();
+      LadderReport report;
+      const auto outputs = prepared.stage->Run(spec, inputs, &report);
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      for (TileOutcome& outcome : *outcomes) {
+        outcome.of_class = report.proven;
+        outcome.cost.set_engine_seconds(elapsed.count() / static_cast<double>(tasks.size()));
+        report.CopyTo(&outcome.cost);
+      }
+      TW_RETURN_IF_ERROR(outputs.status());
+      TW_RETURN_IF_ERROR(CheckOutputs(prepared.numbers, inputs, *outputs));
+      for (size_t i = 0; i < tasks.size(); ++i) {
+        (*outcomes)[i].samples = FromNetworkTile(prepared.numbers, tasks[i], (*outputs)[i]);
+      }
+    } catch (const std::bad_alloc&) {
+      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY,
+                         "the process has no memory left for the tile beside the engine");
     }
     return absl::OkStatus();
   }
 
+  const CoreOptions options_;
   std::vector<NamedEngine> engines_;  // as given to the constructor
-  StageCache<Stage> stages_;
+  StageCache<Ladder> stages_;
 };
 
 }  // namespace

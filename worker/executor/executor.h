@@ -34,6 +34,8 @@ struct TileOutcome {
   uint64_t index = 0;
   absl::StatusOr<std::vector<std::byte>> samples;
   v1::TileCost cost;
+  // False: computed in a way that may give other bits than this worker's numeric class stands for.
+  bool of_class = true;
 };
 
 class Executor {

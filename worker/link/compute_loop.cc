@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
@@ -129,6 +130,7 @@ bool ComputeLoop::Compute(LeaseWork work) {
     failed.set_peak_bytes(PeakBytesOf(why));
     const uint32_t batch = i < outcomes.size() ? outcomes[i].cost.batch() : 0;
     failed.set_batch(batch > 0 ? batch : static_cast<uint32_t>(places.size()));
+    if (i < outcomes.size()) *failed.mutable_cost() = std::move(outcomes[i].cost);
     if (EndsTheDevice(failed.cause())) lost = why;
     Finished(terms.lease).failures.push_back(std::move(failed));
   }
@@ -184,6 +186,10 @@ OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task, Ti
   tensor->mutable_inline_()->set_bytes(samples.size());
   result.header.set_payload_bytes(samples.size());
   result.header.set_checksum(Checksum(samples));
+  if (!outcome.of_class) {
+    result.header.set_numeric_class(
+        absl::StrCat("unproven: ", absl::StrJoin(outcome.cost.steps(), ", ")));
+  }
   *result.header.mutable_cost() = std::move(outcome.cost);
   options_.faults.Touch(&samples);
   result.payload = std::make_shared<const std::vector<std::byte>>(std::move(samples));
