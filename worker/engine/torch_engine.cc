@@ -96,6 +96,15 @@ class TorchEngine : public Engine {
     return CreateTorchStage(key, output, std::move(network));
   }
 
+  void DropCaches() override {
+    if (device_.is_cpu()) return;  // LibTorch keeps nothing there
+    // The caching allocator may hold pieces that no longer fit together. Where even this fails, the
+    // attempt that follows says why.
+    Guarded("emptying the device's cache", [this] {
+      at::getDeviceAllocator(device_.type())->emptyCache();
+    }).IgnoreError();
+  }
+
  private:
   // A convolution of 64 channels on fixed values.
   absl::StatusOr<std::vector<float>> Convolve(const std::string& dtype) const {

@@ -37,13 +37,7 @@ class TorchStage : public Stage {
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
     std::vector<NetworkTile> outputs;
-    absl::Status status = TryRun(inputs, &outputs);
-    if (!status.ok() && CauseOf(status) == v1::FAILURE_CAUSE_OUT_OF_MEMORY && OnDevice()) {
-      // The caching allocator may hold pieces that no longer fit together.
-      status = Guarded("emptying the device's cache",
-                       [this] { at::getDeviceAllocator(network_.device.type())->emptyCache(); });
-      if (status.ok()) status = TryRun(inputs, &outputs);
-    }
+    const absl::Status status = TryRun(inputs, &outputs);
     if (!status.ok()) {
       if (CauseOf(status) != v1::FAILURE_CAUSE_OUT_OF_MEMORY) return status;
       return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, std::string(status.message()),

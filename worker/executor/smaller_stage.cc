@@ -27,6 +27,7 @@ class BatchedStage : public Stage {
     return outputs;
   }
   uint64_t MemoryEstimate() const override { return smaller_->MemoryEstimate(); }
+  uint64_t StateBytes() const override { return smaller_->StateBytes(); }
 
  private:
   const StageKey key_;
@@ -61,6 +62,7 @@ class SubTiledStage : public Stage {
     return outputs;
   }
   uint64_t MemoryEstimate() const override { return smaller_->MemoryEstimate(); }
+  uint64_t StateBytes() const override { return smaller_->StateBytes(); }
 
  private:
   absl::StatusOr<NetworkTile> RunTile(const NetworkTile& input) {
