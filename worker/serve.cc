@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -18,6 +19,9 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "proto/base/instant.h"
 #include "worker/device/device_probe.h"
 #include "worker/device/host_memory.h"
 #include "worker/device/malloc_tuning.h"
@@ -26,6 +30,7 @@
 #include "worker/executor/core_executor.h"
 #include "worker/executor/logging_executor.h"
 #include "worker/executor/timing_executor.h"
+#include "worker/executor/watchdog.h"
 #include "worker/exit_code.h"
 #include "worker/link/worker_link.h"
 #include "worker/settings.h"
@@ -74,6 +79,17 @@ void ExitWhenMemoryRanOut() {
   });
 }
 
+// Ends the process if the device hangs, until all is served.
+void Watch(const Watchdog& watchdog, const absl::Notification& served) {
+  while (!served.WaitForNotificationWithTimeout(absl::Seconds(1))) {
+    const std::optional<std::string> blown = watchdog.Blown();
+    if (!blown.has_value()) continue;
+    spdlog::critical("{}", *blown);
+    spdlog::shutdown();
+    std::_Exit(Exit(WorkerExit::kHang, *blown));
+  }
+}
+
 // OpenVINO's name of the worker's device: its own after "openvino:", its CPU for the CPU.
 std::string OpenVinoDevice(const DeviceName& device) {
   if (device.kind == "openvino") return device.library_name;
@@ -83,7 +99,7 @@ std::string OpenVinoDevice(const DeviceName& device) {
 // The builtin engine, and those of LibTorch and OpenVINO where the build and the device have them.
 std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& settings,
                                                    const DeviceName& device,
-                                                   const ServeOptions& options,
+                                                   const ServeOptions& options, Watchdog* watchdog,
                                                    v1::Capabilities* capabilities) {
   std::vector<std::unique_ptr<Engine>> engines;
   engines.push_back(CreateBuiltinEngine());
@@ -103,8 +119,17 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
   for (auto& engine : engines) {
     if (options.wrap_engine) engine = options.wrap_engine(std::move(engine));
     AddEngine(*engine, capabilities);
+    engine = CreateWatchedEngine(std::move(engine), watchdog);
   }
   return engines;
+}
+
+// What a device without enough memory can fall back to; null where the device is the CPU, and in a
+// build without LibTorch.
+std::unique_ptr<Engine> CreateCpuEngine(const WorkerSettings& settings) {
+  if (settings.device == "cpu") return nullptr;
+  auto torch = CreateTorchEngine({"cpu", settings.threads});
+  return torch.ok() ? *std::move(torch) : nullptr;
 }
 
 int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigset_t& signals) {
@@ -120,13 +145,19 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
     const bool usage = absl::IsInvalidArgument(capabilities.status());
     return Exit(usage ? WorkerExit::kUsage : WorkerExit::kNoDevice, capabilities.status());
   }
-  std::vector<std::unique_ptr<Engine>> engines =
-      CreateEngines(settings, *device, serve, &*capabilities);
+  Watchdog watchdog(serve.watchdog, [] {
+    const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
+    return Instant::FromStart(absl::FromChrono(since_start));
+  });
+  auto engines = CreateEngines(settings, *device, serve, &watchdog, &*capabilities);
   CoreOptions core;
   // The other half is for what a run needs and what others on this device use.
   core.stage_bytes_max = capabilities->memory_total_bytes() / 2;
   core.first_rung = static_cast<Rung>(settings.first_rung);
+  std::unique_ptr<Engine> cpu = CreateCpuEngine(settings);
+  if (cpu != nullptr) core.cpu_engines.push_back(cpu.get());
   std::unique_ptr<Executor> executor = CreateCoreExecutor(std::move(engines), core);
+  executor = CreateWatchedExecutor(std::move(executor), &watchdog);
   executor = CreateCheckingExecutor(std::move(executor));
   executor = CreateTimingExecutor(std::move(executor));
   executor = CreateLoggingExecutor(std::move(executor), spdlog::default_logger());
@@ -157,6 +188,8 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   auto link = WorkerLink::Create(std::move(options), executor.get());
   if (!link.ok()) return Exit(WorkerExit::kUsage, link.status());
 
+  absl::Notification served;
+  std::thread watcher([&] { Watch(watchdog, served); });
   std::atomic<bool> ended = false;
   std::thread stopper([&signals, &link, &ended] {
     int signal = 0;
@@ -170,6 +203,8 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
     (*link)->Stop();
   });
   const absl::Status status = (*link)->Run();
+  served.Notify();
+  watcher.join();
   if ((*link)->computing()) {
     // The batch was handed back; nobody waits for it.
     spdlog::info("stopped in the middle of a batch");

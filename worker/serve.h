@@ -8,12 +8,14 @@
 #include <memory>
 
 #include "worker/engine/engine.h"
+#include "worker/executor/watchdog.h"
 
 namespace tilewright {
 
 struct ServeOptions {
   // Called with each engine before it is used; what it returns is used instead. Empty: as they are.
   std::function<std::unique_ptr<Engine>(std::unique_ptr<Engine>)> wrap_engine;
+  WatchdogLimits watchdog;
 };
 
 // Parses the command line, composes the worker and serves its coordinator until a signal ends it.

@@ -100,6 +100,9 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   for (const Hole& hole : job.holes) WriteHole(json, hole);
   json.EndArray().Key("hole_count").Integer(job.hole_count);
   json.Key("copies").Integer(job.copies);
+  json.Key("ladder").BeginObject();
+  for (const LadderCount& count : job.ladder) json.Key(count.step).Integer(count.attempts);
+  json.EndObject().Key("constant_results").Integer(job.constant_results);
   json.Key("plan");
   WritePlan(json, job.plan);
   json.Key("notes");

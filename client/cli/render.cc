@@ -170,6 +170,8 @@ void AddRender(CLI::App& app, Session& session) {
                    "Of a TIFF: deflate, zstd, lzw, none [TILEWRIGHT_COMPRESSION]")
       ->check(CLI::IsMember({"deflate", "zstd", "lzw", "none"}));
   command->add_flag("--strict", request.strict, "Prove that all bits come from equal workers");
+  command->add_flag("--cpu-fallback", request.cpu_fallback,
+                    "Where a device's memory does not suffice, let its worker use the CPU");
   command->add_flag("--overwrite", request.overwrite, "Replace an existing output");
   command
       ->add_option("--request-id", request.request_id,

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "client/cli/progress.h"
 #include "client/cli/text_table.h"
 #include "tilewright/error.h"
@@ -90,6 +91,18 @@ std::string JobReport(const Job& job, bool with_events) {
     rows.push_back(
         {"bits", absl::StrCat(job.exactness, job.promise.empty() ? "" : ", ", job.promise, ", ",
                               job.numeric_classes.size(), " numeric class(es)")});
+  }
+  if (!job.ladder.empty()) {
+    rows.push_back(
+        {"out of memory",
+         absl::StrJoin(job.ladder, ", ", [](std::string* out, const LadderCount& count) {
+           absl::StrAppend(out, absl::StrReplaceAll(count.step, {{"_", " "}}), " ", count.attempts);
+         })});
+  }
+  if (job.constant_results > 0) {
+    rows.push_back(
+        {"suspicion", absl::StrCat(CountText(job.constant_results, "tile is", "tiles are"),
+                                   " one constant though the input is not")});
   }
   if (!job.pixel_hash.empty()) rows.push_back({"pixel hash", job.pixel_hash});
   if (!job.error.ok()) rows.push_back({"error", std::string(job.error.message())});

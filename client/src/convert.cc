@@ -1,7 +1,9 @@
 #include "client/src/convert.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "proto/wire/file_uri.h"
 #include "proto/wire/status_details.h"
 
@@ -116,6 +118,13 @@ Event EventFromProto(const v1::Event& proto) {
   return event;
 }
 
+// "sub_tiles"; that of a newer coordinator is "unspecified".
+std::string LadderStepName(v1::LadderStep step) {
+  const std::string& name =
+      v1::LadderStep_Name(v1::LadderStep_IsValid(step) ? step : v1::LADDER_STEP_UNSPECIFIED);
+  return absl::AsciiStrToLower(absl::StripPrefix(name, "LADDER_STEP_"));
+}
+
 }  // namespace
 
 Job JobFromProto(const v1::Job& proto) {
@@ -153,6 +162,10 @@ Job JobFromProto(const v1::Job& proto) {
   }
   job.hole_count = proto.hole_count();
   job.copies = proto.copies();
+  for (const v1::LadderCount& count : proto.ladder()) {
+    job.ladder.push_back({LadderStepName(count.step()), count.attempts()});
+  }
+  job.constant_results = proto.constant_results();
   return job;
 }
 
@@ -216,6 +229,7 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));
   proto.set_compression(request.compression);
   proto.set_priority(request.priority);
+  proto.set_allow_cpu_fallback(request.cpu_fallback);
   proto.set_on_failed_tile(OnFailedTileToProto(request.on_failed_tile));
   proto.set_max_duration_seconds(absl::ToDoubleSeconds(request.max_duration));
   return proto;

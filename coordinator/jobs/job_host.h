@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,6 +49,8 @@ class JobHost {
   virtual void OnStarted() = 0;
   virtual void OnMerging() = 0;
   virtual void OnNotice(const Notice& notice) = 0;
+  // What an accepted tile cost its worker, or a failed attempt until then.
+  virtual void OnCost(const std::string& worker, int64_t tile, const v1::TileCost& cost) = 0;
   // The tile is left out; MergeHole follows.
   virtual void OnHole(int64_t tile) = 0;
   // The last call, after Finish or Abandon. `last` is how the job stood at the end.

@@ -10,6 +10,10 @@ namespace {
 
 // Most failed tiles and holes that a Job names.
 constexpr int kTilesNamedMax = 1000;
+// Steps of one attempt, bytes of a step's text, and different things told, that are looked at.
+constexpr int kStepsMax = 16;
+constexpr size_t kStepTextMax = 200;
+constexpr size_t kToldMax = 1000;
 
 bool IsEnd(v1::Job::State state) {
   return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
@@ -82,15 +86,45 @@ void JobRecord::SetEnded(const absl::Status& status, const JobView& last,
 }
 
 void JobRecord::AddEvent(const Notice& notice, Instant now) {
+  absl::MutexLock lock(&mu_);
+  AddEventLocked(notice, now);
+}
+
+void JobRecord::AddEventLocked(const Notice& notice, Instant now) {
   v1::Event event;
   event.set_kind(notice.kind);
   if (notice.tile.has_value()) event.set_tile(static_cast<uint64_t>(*notice.tile));
   event.set_worker(notice.worker);
   event.set_text(notice.text);
   event.set_seconds(absl::ToDoubleSeconds(now - identity_.submitted));
-  absl::MutexLock lock(&mu_);
   events_.Add(std::move(event));
   ++version_;
+}
+
+bool JobRecord::FirstOf(const std::string& worker, int kind) {
+  return told_.size() < kToldMax && told_.insert({worker, kind}).second;
+}
+
+void JobRecord::AddCost(const std::string& worker, int64_t tile, const v1::TileCost& cost,
+                        Instant now) {
+  if (cost.ladder_size() == 0 && !cost.constant_result()) return;  // the rule
+  absl::MutexLock lock(&mu_);
+  const int steps = std::min({cost.ladder_size(), cost.steps_size(), kStepsMax});
+  for (int i = 0; i < steps; ++i) {
+    ++ladder_[cost.ladder(i)];
+    if (!FirstOf(worker, cost.ladder(i))) continue;
+    AddEventLocked({identity_.name, "ladder_step", tile, worker,
+                    absl::StrCat("Memory ran out on ", worker, " for tile ", tile, ": ",
+                                 cost.steps(i).substr(0, kStepTextMax), ".")},
+                   now);
+  }
+  if (!cost.constant_result()) return;
+  ++constant_results_;
+  if (!FirstOf(worker, v1::LADDER_STEP_UNSPECIFIED)) return;
+  AddEventLocked({identity_.name, "constant_result", tile, worker,
+                  absl::StrCat("The result of tile ", tile, " from ", worker,
+                               " is one constant though its input is not.")},
+                 now);
 }
 
 void JobRecord::AddHole(int64_t tile, const Rect& rect) {
@@ -140,6 +174,12 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
     hole->set_tile(static_cast<uint64_t>(tile));
     SetWire(rect, hole->mutable_rect());
   }
+  for (const auto& [step, attempts] : ladder_) {
+    v1::LadderCount* count = job.add_ladder();
+    count->set_step(step);
+    count->set_attempts(attempts);
+  }
+  job.set_constant_results(constant_results_);
   job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
   job.set_pixel_hash(pixel_hash_);
   if (with_events) events_.CopyTo(&job);

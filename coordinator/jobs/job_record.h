@@ -7,7 +7,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -45,6 +47,9 @@ class JobRecord {
   void SetEnded(const absl::Status& status, const JobView& last, const std::string& pixel_hash,
                 Instant now);
   void AddEvent(const Notice& notice, Instant now);
+  // Counts what is unusual about an attempt at a tile: steps of the failure ladder, a constant
+  // result. The first of each worker and kind is an event.
+  void AddCost(const std::string& worker, int64_t tile, const v1::TileCost& cost, Instant now);
   // A tile is left out; `rect` is what it would have contributed to.
   void AddHole(int64_t tile, const Rect& rect);
 
@@ -60,6 +65,9 @@ class JobRecord {
 
  private:
   void SetState(v1::Job::State state);
+  void AddEventLocked(const Notice& notice, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether this is the first of its kind from that worker.
+  bool FirstOf(const std::string& worker, int kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Identity identity_;
   const v1::RenderRequest request_;
@@ -71,6 +79,10 @@ class JobRecord {
   v1::Job::State state_ ABSL_GUARDED_BY(mu_) = v1::Job::STATE_QUEUED;
   int64_t version_ ABSL_GUARDED_BY(mu_) = 0;
   EventLog events_ ABSL_GUARDED_BY(mu_);
+  std::map<v1::LadderStep, uint64_t> ladder_ ABSL_GUARDED_BY(mu_);  // attempts by step
+  uint64_t constant_results_ ABSL_GUARDED_BY(mu_) = 0;
+  // What was told already: worker and step, 0 for a constant result. At most kToldMax.
+  std::set<std::pair<std::string, int>> told_ ABSL_GUARDED_BY(mu_);
   std::map<int64_t, Rect> holes_ ABSL_GUARDED_BY(mu_);  // by tile
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   std::string pixel_hash_ ABSL_GUARDED_BY(mu_);

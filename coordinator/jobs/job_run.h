@@ -48,6 +48,9 @@ class JobRun : public JobHost {
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override { record_->SetMerging(); }
   void OnNotice(const Notice& notice) override { record_->AddEvent(notice, options_.now()); }
+  void OnCost(const std::string& worker, int64_t tile, const v1::TileCost& cost) override {
+    record_->AddCost(worker, tile, cost, options_.now());
+  }
   void OnHole(int64_t tile) override;
   void OnEnded(const absl::Status& status, const JobView& last) override;
 

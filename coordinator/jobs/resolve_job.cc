@@ -260,6 +260,8 @@ void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
   stage->set_strict(job.request.strict());
   stage->set_flops_per_tile(job.model->model.manifest().flops_per_pixel() *
                             static_cast<double>(plan.compute_shape().area()));
+  stage->set_halo(static_cast<uint32_t>(plan.halo()));
+  stage->set_allow_cpu_fallback(job.request.allow_cpu_fallback());
   stage->set_image_width(static_cast<uint32_t>(plan.image().width));
   stage->set_image_height(static_cast<uint32_t>(plan.image().height));
   // Everything that decides which bytes a result holds, in one digest.

@@ -50,6 +50,9 @@ struct Grant {
   std::string job;
   std::vector<int64_t> tiles;
   bool strict = false;  // what the job promises now: the worker may take no step that changes bits
+  std::string numeric_class;  // of a strict job with proof: its class, and
+  uint64_t canary_seed = 0;   // the seed of the noise whose canary gives it
+  absl::Duration deadline;    // what the work clock gives the first tile
 };
 
 struct TakeBack {
@@ -64,6 +67,7 @@ struct CanaryOrder {
   uint64_t canary = 0;
   std::string job;  // whose stage is run
   uint64_t seed = 0;
+  absl::Duration deadline;  // when an answer is given up
 };
 
 enum class Verdict { kAccepted, kDuplicate, kRefused };

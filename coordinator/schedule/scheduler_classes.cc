@@ -72,13 +72,14 @@ bool Scheduler::Impl::OccupiedByCanary(Worker& worker) {
       if (!worker.leases.empty()) return true;  // after what it holds
       worker.canary_jobs.pop_front();
       worker.canary = schedule::Canary{++last_canary_, job->stage};
-      deadlines_.Set({TimerKind::kCanary, worker.id},
-                     now_ + schedule::FirstTileBudget(
-                                job->spec.flops_per_tile, job->spec.executed_batch,
-                                worker.offer.probe_flops, job->spec.tile_timeout, options_));
-      out_.canaries.push_back({worker.name, last_canary_, job->spec.name,
-                               schedule::CanarySeed(job->spec.model_digest, job->spec.dtype,
-                                                    job->spec.executed_batch)});
+      const absl::Duration budget =
+          schedule::FirstTileBudget(job->spec.flops_per_tile, job->spec.executed_batch,
+                                    worker.offer.probe_flops, job->spec.tile_timeout, options_);
+      deadlines_.Set({TimerKind::kCanary, worker.id}, now_ + budget);
+      out_.canaries.push_back(
+          {worker.name, last_canary_, job->spec.name,
+           schedule::CanarySeed(job->spec.model_digest, job->spec.dtype, job->spec.executed_batch),
+           budget});
       return true;
     }
     worker.canary_jobs.pop_front();

@@ -78,22 +78,23 @@ void Scheduler::Impl::Start(Lease& lease, Instant started) {
   RestartClock(lease);
 }
 
+absl::Duration Scheduler::Impl::WorkBudgetOf(const Lease& lease) const {
+  const JobSpec& spec = lease.job->spec;
+  const auto at = lease.job->stage->workers.find(lease.worker->id);
+  const bool measured = at != lease.job->stage->workers.end() && at->second.seconds.measured();
+  const absl::Duration budget =
+      measured
+          ? schedule::WorkBudget(at->second.seconds.Percentile95(), lease.open, spec.tile_timeout,
+                                 options_)
+          : schedule::FirstTileBudget(spec.flops_per_tile, spec.executed_batch,
+                                      lease.worker->offer.probe_flops, spec.tile_timeout, options_);
+  return std::min(budget * lease.patience, spec.tile_timeout);
+}
+
 void Scheduler::Impl::RestartClock(Lease& lease) {
   if (lease.state != LeaseState::kRunning && lease.state != LeaseState::kReturning) return;
   if (lease.job == nullptr) return;  // whoever holds a lease of an ended job is asked, not timed
-  const JobSpec& spec = lease.job->spec;
-  auto at = lease.job->stage->workers.find(lease.worker->id);
-  absl::Duration budget;
-  if (at != lease.job->stage->workers.end() && at->second.seconds.measured()) {
-    budget = schedule::WorkBudget(at->second.seconds.Percentile95(), lease.open, spec.tile_timeout,
-                                  options_);
-  } else {
-    budget =
-        schedule::FirstTileBudget(spec.flops_per_tile, spec.executed_batch,
-                                  lease.worker->offer.probe_flops, spec.tile_timeout, options_);
-  }
-  deadlines_.Set({TimerKind::kLease, lease.sequence},
-                 lease.clock + std::min(budget * lease.patience, spec.tile_timeout));
+  deadlines_.Set({TimerKind::kLease, lease.sequence}, lease.clock + WorkBudgetOf(lease));
 }
 
 void Scheduler::Impl::On(const LeasePreparing& event) {

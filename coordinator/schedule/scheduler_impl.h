@@ -278,6 +278,8 @@ class Scheduler::Impl {
   void On(const LeaseStarted& event);
   void On(const LeasePreparing& event);
   void Start(Lease& lease, Instant started);
+  // What the work clock gives the next tile of a lease of a job that goes on.
+  absl::Duration WorkBudgetOf(const Lease& lease) const;
   void RestartClock(Lease& lease);
   absl::Duration StartBudgetOf(const Lease& lease) const;
   void OnLeaseDeadline(Lease& lease);

@@ -8,6 +8,7 @@
 #include "coordinator/schedule/clocks.h"
 #include "coordinator/schedule/eligibility.h"
 #include "coordinator/schedule/planted.h"
+#include "coordinator/schedule/promise.h"
 #include "coordinator/schedule/scheduler_impl.h"
 
 namespace tilewright {
@@ -27,8 +28,18 @@ void Scheduler::Impl::Grant(Worker& worker, Job& job, std::vector<int64_t> tiles
     job.state = schedule::JobState::kRunning;
     out_.job_starts.push_back(job.spec.name);
   }
-  out_.grants.push_back({worker.name, KeyOf(lease), job.spec.name, std::move(tiles),
-                         job.promise == Promise::kStrict});
+  struct Grant& grant = out_.grants.emplace_back();
+  grant.worker = worker.name;
+  grant.lease = KeyOf(lease);
+  grant.job = job.spec.name;
+  grant.tiles = std::move(tiles);
+  grant.strict = job.promise == Promise::kStrict;
+  grant.deadline = WorkBudgetOf(lease);
+  if (job.spec.prove_class) {
+    grant.numeric_class = job.numeric_class;
+    grant.canary_seed =
+        schedule::CanarySeed(job.spec.model_digest, job.spec.dtype, job.spec.executed_batch);
+  }
   lease.tile_estimate = TileEstimate(*job.stage, worker).value_or(absl::ZeroDuration());
   job.left_until.reset();
   SetResting(worker, false);

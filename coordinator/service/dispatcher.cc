@@ -218,8 +218,12 @@ void Dispatcher::SendGrant(const Grant& grant) {
   v1::CoordinatorEvent event;
   v1::Lease* lease = event.mutable_grant();
   SetWire(grant.lease, lease->mutable_id());
-  *lease->mutable_stage() = job->second.host->stage();
-  lease->mutable_stage()->set_strict(grant.strict);
+  v1::StageSpec* stage = lease->mutable_stage();
+  *stage = job->second.host->stage();
+  stage->set_strict(grant.strict);
+  stage->set_numeric_class(grant.numeric_class);
+  stage->set_canary_seed(grant.canary_seed);
+  stage->set_deadline_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(grant.deadline)));
   lease->mutable_tiles()->Reserve(static_cast<int>(grant.tiles.size()));
   for (const int64_t tile : grant.tiles) lease->add_tiles(static_cast<uint64_t>(tile));
   spdlog::debug("{} lease {}: {} tiles from {} to {}", grant.job, Describe(grant.lease),
@@ -259,6 +263,8 @@ void Dispatcher::SendCanary(const CanaryOrder& order) {
   event.mutable_canary()->set_canary(order.canary);
   *event.mutable_canary()->mutable_stage() = job->second.host->stage();
   event.mutable_canary()->mutable_stage()->set_strict(true);
+  event.mutable_canary()->mutable_stage()->set_deadline_ms(
+      static_cast<uint64_t>(absl::ToInt64Milliseconds(order.deadline)));
   event.mutable_canary()->set_seed(order.seed);
   control->Send({std::move(event)});
 }

@@ -129,6 +129,7 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
   judged.verdict = std::move(decisions.verdict).value_or(VerdictOn{});
   judged.decisions = Split(std::move(decisions), records);
   if (running && judged.verdict.verdict == Verdict::kAccepted) {
+    found->second.host->OnCost(worker, judged.tile, header.cost());
     judged.strand = found->second.strand;
     judged.samples = std::move(tile.payload);
   } else if (ended) {

@@ -195,6 +195,10 @@ void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
       failure.batch = std::max<int>(1, static_cast<int>(failed.batch()));
       spdlog::info("tile {} lease {}.{} failed on {}: {}", failed.index(), failed.lease().epoch(),
                    failed.lease().sequence(), worker, failed.text());
+      if (const auto held = peer.held.find(failure.lease); held != peer.held.end()) {
+        const auto job = jobs_.find(held->second.job);
+        if (job != jobs_.end()) job->second.host->OnCost(worker, failure.tile, failed.cost());
+      }
       Settle(peer, failure.lease, failure.tile);
       return Handle(failure, now);
     }

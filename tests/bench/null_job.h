@@ -37,6 +37,7 @@ class NullJob : public JobHost {
   }
 
   const v1::StageSpec& stage() const override { return stage_; }
+  void OnCost(const std::string&, int64_t, const v1::TileCost&) override {}
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override {
     OutgoingTile out{header_, std::make_shared<const std::vector<std::byte>>()};
     out.header.mutable_tile()->set_index(static_cast<uint64_t>(tile));

@@ -123,21 +123,38 @@ Cluster::~Cluster() {
 }
 
 absl::Status Cluster::AddWorker(const std::string& name, const std::string& fault) {
+  return AddWorker(name, WorkerSetup{.link_fault = fault, .engine_fault = ""});
+}
+
+absl::Status Cluster::AddWorker(const std::string& name, const WorkerSetup& setup) {
+  TW_RETURN_IF_ERROR(StartWorker(name, setup));
+  return AwaitWorker(name, true, absl::Seconds(60));
+}
+
+absl::Status Cluster::StartWorker(const std::string& name, const WorkerSetup& setup) {
   Command command;
-  command.argv = {Program("tilewright-worker"),
-                  "--coordinator",
-                  address_,
-                  "--name",
-                  name,
-                  "--device",
-                  "cpu",
-                  "--threads",
-                  "1"};
-  if (!fault.empty()) command.environment = {absl::StrCat("TILEWRIGHT_TEST_FAULT=", fault)};
+  command.argv = {
+      Program(setup.engine_fault.empty() ? "tilewright-worker" : "tilewright-faulty-worker"),
+      "--coordinator",
+      address_,
+      "--name",
+      name,
+      "--device",
+      "cpu",
+      "--threads",
+      "1"};
+  command.argv.insert(command.argv.end(), setup.flags.begin(), setup.flags.end());
+  command.environment = setup.environment;
+  if (!setup.link_fault.empty()) {
+    command.environment.push_back(absl::StrCat("TILEWRIGHT_TEST_FAULT=", setup.link_fault));
+  }
+  if (!setup.engine_fault.empty()) {
+    command.environment.push_back(absl::StrCat("TILEWRIGHT_TEST_ENGINE=", setup.engine_fault));
+  }
   command.out_path = command.err_path = Path(absl::StrCat("worker-", name, ".log"));
   logs_.push_back(command.out_path);
   TW_ASSIGN_OR_RETURN(workers_[name], Process::Start(command));
-  return AwaitWorker(name, true, absl::Seconds(30));
+  return absl::OkStatus();
 }
 
 absl::Status Cluster::AwaitWorker(const std::string& name, bool listed, absl::Duration timeout) {

@@ -49,6 +49,14 @@ struct JobRequest {
   std::string request_id;  // empty: a fresh one
 };
 
+// How a worker of a test is unlike a plain one.
+struct WorkerSetup {
+  std::string link_fault;    // TILEWRIGHT_TEST_FAULT (worker/link/fault_injection.h)
+  std::string engine_fault;  // of the test-only worker (tests/worker/faulty/faulty_engine.h)
+  std::vector<std::string> flags = {};
+  std::vector<std::string> environment = {};  // NAME=value
+};
+
 class Cluster {
  public:
   // Starts a coordinator and waits until it serves.
@@ -64,6 +72,9 @@ class Cluster {
   // Starts a worker of one thread and waits until the coordinator lists it.
   // `fault` becomes its TILEWRIGHT_TEST_FAULT.
   absl::Status AddWorker(const std::string& name, const std::string& fault = "");
+  absl::Status AddWorker(const std::string& name, const WorkerSetup& setup);
+  // The same without waiting: it may end before it is listed.
+  absl::Status StartWorker(const std::string& name, const WorkerSetup& setup);
   Process& worker(const std::string& name) { return *workers_.at(name); }
   // Waits until the coordinator does (or does not) list the worker.
   absl::Status AwaitWorker(const std::string& name, bool listed, absl::Duration timeout);

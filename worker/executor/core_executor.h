@@ -21,7 +21,7 @@ struct CoreOptions {
   Rung first_rung = Rung::kWholeBatch;
   // Where jobs that allow it fall back to when the device's memory does not suffice, by the name of
   // the device's engine. They outlive the executor.
-  std::vector<Engine*> cpu_engines;
+  std::vector<Engine*> cpu_engines = {};
 };
 
 // A stage runs on the engine that its model's manifest names. Fills TileCost.engine_seconds (of the

@@ -38,7 +38,10 @@ struct RenderRequest {
   absl::Duration max_duration = absl::ZeroDuration();
   int priority = 0;  // -5 to 5; each step doubles the job's weight among those of its tenant
   OnFailedTile on_failed_tile = OnFailedTile::kFail;
-  bool strict = false;     // prove that all bits come from one numeric class
+  bool strict = false;  // prove that all bits come from one numeric class
+  // A worker whose device has not the memory for a tile may compute it on its CPU; with other bits
+  // only if the job is not strict.
+  bool cpu_fallback = false;
   bool overwrite = false;  // replace an existing output
   // 1 to 64 characters of [A-Za-z0-9_-]; generated if empty. A submit repeated with the same id and
   // the same request returns the first one's job.
@@ -126,6 +129,12 @@ struct Hole {
   int64_t height = 0;
 };
 
+// How often workers took a step because memory ran out.
+struct LadderCount {
+  std::string step;       // "dropped_caches", "smaller_batch", "sub_tiles", "cpu", "handed_back"
+  uint64_t attempts = 0;  // at tiles
+};
+
 struct Job {
   std::string name;  // jobs/ID; empty for a dry run
   JobState state = JobState::kUnknown;
@@ -156,6 +165,8 @@ struct Job {
   std::vector<Hole> holes;  // ascending; at most the first 1,000
   uint64_t hole_count = 0;
   uint64_t copies = 0;  // attempts that doubled another one near the end
+  std::vector<LadderCount> ladder;
+  uint64_t constant_results = 0;  // tiles that are one constant though their input is not
 };
 
 struct Model {

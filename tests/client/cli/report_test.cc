@@ -66,6 +66,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("created":"2026-01-01T00:00:00Z","error":null,"tenant":"default","priority":-2,)"
       R"("paused":false,"waits_for_decision":false,"failed_tiles":[],"failed_tile_count":0,)"
       R"("holes":[],"hole_count":0,"copies":1,)"
+      R"("ladder":{},"constant_results":0,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"halo_overhead":1.5,"memory_bytes":2000000,)"
@@ -93,6 +94,17 @@ TEST(JobDocument, NamesHolesAndFailedTiles) {
               HasSubstr(R"("waits_for_decision":true,"failed_tiles":[2,5],"failed_tile_count":2,)"
                         R"("holes":[{"tile":4,"x":128,"y":0,"width":64,"height":48}],)"
                         R"("hole_count":1,)"));
+}
+
+TEST(JobReport, TellsWhatWasDoneAboutMemory) {
+  Job job = Finished();
+  job.ladder = {{"dropped_caches", 3}, {"sub_tiles", 2}};
+  job.constant_results = 1;
+  EXPECT_THAT(JobDocument(job, {}),
+              HasSubstr(R"("ladder":{"dropped_caches":3,"sub_tiles":2},"constant_results":1,)"));
+  const std::string report = JobReport(job, false);
+  EXPECT_THAT(report, HasSubstr("out of memory  dropped caches 3, sub tiles 2\n"));
+  EXPECT_THAT(report, HasSubstr("suspicion      1 tile is one constant though the input is not\n"));
 }
 
 TEST(JobReport, EndsWithItsHoles) {

@@ -21,6 +21,7 @@ TEST_F(SubmitTest, SharesPathsThatBothEndsSee) {
   request.overlap = 0;
   request.window = "linear";
   request.strict = true;
+  request.cpu_fallback = true;
   request.tile_timeout = absl::Seconds(90);
   const auto submission = client_->Submit(request);
   ASSERT_TRUE(submission.ok()) << submission.status();
@@ -43,6 +44,7 @@ TEST_F(SubmitTest, SharesPathsThatBothEndsSee) {
   EXPECT_FALSE(sent.stages(0).has_halo());
   EXPECT_EQ(sent.stages(0).window(), "linear");
   EXPECT_TRUE(sent.strict());
+  EXPECT_TRUE(sent.allow_cpu_fallback());
   EXPECT_EQ(sent.tile_timeout_seconds(), 90);
   EXPECT_THAT(Files(), ElementsAre("in put.png")) << "the nonce file was left behind";
 }

@@ -161,6 +161,7 @@ class FakeJob : public JobHost {
 
   const JobSpec& spec() const { return spec_; }
   const v1::StageSpec& stage() const override { return stage_; }
+  void OnCost(const std::string&, int64_t, const v1::TileCost&) override {}
 
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override {
     absl::MutexLock lock(&mu_);

@@ -48,8 +48,9 @@ class LadderTest : public testing::Test {
     numbers.shape = kShape;
     numbers.channels.samples_in = numbers.channels.network_in = 1;
     numbers.channels.samples_out = numbers.channels.network_out = 1;
-    auto ladder = Ladder::Create(options, FakeModel(1, 1), {"digest", 0, kShape, 1, batch_, "fp32"},
-                                 numbers, /*halo=*/2, {});
+    auto ladder =
+        Ladder::Create(options, FakeModel(1, 1), {"digest", 0, kShape, 1, batch_, "fp32", ""},
+                       numbers, /*halo=*/2, {});
     EXPECT_TRUE(ladder.ok()) << ladder.status();
     return *std::move(ladder);
   }
@@ -255,8 +256,8 @@ TEST_F(LadderTest, OtherFailuresPassThrough) {
   options.engine = &broken;
   StageNumbers numbers;
   numbers.shape = kShape;
-  auto ladder =
-      Ladder::Create(options, FakeModel(1, 1), {"digest", 0, kShape, 1, 1, "fp32"}, numbers, 2, {});
+  auto ladder = Ladder::Create(options, FakeModel(1, 1), {"digest", 0, kShape, 1, 1, "fp32", ""},
+                               numbers, 2, {});
   ASSERT_TRUE(ladder.ok());
   const absl::Status status = Run(**ladder);
   EXPECT_EQ(status.message(), "broken");

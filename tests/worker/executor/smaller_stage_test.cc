@@ -43,7 +43,7 @@ void ExpectSameBits(const std::string& name, uint32_t scale, Size size, int part
                     bool same = true) {
   const std::unique_ptr<Engine> engine = CreateBuiltinEngine();
   const LocalModel model = Builtin(name, scale);
-  StageKey key{name, 0, size, 3, 1, "fp32"};
+  StageKey key{name, 0, size, 3, 1, "fp32", ""};
   const NetworkTile tile = Noise(size, 3);
   const auto whole = (*engine->Load(model, key, {}))->Run(absl::MakeConstSpan(&tile, 1));
   ASSERT_TRUE(whole.ok()) << whole.status();
@@ -104,7 +104,7 @@ TEST(SmallerBatches, RunInOrderAndTheLastOneIsShort) {
         runs.push_back(inputs.size());
         return inputs;
       });
-  StageKey key{"m", 0, {2, 2}, 1, 5, "fp32"};
+  StageKey key{"m", 0, {2, 2}, 1, 5, "fp32", ""};
   std::vector<NetworkTile> tiles;
   for (uint64_t i = 0; i < 5; ++i) tiles.push_back({i, {2, 2}, 1, std::vector<float>(4)});
   const auto outputs = InSmallerBatches(key, 2, std::move(fake))->Run(tiles);

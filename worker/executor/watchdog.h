@@ -1,0 +1,59 @@
+// Notices a device that makes no progress any more. What hangs in a driver cannot be called back:
+// whoever asks ends the process. Thread-safe; its clock is injected.
+
+#ifndef TILEWRIGHT_WORKER_EXECUTOR_WATCHDOG_H_
+#define TILEWRIGHT_WORKER_EXECUTOR_WATCHDOG_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "proto/base/instant.h"
+#include "worker/engine/engine.h"
+#include "worker/executor/executor.h"
+
+namespace tilewright {
+
+// A run of the engine may take the larger of both.
+struct WatchdogLimits {
+  double deadlines = 10;  // times what the coordinator's work clock gives
+  absl::Duration least = absl::Seconds(60);
+};
+
+class Watchdog {
+ public:
+  Watchdog(const WatchdogLimits& limits, std::function<Instant()> now)
+      : limits_(limits), now_(std::move(now)) {}
+
+  // Runs that begin from now on have this deadline; zero: it is not known, they are not watched.
+  // `what` is computed, for people.
+  void Expect(absl::Duration deadline, std::string what);
+  // A run of the engine begins, and ends. One at a time.
+  void Begin();
+  void End();
+  // A sentence if the present run has lasted too long.
+  std::optional<std::string> Blown() const;
+
+ private:
+  const WatchdogLimits limits_;
+  const std::function<Instant()> now_;
+  mutable absl::Mutex mutex_;
+  absl::Duration deadline_ ABSL_GUARDED_BY(mutex_);
+  std::string what_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Instant> began_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Tells the watchdog of every run of the engine's stages; whatever the failure ladder makes of a
+// tile, each attempt counts for itself. `watchdog` outlives both decorators.
+std::unique_ptr<Engine> CreateWatchedEngine(std::unique_ptr<Engine> inner, Watchdog* watchdog);
+// Tells it the deadline of what is executed.
+std::unique_ptr<Executor> CreateWatchedExecutor(std::unique_ptr<Executor> inner,
+                                                Watchdog* watchdog);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_WORKER_EXECUTOR_WATCHDOG_H_
