@@ -1,4 +1,4 @@
-#include "worker/link/backoff.h"
+#include "worker/backoff.h"
 
 #include <gtest/gtest.h>
 
