@@ -302,7 +302,7 @@ TEST_F(QuotaTest, RefusesWhatIsBeyondItAndLeavesNothingBehind) {
   for (const char* left : {"second.tif", "second.tif.partial"}) {
     EXPECT_NE(access(cluster_->Path(left).c_str(), F_OK), 0) << left << " was left behind";
   }
-  EXPECT_THAT(Do({"jobs", "priority", first, "3"}, kExhausted).err, HasSubstr("ends at 1"));
+  EXPECT_THAT(Do({"jobs", "priority", first, "3"}, kExhausted).err, HasSubstr("up to 1, not 3"));
   EXPECT_EQ(Do({"jobs", "priority", first, "-3"}).json->fields().at("priority").number_value(), -3);
   Do({"jobs", "cancel", first});
   Submit("second.tif");
