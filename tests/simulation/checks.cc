@@ -14,14 +14,15 @@ void Checks::Serves(const std::string& incarnation, uint64_t epoch) {
   highest = std::max(highest, epoch);
 }
 
-void Checks::GrantTaken(const std::string& incarnation, LeaseKey lease, int64_t held, int level) {
+void Checks::GrantTaken(const std::string& incarnation, LeaseKey lease, Credit held, Credit level) {
   if (lease.epoch < served_[incarnation]) {
     Trouble(absl::StrCat(incarnation, " took a lease of epoch ", lease.epoch, " after ",
                          served_[incarnation]));
   }
-  if (held > level) {
-    Trouble(absl::StrCat(incarnation, " has ", held, " tiles to compute with lease ",
-                         lease.sequence, ", its level was ", level));
+  if (held.tiles > level.tiles || (level.bytes > 0 && held.bytes > level.bytes)) {
+    Trouble(absl::StrCat(incarnation, " has ", held.tiles, " tiles of ", held.bytes,
+                         " bytes to compute with lease ", lease.sequence, ", its level was ",
+                         level.tiles, " tiles of ", level.bytes, " bytes"));
   }
 }
 

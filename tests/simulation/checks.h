@@ -19,6 +19,12 @@
 
 namespace tilewright::simulation {
 
+// What a worker holds, or will hold at most.
+struct Credit {
+  int64_t tiles = 0;
+  int64_t bytes = 0;  // as a level, 0: not bounded
+};
+
 class Checks {
  public:
   explicit Checks(const SchedulerOptions& options) : options_(options) {}
@@ -33,8 +39,8 @@ class Checks {
 
   // The incarnation takes orders from a coordinator of this epoch.
   void Serves(const std::string& incarnation, uint64_t epoch);
-  // A worker took a lease on and has `held` tiles to compute now; its coordinator knew of `level`.
-  void GrantTaken(const std::string& incarnation, LeaseKey lease, int64_t held, int level);
+  // A worker took a lease on and has so much to compute now; its coordinator knew of `level`.
+  void GrantTaken(const std::string& incarnation, LeaseKey lease, Credit held, Credit level);
   void Fails(const std::string& worker, const std::string& job, int64_t tile,
              TileFailureCause cause);
   void GaveUp(const std::string& worker, const Grant& grant);

@@ -21,7 +21,9 @@ constexpr std::array<const char*, kFaults> kNames = {"slow-down",    "crash",
                                                      "canvas-lost",  "two-coordinators",
                                                      "pause",        "priority",
                                                      "cancel",       "drain",
-                                                     "clear"};
+                                                     "clear",        "results-held",
+                                                     "wavefront",    "max-duration",
+                                                     "quota",        "byte-credit"};
 
 }  // namespace
 

@@ -45,8 +45,15 @@ enum class Fault {
   kCancel,
   kDrain,
   kClear,  // of blocklists
+  // Of merging.
+  kResultsHeld,  // results are not taken in for a while
+  kWavefront,    // a job's tiles may lie less far apart for a while
+  // Of what users ask for.
+  kMaxDuration,  // some jobs must end within a time
+  kQuota,        // tenants may have no more than one open job, or little output, at once
+  kByteCredit,   // some workers hold few bytes
 };
-inline constexpr int kFaults = static_cast<int>(Fault::kClear) + 1;
+inline constexpr int kFaults = static_cast<int>(Fault::kByteCredit) + 1;
 
 // "slow-down"
 const char* Name(Fault fault);

@@ -12,6 +12,7 @@
 
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/events.h"
+#include "tests/simulation/checks.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/seed_plan.h"
 
@@ -31,7 +32,7 @@ struct GrantSent {
   Grant grant;
   const JobPlan* job = nullptr;
   uint64_t generation = 0;
-  int level = 0;  // for the checks: the credit level that the coordinator had been told
+  Credit level;  // for the checks: what the coordinator had been told
 };
 struct SyncAsked {};
 using ControlDown = std::variant<HelloAnswered, GrantSent, TakeBack, CanaryOrder, SyncAsked>;
@@ -52,27 +53,26 @@ struct VerdictSent {
   VerdictOn verdict;
 };
 
-// The control stream and the inputs that belong to it.
-struct Session {
+// Between which two processes a stream is.
+struct Ends {
   uint64_t id = 0;
   SimWorker* worker = nullptr;
   SimCoordinator* coordinator = nullptr;
   std::string incarnation;
-  std::shared_ptr<Pipe<Event>> up;
-  std::shared_ptr<Pipe<ControlDown>> down;
-  std::shared_ptr<Pipe<InputTiles>> inputs;
   bool broken = false;
 };
 
+// The control stream and the inputs that belong to it.
+struct Session : Ends {
+  std::shared_ptr<Pipe<Event>> up;
+  std::shared_ptr<Pipe<ControlDown>> down;
+  std::shared_ptr<Pipe<InputTiles>> inputs;
+};
+
 // Results and their verdicts; lives through sessions.
-struct ResultStream {
-  uint64_t id = 0;
-  SimWorker* worker = nullptr;
-  SimCoordinator* coordinator = nullptr;
-  std::string incarnation;
+struct ResultStream : Ends {
   std::shared_ptr<Pipe<ResultSent>> up;
   std::shared_ptr<Pipe<VerdictSent>> down;
-  bool broken = false;
 };
 
 }  // namespace tilewright::simulation

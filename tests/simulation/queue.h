@@ -22,6 +22,8 @@ class Queue {
   // Plans a step; one planned for the past happens now.
   void At(Instant at, Step step);
   void After(absl::Duration delay, Step step) { At(now_ + delay, std::move(step)); }
+  // When the earliest step happens; Instant::Never() if none is planned.
+  Instant next() const { return heap_.empty() ? Instant::Never() : heap_.front().at; }
   // Makes the earliest step happen. False if none is planned up to `end`; then it is `end`.
   bool Run(Instant end);
   uint64_t steps() const { return steps_; }

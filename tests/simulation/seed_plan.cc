@@ -9,6 +9,7 @@ namespace tilewright::simulation {
 namespace {
 
 constexpr double kFlopsPerUnit = 1e12;
+constexpr int kTenants = 3;
 
 WorkerPlan DrawWorker(Random& random, size_t number) {
   WorkerPlan worker;
@@ -33,7 +34,7 @@ JobPlan DrawJob(Random& random, size_t number, int64_t tiles_max, FaultSet fault
   JobPlan job;
   JobSpec& spec = job.spec;
   spec.name = absl::StrCat("jobs/", number);
-  spec.tenant = absl::StrCat("t", random.Below(3));
+  spec.tenant = absl::StrCat("t", random.Below(kTenants));
   spec.priority = random.Chance(0.5) ? 0 : static_cast<int>(random.Between(-5, 5));
   spec.on_failed_tile = static_cast<OnFailedTile>(random.Below(3));
   spec.tile_count = std::max<int64_t>(
@@ -58,6 +59,37 @@ JobPlan DrawJob(Random& random, size_t number, int64_t tiles_max, FaultSet fault
     }
   }
   return job;
+}
+
+// What came later draws from a source of its own, so that the seeds stay what they were.
+void DrawLimits(uint64_t seed, FaultSet drawn, FaultSet allowed, SeedPlan* plan) {
+  Random random = Random::For(seed, 6);
+  int64_t tile_bytes = 0, job_bytes = 0;
+  for (JobPlan& job : plan->jobs) {
+    JobSpec& spec = job.spec;
+    const absl::Duration most = random.Spread(absl::Seconds(5), 8);
+    const bool hurried = random.Chance(0.3) && drawn.Has(Fault::kMaxDuration);
+    if (hurried && allowed.Has(Fault::kMaxDuration)) spec.max_duration = most;
+    tile_bytes = std::max(tile_bytes, spec.input_bytes + spec.output_bytes);
+    job_bytes = std::max(job_bytes, spec.output_bytes * spec.tile_count);
+  }
+  for (WorkerPlan& worker : plan->workers) {
+    const double tiles = random.Spread(1, 5);
+    const bool few = random.Chance(0.4) && drawn.Has(Fault::kByteCredit);
+    if (few && allowed.Has(Fault::kByteCredit))
+      worker.credit_bytes = static_cast<int64_t>(static_cast<double>(tile_bytes) * tiles);
+  }
+  const bool by_jobs = random.Chance(0.5);
+  for (int tenant = 0; tenant < kTenants; ++tenant) {
+    TenantQuota quota;
+    quota.share = static_cast<double>(random.Between(1, 3));
+    if (drawn.Has(Fault::kQuota) && allowed.Has(Fault::kQuota)) {
+      // Every job fits alone.
+      if (by_jobs) quota.open_jobs_max = 1;
+      if (!by_jobs) quota.open_bytes_max = job_bytes;
+    }
+    plan->options.quotas[absl::StrCat("t", tenant)] = quota;
+  }
 }
 
 }  // namespace
@@ -105,6 +137,7 @@ SeedPlan DrawPlan(uint64_t seed, FaultSet allowed) {
     left -= plan.jobs.back().spec.tile_count;
     if (!allowed.Has(Fault::kPoison)) plan.jobs.back().poison.clear();
   }
+  DrawLimits(seed, plan.drawn_faults, allowed, &plan);
   return plan;
 }
 

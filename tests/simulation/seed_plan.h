@@ -20,6 +20,7 @@ struct WorkerPlan {
   double unit_seconds = 1;  // for one unit of work (JobPlan::units)
   double jitter = 0;        // each batch takes up to so much longer, as a part of itself
   int credit_tiles = 8;
+  int64_t credit_bytes = 0;  // 0: not bounded
   int64_t memory_bytes = int64_t{8} << 30;
   std::string environment_key = "same";
   double probe_error = 1;                          // measured probe speed / true speed

@@ -19,6 +19,13 @@ constexpr size_t kInputPiece = 16;
 // An ended job is kept so long for late results.
 constexpr absl::Duration kForgetJob = absl::Seconds(30);
 
+// Whether it changes who is next, other than by service.
+bool BreaksTurns(const Decisions& decisions) {
+  return std::any_of(decisions.records.begin(), decisions.records.end(), [](const Record& record) {
+    return record.kind != Record::Kind::kTileAccepted && record.kind != Record::Kind::kJobClass;
+  });
+}
+
 }  // namespace
 
 SimCoordinator::SimCoordinator(World& world, uint64_t epoch, const Snapshot& snapshot)
@@ -68,7 +75,9 @@ bool SimCoordinator::Step() {
 
 absl::Status SimCoordinator::Submit(const JobPlan& job) {
   absl::Duration retry_after;
-  if (absl::Status status = scheduler_.Admit(job.spec, &retry_after); !status.ok()) return status;
+  const absl::Status admitted = scheduler_.Admit(job.spec, &retry_after);
+  world_.Admitted(job.spec, admitted, retry_after);
+  if (!admitted.ok()) return admitted;
   generations_.try_emplace(job.spec.name, job.spec.generation);
   Handle(JobSubmitted{job.spec});
   return alive_ && !deposed_ ? absl::OkStatus() : absl::UnavailableError("died");
@@ -93,7 +102,9 @@ void SimCoordinator::Handle(const Event& event, ResultStream* answer_to) {
   const bool hasty = world_.plan().bug_grant_before_persist;
   if (!hasty && !Persist(decisions, result)) return;
   if (result != nullptr) SendVerdict(*answer_to, *result, *decisions.verdict);
+  if (BreaksTurns(decisions)) world_.TurnsBroken();
   Send(decisions);
+  if (!decisions.grants.empty()) world_.Served(*this);
   if (hasty) Persist(decisions, result);
   if (alive_) KeepTime();
 }
@@ -149,8 +160,8 @@ bool SimCoordinator::Persist(const Decisions& decisions, const ResultArrived* re
       deposed_ = true;
       return false;
     }
-    if (record.kind == Record::Kind::kTileAccepted) world_.Merged(record.job);
-    if (record.kind == Record::Kind::kJobEnded) world_.Ended();
+    if (record.kind == Record::Kind::kTileAccepted) world_.Merged(*result);
+    if (record.kind == Record::Kind::kJobEnded) world_.Ended(record);
     world_.trace().Line(actor_, "record", static_cast<int>(record.kind), " ", record.job, " ",
                         record.number, " ", record.value);
   }
@@ -205,7 +216,7 @@ void SimCoordinator::SendGrant(const Grant& grant) {
     world_.trace().Line(actor_, "grant", grant.worker, " lease ", grant.lease.epoch, "/",
                         grant.lease.sequence, " ", grant.job, " tiles ",
                         absl::StrJoin(grant.tiles, ","));
-  world_.Granted(static_cast<int64_t>(grant.tiles.size()), *world_.FindJob(grant.job));
+  world_.Granted(*this, grant);
   if (!world_.store().Decided(grant.job)) {
     world_.checks().Trouble(
         absl::StrCat("a tile of ", grant.job, " was granted before its promise was persisted"));
@@ -249,14 +260,14 @@ void SimCoordinator::OnControl(Session& session, const Event& event) {
     Session* before = std::exchange(sessions_[worker], &session);
     if (before != nullptr) world_.Break(*before, /*worker_dies=*/false);
     incarnations_[worker] = joined->incarnation;
-    levels_[worker] = joined->offer.credit_tiles;
+    levels_[worker] = {joined->offer.credit_tiles, joined->offer.credit_bytes};
     session.down->Send(HelloAnswered{epoch_});
     world_.trace().Line(actor_, "hello", joined->incarnation);
   } else if (SessionOf(worker) != &session) {
     return;
   }
   if (auto* synced = std::get_if<WorkerSynced>(&event)) {
-    levels_[worker] = synced->credit_tiles;
+    levels_[worker] = {synced->credit_tiles, synced->credit_bytes};
     if (world_.trace().on())
       world_.trace().Line(
           actor_, "sync", worker, " seen ", synced->seen_grant_sequence, " holds ",
@@ -276,6 +287,10 @@ void SimCoordinator::OnControl(Session& session, const Event& event) {
 
 void SimCoordinator::OnResult(ResultStream& stream, const ResultSent& sent) {
   if (!alive_ || deposed_) return;
+  if (results_held_) {
+    held_results_.emplace_back(&stream, sent);
+    return;
+  }
   const ResultArrived& result = sent.result;
   const JobSpec& spec = world_.FindJob(result.job)->spec;
   const auto generation = generations_.find(result.job);
@@ -294,6 +309,16 @@ void SimCoordinator::OnResult(ResultStream& stream, const ResultSent& sent) {
     return;
   }
   Handle(result, &stream);
+}
+
+void SimCoordinator::HoldResults(bool held) {
+  results_held_ = held;
+  Handle(ResultsHeld{held});
+  while (!results_held_ && !held_results_.empty()) {
+    const auto [stream, sent] = std::move(held_results_.front());
+    held_results_.pop_front();
+    OnResult(*stream, sent);
+  }
 }
 
 void SimCoordinator::OnSessionEnded(const Session& session) {

@@ -6,11 +6,13 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "coordinator/schedule/scheduler.h"
@@ -42,6 +44,9 @@ class SimCoordinator {
   void OnSessionEnded(const Session& session);
   // Whether it has met the incarnation, so that it takes results of it.
   bool KnowsWorker(const std::string& worker, const std::string& incarnation) const;
+
+  // Merging is behind: results wait until it is not.
+  void HoldResults(bool held);
 
   // It dies after so many more steps, at the earliest now.
   void DieIn(int steps) { dies_in_ = steps; }
@@ -83,7 +88,9 @@ class SimCoordinator {
   std::map<std::string, Session*> sessions_;         // by worker
   std::map<std::string, std::string> incarnations_;  // by worker, connected or not
   std::map<std::string, uint64_t> generations_;      // of the jobs it knows
-  std::map<std::string, int> levels_;                // credit, as last told
+  std::map<std::string, Credit> levels_;             // as last told
+  bool results_held_ = false;
+  std::deque<std::pair<ResultStream*, ResultSent>> held_results_;
   Instant wakes_ = Instant::Never();
   uint64_t events_ = 0;
   Cost cost_;

@@ -38,7 +38,8 @@ SimWorker::SimWorker(World& world, const WorkerPlan& plan, size_t number)
       plan_(plan),
       line_(world.plan().seed, 1000 + 2 * number),
       random_(Random::For(world.plan().seed, 1001 + 2 * number)),
-      credit_(plan.credit_tiles) {
+      credit_(plan.credit_tiles),
+      credit_bytes_(plan.credit_bytes) {
   ailments_.wrong_digest = plan.lies;
   line_.latency = plan.latency;
   line_.bytes_per_second = plan.bytes_per_second;
@@ -112,6 +113,14 @@ void SimWorker::SetSlow(double factor) {
   world_.trace().Line(name(), "slow", factor);
 }
 
+bool SimWorker::serves() const {
+  return alive_ && in_session_ && results_ != nullptr && !results_->broken && !session_->broken &&
+         !ailments_.hung && !ailments_.wrong_digest && !ailments_.wrong_class &&
+         !(busy_ && busy_units_ == 0) && Unverdicted() <= plan_.unacknowledged_max &&
+         line_.BlockedUntil(Direction::kUp) <= world_.now() &&
+         line_.BlockedUntil(Direction::kDown) <= world_.now();
+}
+
 void SimWorker::Account() {
   if (alive_ && !ailments_.hung) {
     capacity_units_ +=
@@ -146,6 +155,7 @@ void SimWorker::TryControl() {
   hello.offer.probe_flops = 1e12 / plan_.unit_seconds * plan_.probe_error;
   hello.offer.environment_key = plan_.environment_key;
   hello.offer.credit_tiles = credit_;
+  hello.offer.credit_bytes = credit_bytes_;
   session_->up->Send(hello);
   Beat(++sessions_);
 }
@@ -221,7 +231,7 @@ void SimWorker::Tell(Event event) {
 }
 
 void SimWorker::TellSync() {
-  WorkerSynced sync{name(), seen_, {}, credit_, 0};
+  WorkerSynced sync{name(), seen_, {}, credit_, credit_bytes_};
   for (auto& [key, lease] : leases_) {
     HeldLease held;
     held.lease = key;
@@ -274,9 +284,17 @@ void SimWorker::OnGrant(const GrantSent& sent) {
   const LeaseKey key = sent.grant.lease;
   if (key.epoch != epoch_ || key.sequence <= seen_) return;
   seen_ = key.sequence;
+  const auto bytes_of = [](const JobPlan& job) {
+    return job.spec.input_bytes + job.spec.output_bytes;
+  };
   int64_t held = static_cast<int64_t>(sent.grant.tiles.size());
-  for (const auto& [other, lease] : leases_) held += lease.awaited + lease.ready + lease.computing;
-  world_.checks().GrantTaken(incarnation(), key, held, sent.level);
+  int64_t held_bytes = held * bytes_of(*sent.job);
+  for (const auto& [other, lease] : leases_) {
+    const int64_t tiles = lease.awaited + lease.ready + lease.computing;
+    held += tiles;
+    held_bytes += tiles * bytes_of(*lease.terms.job);
+  }
+  world_.checks().GrantTaken(incarnation(), key, {held, held_bytes}, sent.level);
   Lease& lease = leases_[key];
   lease.terms = sent;
   for (int64_t tile : sent.grant.tiles) lease.tiles.push_back({tile, TileState::kAwaited, {}});
@@ -355,6 +373,8 @@ int64_t SimWorker::Unverdicted() const {
 }
 
 void SimWorker::ChangeCredit(int tiles) {
+  if (credit_bytes_ > 0)
+    credit_bytes_ = std::max(plan_.credit_bytes / 2, credit_bytes_ * tiles / credit_);
   credit_ = tiles;
   world_.trace().Line(name(), "credit", tiles);
   if (in_session_) TellSync();

@@ -47,6 +47,12 @@ class SimWorker {
   bool alive() const { return alive_; }
   bool in_session() const { return in_session_; }
   bool holds_nothing() const { return leases_.empty(); }
+  // Whether it can compute what it is sent: nothing is wrong with it, and nothing but tiles is in
+  // the device.
+  bool serves() const;
+  double slowness() const { return ailments_.slow; }
+  // The class that it states for tiles of the job.
+  std::string ClassOf(const JobSpec& spec) const;
   const WorkerPlan& plan() const { return plan_; }
   Line& line() { return line_; }
   Session* session() { return session_; }
@@ -125,7 +131,6 @@ class SimWorker {
   void Computed(LeaseKey key, const std::vector<int64_t>& tiles);
   void RunCanary();
   ResultSent MakeResult(const Lease& lease, int64_t tile);
-  std::string ClassOf(const JobSpec& spec) const;
   void FailTile(Leases::iterator lease, Tile& tile, TileFailureCause cause,
                 const std::string& text);
   void Account();
@@ -139,6 +144,7 @@ class SimWorker {
   bool alive_ = false;
   int incarnation_ = 0;
   int credit_;
+  int64_t credit_bytes_;
 
   // Of the process.
   Session* session_ = nullptr;  // trying, or open

@@ -143,6 +143,7 @@ void SimWorker::Computed(LeaseKey key, const std::vector<int64_t>& tiles) {
         lost = lost || cause == TileFailureCause::kDeviceLost ||
                cause == TileFailureCause::kLaunchTimeout;
         lease.Set(*tile, TileState::kSettled);
+        destroyed_units_ += job.units;
         world_.checks().Fails(name(), job.spec.name, index, *cause);
         world_.trace().Line(name(), "fail", job.spec.name, " tile ", index, ": ",
                             TileFailureCauseName(*cause));

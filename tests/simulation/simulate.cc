@@ -1,5 +1,8 @@
 // The simulator as a program: many seeds, or one with its trace. `--help` says how.
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -126,8 +129,15 @@ void PrintMakespans() {
   }
 }
 
+double MegabytesAtMost() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
 void PrintScale() {
-  std::cout << "workers      tiles     events  µs/event  p99 µs/grant  s in the core  time/bound\n";
+  std::cout << "workers      tiles     events  µs/event  p99 µs/grant  s in the core  time/bound  "
+               "most MB of the process\n";
   for (const auto& [workers, tiles] :
        {std::pair{100, 10'000}, std::pair{1000, 100'000}, std::pair{10'000, 1'000'000}}) {
     SeedPlan plan = GreatPool().plan;
@@ -135,11 +145,11 @@ void PrintScale() {
     plan.jobs.front().spec.tile_count = tiles;
     const Outcome outcome = RunPlan(plan);
     std::cout << absl::StrFormat(
-        "%7d %10d %10d  %8.2f  %12.1f  %13.2f  %10.3f%s\n", workers, tiles,
+        "%7d %10d %10d  %8.2f  %12.1f  %13.2f  %10.3f  %22.0f%s\n", workers, tiles,
         outcome.core_cost.events,
         outcome.core_cost.seconds * 1e6 / static_cast<double>(outcome.core_cost.events),
         outcome.core_cost.GrantPercentile99() * 1e6, outcome.core_cost.seconds,
-        outcome.capacity_units / (plan.units() + outcome.destroyed_units),
+        outcome.capacity_units / (plan.units() + outcome.destroyed_units), MegabytesAtMost(),
         outcome.trouble.empty() ? "" : ": " + outcome.trouble);
     std::cout << std::flush;
   }
@@ -153,18 +163,21 @@ int Main(int argc, char** argv) {
   if (flags.makespan || flags.scale) return 0;
   int failed = 0;
   Outcome sum;
-  int64_t jobs = 0;
+  int64_t jobs = 0, near = 0;
   for (uint64_t seed = flags.first_seed; seed < flags.first_seed + flags.seeds; ++seed) {
     SeedPlan plan = DrawPlan(seed, flags.faults);
     if (flags.trace) plan.check_every = 1;
     if (flags.plan) PrintPlan(plan);
-    const Outcome outcome = RunPlan(plan, flags.trace ? &std::cout : nullptr);
+    const Outcome outcome = flags.trace ? RunPlan(plan, &std::cout) : RunSeed(seed, flags.faults);
     sum.jobs_succeeded += outcome.jobs_succeeded;
     sum.tiles_merged += outcome.tiles_merged;
     sum.tiles_granted += outcome.tiles_granted;
     sum.faults += outcome.faults;
     sum.coordinators += outcome.coordinators;
     sum.steps += outcome.steps;
+    sum.contests += outcome.contests;
+    sum.over_bound = std::max(sum.over_bound, outcome.over_bound);
+    near += outcome.over_bound > 0.5;
     jobs += static_cast<int64_t>(plan.jobs.size());
     if (outcome.trouble.empty()) continue;
     ++failed;
@@ -177,7 +190,9 @@ int Main(int argc, char** argv) {
   std::cout << flags.seeds << " seeds from " << flags.first_seed << ": " << failed << " failed; "
             << sum.jobs_succeeded << " of " << jobs << " jobs succeeded, " << sum.tiles_merged
             << " tiles merged of " << sum.tiles_granted << " granted, " << sum.faults << " faults, "
-            << sum.coordinators << " coordinators, " << sum.steps << " steps\n";
+            << sum.coordinators << " coordinators, " << sum.steps << " steps; at most "
+            << sum.over_bound << " of the time allowed, above half of it " << near << " times; "
+            << sum.contests << " long contests of jobs or tenants\n";
   return failed == 0 ? 0 : 1;
 }
 

@@ -17,6 +17,10 @@ namespace tilewright::simulation {
 // Runs a plan; `trace` may be null.
 Outcome RunPlan(const SeedPlan& plan, std::ostream* trace = nullptr);
 
+// Runs a seed, and once more without any fault: that must be quicker still. The trouble is that of
+// the first, else of the second.
+Outcome RunSeed(uint64_t seed, FaultSet allowed = FaultSet::All());
+
 // Changes a plan after it was drawn: a planted bug, other options.
 using Alter = std::function<void(SeedPlan&)>;
 

@@ -18,7 +18,7 @@ TEST(Simulation, EveryJobOfEverySeedEndsAndNothingForbiddenHappens) {
   int64_t succeeded = 0, jobs = 0, faults = 0;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const SeedPlan plan = DrawPlan(seed);
-    const Outcome outcome = RunPlan(plan);
+    const Outcome outcome = RunSeed(seed);
     jobs += static_cast<int64_t>(plan.jobs.size());
     succeeded += outcome.jobs_succeeded;
     faults += outcome.faults;

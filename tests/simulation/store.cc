@@ -32,6 +32,17 @@ bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* r
   switch (record.kind) {
     case Record::Kind::kJobClass:
       job.decided = true;
+      job.numeric_class = record.value;
+      break;
+    case Record::Kind::kJobPaused:
+    case Record::Kind::kJobResumed:
+      job.paused = record.kind == Record::Kind::kJobPaused;
+      break;
+    case Record::Kind::kTileFailed:
+      job.parked++;
+      break;
+    case Record::Kind::kTileRetried:
+      job.parked--;
       break;
     case Record::Kind::kTileAccepted:
       Merge(job, record, result);
@@ -44,6 +55,7 @@ bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* r
                                      "after it was merged"));
       cell = Cell::kHole;
       job.filled++;
+      job.parked = std::max<int64_t>(0, job.parked - 1);
       break;
     }
     case Record::Kind::kJobEnded:
@@ -95,7 +107,7 @@ void Store::LoseCanvases() {
     if (job.ended) continue;
     job.generation++;
     job.canvas.assign(job.canvas.size(), Cell::kEmpty);
-    job.filled = 0;
+    job.filled = job.parked = 0;
   }
   for (RestoredJob& job : snapshot_.jobs) {
     job.spec.generation++;
@@ -120,6 +132,22 @@ bool Store::Succeeded(const std::string& job) const {
 bool Store::Decided(const std::string& job) const {
   const auto found = jobs_.find(job);
   return found != jobs_.end() && found->second.decided;
+}
+
+bool Store::Paused(const std::string& job) const { return jobs_.at(job).paused; }
+
+const std::string& Store::ClassOf(const std::string& job) const {
+  return jobs_.at(job).numeric_class;
+}
+
+int64_t Store::OpenTiles(const std::string& job) const {
+  const StoredJob& stored = jobs_.at(job);
+  return stored.spec.tile_count - stored.filled;
+}
+
+int64_t Store::TilesToCompute(const std::string& job) const {
+  const StoredJob& stored = jobs_.at(job);
+  return stored.spec.tile_count - stored.filled - stored.parked;
 }
 
 bool Store::Merged(const std::string& job, int64_t tile) const {

@@ -33,6 +33,13 @@ class Store {
   bool Ended(const std::string& job) const;
   bool Succeeded(const std::string& job) const;
   bool Decided(const std::string& job) const;
+  bool Paused(const std::string& job) const;
+  // The class that its promise was persisted with; empty before.
+  const std::string& ClassOf(const std::string& job) const;
+  // Neither merged nor holes.
+  int64_t OpenTiles(const std::string& job) const;
+  // Neither merged, nor holes, nor waiting for a decision.
+  int64_t TilesToCompute(const std::string& job) const;
   bool Merged(const std::string& job, int64_t tile) const;
   // Of a known job.
   uint64_t GenerationOf(const std::string& job) const { return jobs_.at(job).generation; }
@@ -49,7 +56,10 @@ class Store {
     uint64_t generation = 1;
     std::vector<Cell> canvas;  // by tile
     int64_t filled = 0;        // cells that are not empty
+    int64_t parked = 0;        // tiles that wait for a decision
     bool decided = false;      // its promise
+    std::string numeric_class = {};
+    bool paused = false;
     bool ended = false;
     bool succeeded = false;
   };

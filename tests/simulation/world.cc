@@ -40,6 +40,10 @@ World::World(const SeedPlan& plan, std::ostream* trace)
     workers_.push_back(std::make_unique<SimWorker>(*this, plan_.workers[i], i));
   }
   leases_max_ = LeasesMax();
+  if (plan_.fold_records) {
+    progress_.emplace(*this);
+    fairness_.emplace(*this);
+  }
 }
 
 size_t World::LeasesMax() const {
@@ -54,6 +58,13 @@ size_t World::LeasesMax() const {
 World::~World() = default;
 
 const JobPlan* World::FindJob(const std::string& name) const { return jobs_.at(name); }
+
+const SimWorker* World::FindWorker(const std::string& name) const {
+  for (const std::unique_ptr<SimWorker>& worker : workers_) {
+    if (worker->name() == name) return worker.get();
+  }
+  return nullptr;
+}
 
 bool World::AllEnded() const {
   return store_.jobs_ended() == static_cast<int64_t>(plan_.jobs.size());
@@ -78,6 +89,16 @@ Outcome World::Run() {
     outcome_.capacity_units += worker->capacity_units();
     outcome_.destroyed_units += worker->destroyed_units();
   }
+  if (progress_.has_value()) {
+    progress_->Lost(outcome_.destroyed_units);
+    outcome_.over_bound = progress_->OverBound(outcome_.faults);
+    if (std::string late = progress_->Judge(outcome_.faults); !late.empty()) checks_.Trouble(late);
+  }
+  if (fairness_.has_value() && checks_.trouble().empty()) {
+    if (std::string unfair = fairness_->Judge(); !unfair.empty()) checks_.Trouble(unfair);
+    outcome_.unfairness = fairness_->worst();
+    outcome_.contests = fairness_->judged();
+  }
   if (checks_.trouble().empty()) CheckQuiet();
   outcome_.trouble = checks_.trouble();
   for (const JobPlan& job : plan_.jobs) outcome_.jobs_succeeded += store_.Succeeded(job.spec.name);
@@ -96,6 +117,8 @@ void World::RunUntilEnded() {
   uint64_t at_once = 0;
   const Instant end = Instant() + plan_.fault_phase + Bound();
   while (!AllEnded() && checks_.trouble().empty()) {
+    if (progress_.has_value() && queue_.next() > now())
+      progress_->Advance(std::min(queue_.next(), end));
     if (!queue_.Run(end)) {
       int64_t missing = static_cast<int64_t>(plan_.jobs.size()) - store_.jobs_ended();
       checks_.Trouble(absl::StrCat(missing, " of ", plan_.jobs.size(), " jobs did not end within ",
@@ -156,6 +179,10 @@ void World::StartCoordinator() {
   const uint64_t epoch = store_.RaiseEpoch();
   coordinators_.push_back(std::make_unique<SimCoordinator>(*this, epoch, store_.snapshot()));
   current_ = coordinators_.back().get();
+  serves_from_ = now();
+  if (!store_.snapshot().workers.empty()) serves_from_ = now() + plan_.options.restart_grace;
+  if (progress_.has_value()) progress_->Forget();
+  TurnsBroken();
   current_->Handle(Tick{});
 }
 
@@ -258,26 +285,85 @@ void World::Crash(SimWorker& worker, absl::Duration pause) {
   });
 }
 
-void World::Granted(int64_t tiles, const JobPlan& job) {
+void World::Granted(const SimCoordinator& by, const Grant& grant) {
+  const auto tiles = static_cast<int64_t>(grant.tiles.size());
   outcome_.tiles_granted += tiles;
-  outcome_.units_granted += static_cast<double>(tiles) * job.units;
+  outcome_.units_granted += static_cast<double>(tiles) * FindJob(grant.job)->units;
+  if (&by != current_) return;
+  serves_from_ = std::min(serves_from_, now());
+  if (fairness_.has_value()) fairness_->Granted(grant);
 }
 
-void World::Merged(const std::string& job) {
+void World::Served(const SimCoordinator& by) {
+  if (&by == current_ && fairness_.has_value()) fairness_->Look();
+}
+
+void World::TurnsBroken() {
+  if (fairness_.has_value()) fairness_->Cut();
+}
+
+double World::ShareOf(const std::string& tenant) const {
+  const auto quota = plan_.options.quotas.find(tenant);
+  return quota == plan_.options.quotas.end() ? plan_.options.default_quota.share
+                                             : quota->second.share;
+}
+
+void World::Merged(const ResultArrived& result) {
+  const JobPlan& job = *FindJob(result.job);
   budget_ = plan_.fault_budget;
-  units_merged_[job] += FindJob(job)->units;
+  units_merged_[result.job] += job.units;
+  if (progress_.has_value()) progress_->Merged(job);
+  if (fairness_.has_value()) fairness_->Merged(result.lease);
+}
+
+void World::Admitted(const JobSpec& spec, const absl::Status& answer, absl::Duration retry_after) {
+  const auto quota = plan_.options.quotas.find(spec.tenant);
+  if (quota == plan_.options.quotas.end()) return;
+  int open_jobs = 0;
+  int64_t open_bytes = 0;
+  for (const JobPlan& job : plan_.jobs) {
+    const std::string& name = job.spec.name;
+    if (job.spec.tenant != spec.tenant || !store_.Knows(name) || store_.Ended(name)) continue;
+    open_jobs++;
+    open_bytes += store_.OpenTiles(name) * job.spec.output_bytes;
+  }
+  const bool fits =
+      open_jobs < quota->second.open_jobs_max &&
+      open_bytes + spec.output_bytes * spec.tile_count <= quota->second.open_bytes_max;
+  if (answer.ok()) {
+    submitted_.try_emplace(spec.name, now());
+  } else {
+    outcome_.refusals++;
+    if (retry_after <= absl::ZeroDuration())
+      checks_.Trouble(spec.name + " fits an empty quota and was told not to come again");
+  }
+  if (answer.ok() != fits || (!fits && !absl::IsResourceExhausted(answer))) {
+    checks_.Trouble(absl::StrCat(spec.name, fits ? " fits" : " does not fit", " its tenant's ",
+                                 open_jobs, " open jobs of ", open_bytes,
+                                 " bytes, and the answer was ", answer.ToString()));
+  }
 }
 
 void World::Noticed(const Notice& notice) {
   checks_.Noticed(notice);
+  if (progress_.has_value()) progress_->Noticed(notice);
+  if (fairness_.has_value() &&
+      (notice.kind == "worker_blocklisted" || notice.kind == "memory_floor_raised"))
+    fairness_->SetApart(notice.job);
   if (notice.kind == "job_waiting" && FindJob(notice.job)->spec.prove_class &&
       absl::StrContains(notice.text, "of memory, and a tile of this size")) {
     hopeless_.insert(notice.job);
   }
 }
 
-void World::Ended() {
+void World::Ended(const Record& record) {
   if (store_.jobs_ended() == 1) outcome_.units_at_first_end = units_merged_;
+  if (!absl::StrContains(record.value, "did not end within")) return;
+  const JobPlan& job = *FindJob(record.job);
+  const auto submitted = submitted_.find(record.job);
+  if (!job.spec.max_duration.has_value() || submitted == submitted_.end() ||
+      now() < submitted->second + *job.spec.max_duration)
+    checks_.Trouble(record.job + " was ended before its time");
 }
 
 // ---- Users.

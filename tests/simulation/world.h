@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "tests/simulation/checks.h"
+#include "tests/simulation/fairness.h"
 #include "tests/simulation/messages.h"
+#include "tests/simulation/progress.h"
 #include "tests/simulation/queue.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/seed_plan.h"
@@ -34,6 +36,10 @@ struct Outcome {
   double units_granted = 0;
   int64_t faults = 0;
   int64_t bad_results = 0;
+  int64_t refusals = 0;   // submissions beyond a quota
+  double over_bound = 0;  // Progress::OverBound
+  double unfairness = 0;  // Fairness::worst
+  int64_t contests = 0;   // Fairness::judged
   int coordinators = 0;
   uint64_t steps = 0;
   absl::Duration time;         // simulated, until the last job ended
@@ -62,6 +68,13 @@ class World {
   Trace& trace() { return trace_; }
   Checks& checks() { return checks_; }
   Store& store() { return store_; }
+  const SimWorker& worker(size_t number) const { return *workers_[number]; }
+  const SimWorker* FindWorker(const std::string& name) const;
+  const SimCoordinator* current() const { return current_; }
+  // Weight of the tenant among the others.
+  double ShareOf(const std::string& tenant) const;
+  // Whether a coordinator could grant something now.
+  bool serving() const { return current_ != nullptr && now() >= serves_from_; }
   uint64_t check_every() const { return check_every_; }
   // Leases that the core may keep at once.
   size_t leases_max() const { return leases_max_; }
@@ -76,10 +89,16 @@ class World {
   // The worker's process dies, and another one starts after `pause` (unless it stays away).
   void Crash(SimWorker& worker, absl::Duration pause);
   void CoordinatorDied(SimCoordinator& coordinator);
-  // A tile of the job was merged, or it ended.
-  void Merged(const std::string& job);
-  void Ended();
-  void Granted(int64_t tiles, const JobPlan& job);
+  // A result was merged; the record says that its job ended.
+  void Merged(const ResultArrived& result);
+  void Ended(const Record& record);
+  void Granted(const SimCoordinator& by, const Grant& grant);
+  // All grants of an event are told.
+  void Served(const SimCoordinator& by);
+  // Something else than service changed who is next.
+  void TurnsBroken();
+  // The answer to a submission: it must agree with the quota.
+  void Admitted(const JobSpec& spec, const absl::Status& answer, absl::Duration retry_after);
   void Noticed(const Notice& notice);
 
  private:
@@ -120,6 +139,10 @@ class World {
   uint64_t streams_ = 0;
   uint64_t check_every_ = 1;
   size_t leases_max_ = 0;
+  std::optional<Progress> progress_;          // absent in great runs
+  std::optional<Fairness> fairness_;          // absent in great runs
+  std::map<std::string, Instant> submitted_;  // by job: when it was admitted first
+  Instant serves_from_ = Instant();           // of the present coordinator, at the latest
   std::map<std::string, double> units_merged_;
   // Jobs bound to a class whose holders have too little memory: they wait, as they must, until a
   // user gives them up.

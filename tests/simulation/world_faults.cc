@@ -59,6 +59,8 @@ void World::InjectFault(Fault fault) {
     case Fault::kCancel:
     case Fault::kDrain:
     case Fault::kClear:
+    case Fault::kResultsHeld:
+    case Fault::kWavefront:
       InjectUserFault(fault);
       return;
     case Fault::kCutControl:
@@ -105,6 +107,8 @@ void World::InjectWorkerFault(Fault fault, SimWorker& worker) {
   trace_.Line(worker.name(), "struck-by", Name(fault));
   Ailments& ailments = worker.ailments();
   const absl::Duration time = chance_.Spread(absl::Seconds(2), 6);
+  if ((fault == Fault::kSlowDown || fault == Fault::kHang) && fairness_.has_value())
+    fairness_->Stop();
   switch (fault) {
     case Fault::kSlowDown:
       worker.SetSlow(chance_.Spread(4, 4));
@@ -199,8 +203,21 @@ void World::InjectUserFault(Fault fault) {
       return;
     case Fault::kDrain:
       trace_.Line("user", "drain", worker);
+      if (progress_.has_value()) progress_->Drained(worker);
       tell(WorkerDrained{worker, chance_.Chance(0.5)});
       queue_.After(time, [tell, worker] { tell(WorkerResumed{worker}); });
+      return;
+    case Fault::kResultsHeld: {
+      SimCoordinator* held = current_;  // it may die of this
+      held->HoldResults(true);
+      queue_.After(time, [held] { held->HoldResults(false); });
+      return;
+    }
+    case Fault::kWavefront:
+      TurnsBroken();
+      if (fairness_.has_value()) fairness_->SetApart(job);
+      tell(JobBudget{job, static_cast<int64_t>(chance_.Spread(1, 6))});
+      queue_.After(time, [tell, job] { tell(JobBudget{job, 0}); });
       return;
     default:
       trace_.Line("user", "clear", worker);
@@ -215,12 +232,18 @@ void World::Heal() {
   healed_at_ = now();
   trace_.Line("world", "heal", store_.jobs_ended(), " jobs have ended");
   if (rival_ != nullptr) rival_->Die();
-  if (current_ != nullptr) current_->LiveOn();
+  if (current_ != nullptr) {
+    current_->LiveOn();
+    current_->HoldResults(false);
+  }
   for (const std::unique_ptr<SimWorker>& worker : workers_) worker->Heal();
   // Users undo what they did, also with a coordinator that is only just starting.
   queue_.After(absl::Seconds(30), [this] {
     if (current_ == nullptr) return checks_.Trouble("there is no coordinator in a healed cluster");
-    for (const JobPlan& job : plan_.jobs) current_->Handle(JobResumed{job.spec.name});
+    for (const JobPlan& job : plan_.jobs) {
+      current_->Handle(JobResumed{job.spec.name});
+      current_->Handle(JobBudget{job.spec.name, 0});
+    }
     for (const std::unique_ptr<SimWorker>& worker : workers_)
       current_->Handle(WorkerResumed{worker->name()});
   });
