@@ -16,8 +16,8 @@ struct CudaDevice {
   uint64_t memory_total_bytes = 0;
 };
 
-// How many devices the driver shows (CUDA_VISIBLE_DEVICES applies). UNAVAILABLE without a driver that
-// starts; one that finds no device may not.
+// How many devices the driver shows (CUDA_VISIBLE_DEVICES applies). UNAVAILABLE without a driver
+// that starts; one that finds no device may not.
 absl::StatusOr<int> CountCudaDevices();
 
 // Device `index` as CUDA numbers them (CUDA_VISIBLE_DEVICES applies). UNAVAILABLE without driver or

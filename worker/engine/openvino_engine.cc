@@ -140,7 +140,8 @@ class OpenVinoEngine : public Engine {
     if (!absl::EndsWith(entry, ".xml")) {
       return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
                          absl::StrCat("the openvino engine runs IR, a model.xml with its "
-                                      "model.bin, not ", entry));
+                                      "model.bin, not ",
+                                      entry));
     }
     OpenVinoLoad load;
     load.path = absl::StrCat(model.folder, "/", entry);
