@@ -1,4 +1,4 @@
-// 200 clusters from seeds, all of whose jobs must end well-behaved. More of them, or one alone:
+// Clusters from seeds, all of whose jobs must end well-behaved. More of them, or one alone:
 // tests/simulation/run.
 
 #include "tests/simulation/simulation.h"
@@ -12,7 +12,7 @@
 namespace tilewright::simulation {
 namespace {
 
-constexpr uint64_t kSeeds = 200;
+constexpr uint64_t kSeeds = TILEWRIGHT_SEEDS;
 
 TEST(Simulation, EveryJobOfEverySeedEndsAndNothingForbiddenHappens) {
   int64_t succeeded = 0, jobs = 0, faults = 0;
