@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/networks.h"
 #include "tests/cluster/picture.h"
 
 namespace tilewright {
@@ -24,17 +25,11 @@ using ::testing::HasSubstr;
 class TorchTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = absl::StrCat(testing::TempDir(), "/tilewright-nets-", getpid());
-    Command write;
-    write.argv = {absl::StrCat(TILEWRIGHT_BIN_DIR, "/tilewright-testnets"), "--out", folder_};
-    write.out_path = write.err_path = folder_ + ".log";
-    absl::StatusOr<std::unique_ptr<Process>> writer = Process::Start(write);
-    ASSERT_TRUE(writer.ok()) << writer.status();
-    const absl::StatusOr<int> written = (*writer)->Wait(absl::Seconds(60));
-    ASSERT_TRUE(written.ok()) << written.status();
-    ASSERT_EQ(*written, 0) << ReadFile(write.err_path);
+    auto networks = Networks::Write();
+    ASSERT_TRUE(networks.ok()) << networks.status();
+    networks_ = *std::move(networks);
     ClusterOptions options;
-    options.models = folder_;
+    options.models = networks_->folder();
     absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
@@ -44,15 +39,6 @@ class TorchTest : public testing::Test {
     }
     ASSERT_TRUE(
         WritePicture(NoisePicture(3 * 96, 2 * 96, 3, 8, 21), cluster_->Path("in.png")).ok());
-  }
-
-  void TearDown() override {
-    cluster_.reset();
-    Command remove;
-    remove.argv = {"/bin/rm", "-rf", folder_, folder_ + ".log"};
-    remove.out_path = remove.err_path = "/dev/null";
-    absl::StatusOr<std::unique_ptr<Process>> process = Process::Start(remove);
-    if (process.ok()) (*process)->Wait(absl::Seconds(10)).IgnoreError();
   }
 
   CliResult Render(const std::string& output, const std::string& model,
@@ -76,7 +62,7 @@ class TorchTest : public testing::Test {
     return static_cast<double>(above) / static_cast<double>(a.samples.size());
   }
 
-  std::string folder_;
+  std::unique_ptr<Networks> networks_;
   std::unique_ptr<Cluster> cluster_;
 };
 

@@ -1,0 +1,34 @@
+// The test networks (tilewright-testnets) in a folder of their own, which goes with the object. Not
+// thread-safe.
+
+#ifndef TILEWRIGHT_TESTS_CLUSTER_NETWORKS_H_
+#define TILEWRIGHT_TESTS_CLUSTER_NETWORKS_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace tilewright {
+
+class Networks {
+ public:
+  // Writes them; the error holds what the program said.
+  static absl::StatusOr<std::unique_ptr<Networks>> Write();
+  ~Networks();
+  Networks(const Networks&) = delete;
+  Networks& operator=(const Networks&) = delete;
+
+  // A model repository, for ClusterOptions::models.
+  const std::string& folder() const { return folder_; }
+
+ private:
+  explicit Networks(std::string folder) : folder_(std::move(folder)) {}
+
+  const std::string folder_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_TESTS_CLUSTER_NETWORKS_H_
