@@ -16,14 +16,18 @@ using google::protobuf::io::CodedInputStream;
 
 constexpr uint32_t kLengthDelimited = 2;
 constexpr uint32_t kHeaderField = 1;
+constexpr uint32_t kSliceField = 14;
 constexpr uint32_t kPayloadField = 15;
 constexpr uint32_t kWorkerField = 1;
 constexpr uint32_t kIncarnationField = 2;
 constexpr int kNameBytesMax = 1024;
+constexpr int64_t kSliceBytesMax = 1024;  // its encoding; it has 33 and what later versions add
 // An announcement alone makes us reserve no more than this; the rest grows as bytes arrive.
 constexpr uint64_t kReserveBytesMax = 64 << 20;
 // Bigger payloads are hashed piece by piece while they are in the cache.
 constexpr uint64_t kHashAtOnceBytesMax = 256 << 10;
+// So much of a slice is copied and hashed at a time.
+constexpr size_t kCopyBytes = 64 << 10;
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("malformed tile message: ", what));
@@ -119,10 +123,10 @@ class TileFrameReader::Parser {
         if (has_header || has_payload) return Malformed("a frame's header must come first, once");
         has_header = true;
         TW_RETURN_IF_ERROR(ReadHeader(bytes));
-      } else if (field == kPayloadField) {
+      } else if (field == kSliceField || field == kPayloadField) {
         if (has_payload) return Malformed("a frame has two payloads");
         has_payload = true;
-        TW_RETURN_IF_ERROR(ReadPayload(bytes));
+        TW_RETURN_IF_ERROR(field == kSliceField ? ReadSlice(bytes) : ReadPayload(bytes));
       } else if (bytes > 0 && !in_.Skip(static_cast<int>(bytes))) {
         return Malformed("it ends in an unknown field");
       }
@@ -146,13 +150,23 @@ class TileFrameReader::Parser {
     return reader_.Begin(std::move(header));
   }
 
+  absl::Status ReadSlice(int64_t bytes) {
+    v1::SegmentSlice slice;
+    if (bytes > kSliceBytesMax || !in_.ReadString(&scratch_, static_cast<int>(bytes)) ||
+        !slice.ParseFromString(scratch_)) {
+      return Malformed("a slice cannot be parsed");
+    }
+    return reader_.AppendSlice(slice);
+  }
+
   absl::Status ReadPayload(int64_t bytes) {
+    if (reader_.segment_ != nullptr && bytes >= kSlicedBytesMin) reader_.segment_->CountMiss();
     while (bytes > 0) {
       const void* data = nullptr;
       int available = 0;
       if (!in_.GetDirectBufferPointer(&data, &available)) return Malformed("it ends in a payload");
       const int piece = static_cast<int>(std::min<int64_t>(bytes, available));
-      TW_RETURN_IF_ERROR(reader_.Append(data, piece));
+      TW_RETURN_IF_ERROR(reader_.Append(static_cast<const std::byte*>(data), piece));
       if (!in_.Skip(piece)) return Malformed("it ends in a payload");
       bytes -= piece;
     }
@@ -197,19 +211,36 @@ absl::Status TileFrameReader::Begin(v1::TileHeader header) {
   return absl::OkStatus();
 }
 
-absl::Status TileFrameReader::Append(const void* data, int64_t bytes) {
+absl::Status TileFrameReader::Append(const std::byte* data, int64_t bytes) {
   if (!in_tile_) return Malformed("a payload without a header before it");
   const uint64_t announced = current_.header.payload_bytes();
   if (static_cast<uint64_t>(bytes) > announced - current_.payload.size()) {
     return Malformed(absl::StrCat("tile ", current_.header.tile().index(), " has more than the ",
                                   announced, " bytes announced"));
   }
-  const auto* begin = static_cast<const std::byte*>(data);
-  current_.payload.insert(current_.payload.end(), begin, begin + bytes);  // no zero-fill before
+  const size_t before = current_.payload.size();
+  current_.payload.insert(current_.payload.end(), data, data + bytes);  // no zero-fill before
+  // What was copied is hashed, not what it was copied from: a peer can still change that.
   if (announced > kHashAtOnceBytesMax) {
-    XXH3_64bits_update(hash_->state.get(), data, static_cast<size_t>(bytes));
+    XXH3_64bits_update(hash_->state.get(), current_.payload.data() + before,
+                       static_cast<size_t>(bytes));
   }
   return absl::OkStatus();
+}
+
+absl::Status TileFrameReader::AppendSlice(const v1::SegmentSlice& slice) {
+  if (segment_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "a tile came through shared memory, which was not agreed on at hello");
+  }
+  const SegmentHalf half = HalfOf(envelope_);
+  TW_ASSIGN_OR_RETURN(absl::Span<const std::byte> bytes, segment_->View(half, slice));
+  while (!bytes.empty()) {
+    const absl::Span<const std::byte> block = bytes.subspan(0, kCopyBytes);
+    TW_RETURN_IF_ERROR(Append(block.data(), static_cast<int64_t>(block.size())));
+    bytes.remove_prefix(block.size());
+  }
+  return segment_->Release(half, slice);
 }
 
 void TileFrameReader::Finish(std::vector<IncomingTile>* tiles) {

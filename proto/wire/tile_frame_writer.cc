@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
 
+#include "absl/types/span.h"
 #include "proto/wire/tile_frames.h"
 
 namespace tilewright {
@@ -12,7 +14,9 @@ namespace {
 using google::protobuf::io::CodedOutputStream;
 
 constexpr uint32_t kHeaderTag = (1 << 3) | 2;
+constexpr uint32_t kSliceTag = (14 << 3) | 2;
 constexpr uint32_t kPayloadTag = (15 << 3) | 2;
+static_assert(kFrameBytesMax <= kSlotBytes);
 // Copying these is cheaper than a slice of their own.
 constexpr int64_t kInlineBytesMax = 4096;
 // Headers in one message, about; keeps it far below the receive limit.
@@ -65,6 +69,10 @@ class MessageBuilder {
 
 }  // namespace
 
+void TileFrameWriter::UseSegment(std::shared_ptr<Segment> segment) {
+  slots_ = segment ? std::make_unique<SlotWriter>(std::move(segment), HalfOf(envelope_)) : nullptr;
+}
+
 void TileFrameWriter::Push(OutgoingTile tile) {
   const int64_t bytes = tile.payload ? static_cast<int64_t>(tile.payload->size()) : 0;
   assert(tile.header.payload_bytes() == static_cast<uint64_t>(bytes));
@@ -86,8 +94,14 @@ grpc::ByteBuffer TileFrameWriter::Next() {
     const int64_t piece = std::min(left, kFrameBytesMax);
     const int64_t header_bytes =
         header_sent_ ? 0 : static_cast<int64_t>(tile.header.ByteSizeLong());
-    const int64_t frame_bytes =
-        (header_sent_ ? 0 : FieldBytes(header_bytes)) + (piece > 0 ? FieldBytes(piece) : 0);
+    std::optional<v1::SegmentSlice> slice;
+    if (slots_ && piece >= kSlicedBytesMin) {
+      slice = slots_->Put(
+          absl::MakeConstSpan(tile.payload->data() + offset_, static_cast<size_t>(piece)));
+    }
+    const int64_t slice_bytes = slice ? static_cast<int64_t>(slice->ByteSizeLong()) : 0;
+    const int64_t piece_bytes = slice ? FieldBytes(slice_bytes) : piece > 0 ? FieldBytes(piece) : 0;
+    const int64_t frame_bytes = (header_sent_ ? 0 : FieldBytes(header_bytes)) + piece_bytes;
 
     std::string& head = message.head();
     AppendVarint(&head, (static_cast<uint32_t>(envelope_) << 3) | 2);
@@ -97,7 +111,11 @@ grpc::ByteBuffer TileFrameWriter::Next() {
       AppendVarint(&head, static_cast<uint32_t>(header_bytes));
       tile.header.AppendToString(&head);
     }
-    if (piece > 0) {
+    if (slice) {
+      AppendVarint(&head, kSliceTag);
+      AppendVarint(&head, static_cast<uint32_t>(slice_bytes));
+      slice->AppendToString(&head);
+    } else if (piece > 0) {
       AppendVarint(&head, kPayloadTag);
       AppendVarint(&head, static_cast<uint32_t>(piece));
       if (piece <= kInlineBytesMax) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/wire/segment.h"
 #include "tilewright/v1/tile.pb.h"
 
 namespace tilewright {
@@ -29,9 +30,13 @@ inline constexpr int kBundleTilesMax = 256;
 
 // Which message carries the frames.
 enum class FrameEnvelope {
-  kTileFrames = 1,          // field 1 of TileFrames
-  kSubmitTilesRequest = 3,  // field 3 of SubmitTilesRequest
+  kTileFrames = 1,          // field 1 of TileFrames: inputs
+  kSubmitTilesRequest = 3,  // field 3 of SubmitTilesRequest: results
 };
+// Where their bytes go in a segment.
+constexpr SegmentHalf HalfOf(FrameEnvelope envelope) {
+  return envelope == FrameEnvelope::kTileFrames ? SegmentHalf::kInputs : SegmentHalf::kResults;
+}
 
 // A tile to be sent. The payload (null: none) is shared with the transport until the last byte is
 // out.
@@ -46,17 +51,21 @@ class TileFrameWriter {
  public:
   explicit TileFrameWriter(FrameEnvelope envelope) : envelope_(envelope) {}
 
+  // From now on pieces of at least kSlicedBytesMin bytes go through slots of the segment, as far as
+  // there are free ones. nullptr: nothing does.
+  void UseSegment(std::shared_ptr<Segment> segment);
   // Precondition: header.payload_bytes() is the size of the payload.
   void Push(OutgoingTile tile);
   bool empty() const { return tiles_.empty(); }
   // Bytes of queued payloads not yet handed out.
   int64_t pending_bytes() const { return pending_bytes_; }
   // The next message. Precondition: !empty(). Payload bytes are referenced, not copied, except very
-  // small ones.
+  // small ones and those that go through a segment.
   grpc::ByteBuffer Next();
 
  private:
   FrameEnvelope envelope_;
+  std::unique_ptr<SlotWriter> slots_;  // null: all is inline
   std::deque<OutgoingTile> tiles_;
   int64_t pending_bytes_ = 0;
   // Payload bytes of tiles_.front() handed out. Invariant: 0 unless its header is out.
@@ -84,10 +93,14 @@ class TileFrameReader {
   TileFrameReader(const TileFrameReader&) = delete;
   TileFrameReader& operator=(const TileFrameReader&) = delete;
 
+  // The sender may use slots of this segment. nullptr: it may not.
+  void UseSegment(std::shared_ptr<Segment> segment) { segment_ = std::move(segment); }
+
   // Takes one message and appends the tiles it completes to `tiles`. INVALID_ARGUMENT for a
   // malformed message (a continuation without header, a header inside another tile, more bytes than
-  // announced, fields of a frame out of order), RESOURCE_EXHAUSTED over a limit; the stream must
-  // then end, and Read must not be called again.
+  // announced, fields of a frame out of order, a slice outside the segment), RESOURCE_EXHAUSTED
+  // over a limit, FAILED_PRECONDITION for a slice without a segment, ABORTED for one that its
+  // sender took back; the stream must then end, and Read must not be called again.
   absl::Status Read(const grpc::ByteBuffer& message, std::vector<IncomingTile>* tiles);
   // A tile has begun and is not complete.
   bool in_tile() const { return in_tile_; }
@@ -101,11 +114,13 @@ class TileFrameReader {
   struct Hash;
 
   absl::Status Begin(v1::TileHeader header);
-  absl::Status Append(const void* data, int64_t bytes);
+  absl::Status Append(const std::byte* data, int64_t bytes);
+  absl::Status AppendSlice(const v1::SegmentSlice& slice);
   void Finish(std::vector<IncomingTile>* tiles);
 
   FrameEnvelope envelope_;
   TileFrameLimits limits_;
+  std::shared_ptr<Segment> segment_;  // may be null
   IncomingTile current_;
   std::unique_ptr<Hash> hash_;  // running, of big payloads only
   bool in_tile_ = false;
