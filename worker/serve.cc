@@ -166,6 +166,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   LinkOptions options;
   options.coordinator = settings.coordinator;
   options.insecure = settings.insecure;
+  options.shared_memory = settings.shared_memory;
   options.worker = settings.name;
   options.incarnation = absl::StrFormat("%08x%08x", entropy(), entropy());
   options.build = TILEWRIGHT_VERSION;

@@ -75,6 +75,15 @@ absl::Status Set(const Sources& sources, const std::string& name, Number least, 
   return absl::OkStatus();
 }
 
+absl::Status Set(const Sources& sources, const std::string& name, bool* target) {
+  const std::string word = absl::AsciiStrToLower(sources.Find(name).value_or("false"));
+  *target = word == "1" || word == "true" || word == "yes" || word == "on";
+  if (*target || word == "0" || word == "false" || word == "no" || word == "off") {
+    return absl::OkStatus();
+  }
+  return Wrong(name, word, "true or false");
+}
+
 absl::StatusOr<std::map<std::string, std::string>> ReadFile(const std::string& path, bool required,
                                                             const std::vector<std::string>& names) {
   std::map<std::string, std::string> values;
@@ -127,7 +136,7 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
       {"log-level", "LEVEL", "trace, debug, info, warn, error or off (default info)"}};
   Sources sources;
   sources.environment = environment;
-  std::vector<std::string> names = {"insecure"};
+  std::vector<std::string> names = {"insecure", "no-shared-memory"};
   CLI::App app("Computes tiles on one device for a Tilewright coordinator.", "tilewright-worker");
   app.set_version_flag("--version", absl::StrCat("tilewright-worker ", version));
   std::map<std::string, std::optional<std::string>> flags;
@@ -140,6 +149,10 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   bool insecure = false;
   app.add_flag("--insecure", insecure,
                "Connect beyond this machine although nothing is encrypted [TILEWRIGHT_INSECURE]");
+  bool no_shared_memory = false;
+  app.add_flag("--no-shared-memory", no_shared_memory,
+               "Exchange tiles with a coordinator on this machine through sockets, as with others "
+               "[TILEWRIGHT_NO_SHARED_MEMORY]");
   std::optional<std::string> config;
   app.add_option("--config", config,
                  "File of NAME = VALUE lines [TILEWRIGHT_WORKER_CONFIG] (default "
@@ -160,6 +173,7 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
     if (value) sources.flags[name] = *std::move(value);
   }
   if (insecure) sources.flags["insecure"] = "true";
+  if (no_shared_memory) sources.flags["no-shared-memory"] = "true";
 
   std::optional<std::string> path = config ? config : environment("TILEWRIGHT_WORKER_CONFIG");
   const bool required = path.has_value();
@@ -196,12 +210,9 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   if (std::find(levels.begin(), levels.end(), settings.log_level) == levels.end()) {
     return Wrong("log-level", settings.log_level, "trace, debug, info, warn, error or off");
   }
-  const std::string word = absl::AsciiStrToLower(sources.Find("insecure").value_or("false"));
-  if (word == "1" || word == "true" || word == "yes" || word == "on") {
-    settings.insecure = true;
-  } else if (word != "0" && word != "false" && word != "no" && word != "off") {
-    return Wrong("insecure", word, "true or false");
-  }
+  TW_RETURN_IF_ERROR(Set(sources, "insecure", &settings.insecure));
+  TW_RETURN_IF_ERROR(Set(sources, "no-shared-memory", &no_shared_memory));
+  settings.shared_memory = !no_shared_memory;
   settings.test_fault = environment("TILEWRIGHT_TEST_FAULT").value_or("");
   return settings;
 }

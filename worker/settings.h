@@ -31,6 +31,7 @@ struct WorkerSettings {
   int drain_timeout_seconds = 20;
   std::string cache_folder;
   bool insecure = false;
+  bool shared_memory = true;  // with a coordinator on this machine
   std::string log_level = "info";
   std::string test_fault;  // TILEWRIGHT_TEST_FAULT, for tests alone
 };

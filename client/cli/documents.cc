@@ -134,7 +134,9 @@ void WriteWorker(JsonWriter& json, const Worker& worker) {
   json.Key("blocklisted_for");
   WriteStrings(json, worker.blocklisted_for);
   json.Key("blocklisted_count").Integer(worker.blocklisted_count);
-  json.Key("away").Bool(worker.away).EndObject();
+  json.Key("away").Bool(worker.away);
+  json.Key("transport").String(TransportText(worker));
+  json.Key("slot_misses").Integer(worker.slot_misses).EndObject();
 }
 
 void WriteModel(JsonWriter& json, const Model& model) {
@@ -182,6 +184,10 @@ std::string JobsDocument(const std::vector<Job>& jobs) {
   for (const Job& job : jobs) WriteJob(json, job, {});
   json.EndArray().EndObject();
   return json.text();
+}
+
+std::string TransportText(const Worker& worker) {
+  return worker.shares_memory ? "segment" : "inline";
 }
 
 std::string WorkersDocument(const std::vector<Worker>& workers) {

@@ -28,6 +28,8 @@ std::string ProgressDocument(const Job& job);
 
 // {jobs: [...]}, each as in JobDocument; {workers: [...]}; {models: [...]}.
 std::string JobsDocument(const std::vector<Job>& jobs);
+// "segment" or "inline": how a worker's payloads travel.
+std::string TransportText(const Worker& worker);
 std::string WorkersDocument(const std::vector<Worker>& workers);
 std::string ModelsDocument(const std::vector<Model>& models);
 

@@ -39,14 +39,14 @@ ExitCode ListWorkers(const Session& session) {
   const auto workers = (*client)->ListWorkers();
   if (!workers.ok()) return session.Fail(workers.status());
   std::vector<std::vector<std::string>> rows = {{"WORKER", "STANDING", "DEVICE", "ENGINES",
-                                                 "THREADS", "MEMORY FREE", "GFLOP/S", "LEASED",
-                                                 "DONE", "SEEN"}};
+                                                 "THREADS", "MEMORY FREE", "GFLOP/S", "TRANSPORT",
+                                                 "LEASED", "DONE", "SEEN"}};
   for (const Worker& worker : *workers) {
     rows.push_back({worker.name, StandingText(worker),
                     absl::StrCat(worker.device_kind, ", ", worker.device_name),
                     absl::StrJoin(worker.engines, ","), absl::StrCat(worker.threads),
                     BytesText(worker.memory_free_bytes),
-                    absl::StrFormat("%.1f", worker.probe_flops / 1e9),
+                    absl::StrFormat("%.1f", worker.probe_flops / 1e9), TransportText(worker),
                     absl::StrCat(worker.leased_tiles), absl::StrCat(worker.accepted_tiles),
                     absl::StrFormat("%.1f s ago", absl::ToDoubleSeconds(worker.silent))});
   }

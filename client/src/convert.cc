@@ -212,6 +212,8 @@ Worker WorkerFromProto(const v1::WorkerInfo& proto) {
   worker.blocklisted_for.assign(proto.blocklisted_for().begin(), proto.blocklisted_for().end());
   worker.blocklisted_count = proto.blocklisted_count();
   worker.away = proto.away();
+  worker.shares_memory = proto.transport() == v1::TRANSPORT_SEGMENT;
+  worker.slot_misses = proto.slot_misses();
   return worker;
 }
 

@@ -29,6 +29,7 @@
 #include "coordinator/service/input_pump.h"
 #include "coordinator/service/merge_pool.h"
 #include "coordinator/service/worker_streams.h"
+#include "proto/wire/segment.h"
 #include "proto/wire/tile_frames.h"
 #include "proto/wire/version.h"
 #include "tilewright/v1/pool_service.pb.h"
@@ -42,6 +43,8 @@ struct DispatcherOptions {
   absl::Duration heartbeat = absl::Seconds(2);
   std::string build;    // for HelloReply
   std::string host_id;  // for HelloReply
+  // Map what workers of this machine offer (proto/wire/segment.h).
+  bool shared_memory = true;
   // Names remembered, connected or not; a worker over it is refused.
   int workers_max = 10'000;
   // Deadlines are kept by a thread. Tests that hold the clock say false and call Tick.
@@ -99,6 +102,9 @@ class Dispatcher {
   // said hello.
   absl::Status CheckWorker(const std::string& worker, const std::string& incarnation) const
       ABSL_LOCKS_EXCLUDED(mu_);
+  // What the worker's data streams may send through besides; null: nothing.
+  std::shared_ptr<Segment> SegmentOf(const std::string& worker,
+                                     const std::string& incarnation) const ABSL_LOCKS_EXCLUDED(mu_);
   // Inputs go to this stream from now on, those of all leases held without a verdict first.
   absl::StatusOr<std::shared_ptr<InputPump::Feed>> AttachInputs(const std::string& worker,
                                                                 const std::string& incarnation,
@@ -152,6 +158,8 @@ class Dispatcher {
     std::shared_ptr<ControlSink> control;  // nullptr: down
     std::shared_ptr<InputSink> inputs;     // nullptr: down
     std::shared_ptr<InputPump::Feed> feed;
+    std::shared_ptr<Segment> segment;  // of the control stream; null: payloads are inline
+    std::string segment_refused;       // why the latest offer was not taken, once it was logged
     std::map<LeaseKey, HeldTiles> held;
   };
   // Operations that were done, by Event::index().

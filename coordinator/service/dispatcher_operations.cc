@@ -93,6 +93,9 @@ v1::WorkerInfo Dispatcher::InfoOf(const WorkerView& view, Instant now) const {
   if (peer != peers_.end()) {
     *info.mutable_capabilities() = peer->second.capabilities;
     info.set_build(peer->second.build);
+    const Segment* segment = peer->second.segment.get();
+    info.set_transport(segment != nullptr ? v1::TRANSPORT_SEGMENT : v1::TRANSPORT_INLINE);
+    if (segment != nullptr) info.set_slot_misses(segment->slot_misses());
   }
   return info;
 }

@@ -102,11 +102,24 @@ absl::Status CheckHello(const v1::Hello& hello) {
   return absl::OkStatus();
 }
 
+// What the worker offers, mapped; UNIMPLEMENTED if it offers nothing.
+absl::StatusOr<std::shared_ptr<Segment>> MapOffer(const v1::Hello& hello,
+                                                  const DispatcherOptions& options) {
+  const auto& features = hello.features();
+  const bool offered =
+      std::find(features.begin(), features.end(), kSegmentFeature) != features.end();
+  if (!options.shared_memory || !offered || hello.host_id() != options.host_id) {
+    return absl::UnimplementedError("no memory to share");
+  }
+  return Segment::Open(hello.segment());
+}
+
 }  // namespace
 
 absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSink> control) {
   const absl::Status checked = CheckHello(hello);
   if (!checked.ok()) return checked;
+  absl::StatusOr<std::shared_ptr<Segment>> segment = MapOffer(hello, options_);
   absl::MutexLock lock(&mu_);
   if (stopping_) return absl::UnavailableError("the coordinator is shutting down");
   if (!broken_.ok()) return broken_;
@@ -140,6 +153,14 @@ absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSi
   peer.build = hello.build();
   peer.capabilities = hello.capabilities();
   peer.control = std::move(control);
+  peer.segment = segment.ok() ? *std::move(segment) : nullptr;
+  if (!segment.ok() && !absl::IsUnimplemented(segment.status()) && peer.segment_refused.empty()) {
+    peer.segment_refused = std::string(segment.status().message());
+    spdlog::warn(
+        "worker '{}' is on this machine, but its memory cannot be shared ({}): payloads travel "
+        "inline",
+        hello.worker(), peer.segment_refused);
+  }
 
   v1::CoordinatorEvent event;
   v1::HelloReply* reply = event.mutable_hello();
@@ -147,6 +168,7 @@ absl::Status Dispatcher::Hello(const v1::Hello& hello, std::shared_ptr<ControlSi
   reply->mutable_protocol()->set_minor(kProtocolMinor);
   reply->set_build(options_.build);
   reply->set_host_id(options_.host_id);
+  if (peer.segment != nullptr) reply->add_features(std::string(kSegmentFeature));
   reply->set_epoch(options_.epoch);
   reply->set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.heartbeat)));
   reply->set_liveness_ms(
@@ -245,6 +267,7 @@ void Dispatcher::ControlClosed(const std::string& worker, const ControlSink* con
   const auto found = peers_.find(worker);
   if (found == peers_.end() || found->second.control.get() != control) return;
   found->second.control = nullptr;
+  found->second.segment = nullptr;  // streams that use it keep it until they end
   Handle(StreamClosed{worker, found->second.incarnation}, clock_.Now());
 }
 
@@ -258,6 +281,14 @@ absl::Status Dispatcher::CheckWorker(const std::string& worker,
           "worker '", worker, "' (incarnation '", incarnation,
           "') has not said hello: open the control stream first, then the data streams")),
       "UNKNOWN_WORKER");
+}
+
+std::shared_ptr<Segment> Dispatcher::SegmentOf(const std::string& worker,
+                                               const std::string& incarnation) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(worker);
+  if (found == peers_.end() || found->second.incarnation != incarnation) return nullptr;
+  return found->second.segment;
 }
 
 absl::StatusOr<std::shared_ptr<InputPump::Feed>> Dispatcher::AttachInputs(

@@ -62,7 +62,9 @@ constexpr FlagText kFlags[] = {
 using Values = std::map<std::string, std::string>;
 
 bool IsSetting(const std::string& name) {
-  if (name == "root" || name == "quota" || name == "insecure") return true;
+  if (name == "root" || name == "quota" || name == "insecure" || name == "no-shared-memory") {
+    return true;
+  }
   for (const FlagText& flag : kFlags) {
     if (name == flag.name) return true;
   }
@@ -188,6 +190,9 @@ std::optional<ExitCode> ParseFlags(int argc, char** argv, const std::string& ver
   app.add_flag("--insecure", insecure,
                "Serve an address off loopback although connections are neither encrypted nor "
                "authenticated");
+  bool no_shared_memory = false;
+  app.add_flag("--no-shared-memory", no_shared_memory,
+               "Exchange tiles with workers of this machine through sockets, as with others");
   std::string config;
   app.add_option("--config", config, "File of NAME = VALUE lines")->option_text("PATH");
   try {
@@ -221,11 +226,13 @@ std::optional<ExitCode> ParseFlags(int argc, char** argv, const std::string& ver
         ParseQuota(quota, &flags->server.quotas, &flags->server.default_quota);
     if (!read.ok()) return wrong(read);
   }
-  if (values->contains("insecure")) {
-    const std::string text = absl::AsciiStrToLower((*values)["insecure"]);
-    insecure = insecure || text == "1" || text == "true" || text == "yes" || text == "on";
-  }
-  flags->server.insecure = insecure;
+  ReadEnvironment("no-shared-memory", &*values);
+  const auto is_set = [&values](const char* name) {
+    const std::string text = absl::AsciiStrToLower((*values)[name]);
+    return text == "1" || text == "true" || text == "yes" || text == "on";
+  };
+  flags->server.insecure = insecure || is_set("insecure");
+  flags->server.shared_memory = !(no_shared_memory || is_set("no-shared-memory"));
   const absl::Status filled = Fill(*values, flags);
   if (!filled.ok()) return wrong(filled);
   return std::nullopt;

@@ -131,6 +131,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   TW_ASSIGN_OR_RETURN(dispatcher.epoch, state->RaiseEpoch());
   dispatcher.build = options.build;
   dispatcher.host_id = HostId();
+  dispatcher.shared_memory = options.shared_memory;
   dispatcher.inputs.threads = Cores();
   dispatcher.merges.threads = Cores();
   JobManagerOptions jobs;

@@ -20,6 +20,7 @@ namespace tilewright {
 struct ServerOptions {
   std::string listen = "127.0.0.1:7878";  // port 0: any free one
   bool insecure = false;                  // permits addresses off loopback
+  bool shared_memory = true;              // with workers of this machine
   std::string port_file;                  // empty: none
   std::string state_dir;
   std::string models;

@@ -37,6 +37,12 @@ ReceiveStream::Reactor* ReceiveStream::Start(Dispatcher& dispatcher, const Princ
     return stream.get();
   }
   stream->worker_ = parsed->worker();
+  // Before the lock: the dispatcher calls streams under its own.
+  std::shared_ptr<Segment> segment = dispatcher.SegmentOf(parsed->worker(), parsed->incarnation());
+  {
+    absl::MutexLock lock(&stream->mu_);
+    stream->writer_.UseSegment(std::move(segment));
+  }
   const auto feed = dispatcher.AttachInputs(parsed->worker(), parsed->incarnation(), stream);
   if (!feed.ok()) {
     spdlog::warn("stream of inputs to {} refused: {}", principal.peer, feed.status().ToString());
@@ -105,6 +111,7 @@ absl::Status SubmitStream::Take() {
     const absl::Status known = dispatcher_.CheckWorker(reader_.worker(), reader_.incarnation());
     if (!known.ok()) return known;
     known_ = true;
+    reader_.UseSegment(dispatcher_.SegmentOf(reader_.worker(), reader_.incarnation()));
   }
   if (tiles_.empty()) return absl::OkStatus();
   absl::StatusOr<std::vector<v1::TileVerdict>> verdicts =

@@ -12,9 +12,10 @@ namespace tilewright {
 
 std::shared_ptr<InputCall> InputCall::Open(const std::shared_ptr<grpc::Channel>& channel,
                                            const v1::ReceiveTilesRequest& request,
-                                           Listener listener) {
+                                           std::shared_ptr<Segment> segment, Listener listener) {
   std::shared_ptr<InputCall> stream(new InputCall(std::move(listener)));
   stream->self_ = stream;
+  stream->reader_.UseSegment(std::move(segment));
   const grpc::Slice slice(request.SerializeAsString());
   stream->request_ = grpc::ByteBuffer(&slice, 1);
   // On the wire a server-streaming call is a bidirectional one whose client writes once.

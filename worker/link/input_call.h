@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/wire/segment.h"
 #include "proto/wire/tile_frames.h"
 #include "tilewright/v1/worker_service.pb.h"
 
@@ -29,8 +30,10 @@ class InputCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
     std::function<void(std::shared_ptr<InputCall> stream, const absl::Status& status)> ended;
   };
 
+  // `segment` (may be null) is what the coordinator may send through.
   static std::shared_ptr<InputCall> Open(const std::shared_ptr<grpc::Channel>& channel,
-                                         const v1::ReceiveTilesRequest& request, Listener listener);
+                                         const v1::ReceiveTilesRequest& request,
+                                         std::shared_ptr<Segment> segment, Listener listener);
 
   void Cancel() { context_.TryCancel(); }
 

@@ -12,7 +12,8 @@ namespace tilewright {
 
 std::shared_ptr<ResultCall> ResultCall::Open(const std::shared_ptr<grpc::Channel>& channel,
                                              const std::string& worker,
-                                             const std::string& incarnation, Listener listener) {
+                                             const std::string& incarnation,
+                                             std::shared_ptr<Segment> segment, Listener listener) {
   std::shared_ptr<ResultCall> stream(new ResultCall(std::move(listener)));
   stream->self_ = stream;
   v1::SubmitTilesRequest greeting;
@@ -24,6 +25,7 @@ std::shared_ptr<ResultCall> ResultCall::Open(const std::shared_ptr<grpc::Channel
                                 stream.get());
   {
     absl::MutexLock lock(&stream->mutex_);
+    stream->writer_.UseSegment(std::move(segment));
     stream->message_ = grpc::ByteBuffer(&slice, 1);
     stream->writing_ = true;
     stream->StartWrite(&stream->message_);

@@ -19,6 +19,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "proto/wire/segment.h"
 #include "proto/wire/tile_frames.h"
 #include "tilewright/v1/worker_service.pb.h"
 
@@ -32,12 +33,14 @@ class ResultCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, v1::Su
     std::function<void(std::shared_ptr<ResultCall> stream, const absl::Status& status)> ended;
   };
 
-  // Opens the stream; its first message names the worker.
+  // Opens the stream; its first message names the worker. Results go through `segment` unless it is
+  // null.
   static std::shared_ptr<ResultCall> Open(const std::shared_ptr<grpc::Channel>& channel,
                                           const std::string& worker, const std::string& incarnation,
-                                          Listener listener);
+                                          std::shared_ptr<Segment> segment, Listener listener);
 
-  // Queues results; cheap. Nothing moves before Flush. Bounded by what the caller keeps unanswered.
+  // Queues results. Nothing moves before Flush. Either may wait while a piece is copied into shared
+  // memory. Bounded by what the caller keeps unanswered.
   void Enqueue(std::vector<OutgoingTile> results);
   // Sends what is queued, unless that is under way.
   void Flush();

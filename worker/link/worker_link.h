@@ -23,6 +23,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/base/instant.h"
+#include "proto/wire/segment.h"
 #include "tilewright/v1/worker_service.grpc.pb.h"
 #include "worker/backoff.h"
 #include "worker/executor/executor.h"
@@ -45,6 +46,8 @@ struct LinkOptions {
   v1::Capabilities capabilities;
   std::string cache_folder;
   LeaseBookLimits limits;
+  // Offer memory to a coordinator on this machine (proto/wire/segment.h).
+  bool shared_memory = true;
   FaultInjection faults;
   BackoffOptions backoff;
   std::function<double()> random = [] { return 1.0; };       // jitter, in [0, 1)
@@ -106,6 +109,7 @@ class WorkerLink final : private TileDesk {
   void StreamEnded(std::shared_ptr<void> stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   using Events = std::vector<v1::WorkerEvent>;
+  void OfferSegment(v1::Hello* hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnHello(ControlCall& stream, const v1::HelloReply& reply, Events* answers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnGrant(v1::Lease lease, Events* answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -153,6 +157,9 @@ class WorkerLink final : private TileDesk {
   std::vector<std::shared_ptr<void>> ended_ ABSL_GUARDED_BY(mutex_);  // for Run's thread to free
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;          // not yet ended, given-up ones included
   bool in_session_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was answered
+  // Offered with the hello, then what streams of the session are opened with: null if the
+  // coordinator did not map it. A stream keeps what it was opened with.
+  std::shared_ptr<Segment> segment_ ABSL_GUARDED_BY(mutex_);
   Instant session_began_ ABSL_GUARDED_BY(mutex_);
   bool known_ ABSL_GUARDED_BY(mutex_) = false;  // a hello has ever been answered
   absl::Duration heartbeat_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(2);

@@ -79,9 +79,9 @@ void WorkerLink::PrepareFailed(LeaseRef lease, v1::FailureCause cause, const abs
 
 void WorkerLink::Deliver(std::vector<Delivery> deliveries) {
   std::shared_ptr<ResultCall> results;
+  std::vector<OutgoingTile> wanted;
   {
     absl::MutexLock lock(&mutex_);
-    std::vector<OutgoingTile> wanted;
     Events events;
     for (Delivery& delivery : deliveries) {
       for (OutgoingTile& result : delivery.results) {
@@ -101,9 +101,10 @@ void WorkerLink::Deliver(std::vector<Delivery> deliveries) {
     Tell(std::move(events));
     WakeWhoWaitsToLeave();
     results = results_;
-    if (results) results->Enqueue(std::move(wanted));
   }
-  if (results) results->Flush();
+  if (!results) return;  // the next stream gets them from the book
+  results->Enqueue(std::move(wanted));
+  results->Flush();
 }
 
 void WorkerLink::CanaryDone(v1::CanaryResult result) {

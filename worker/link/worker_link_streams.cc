@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,6 +57,7 @@ void WorkerLink::OpenControl() {
   hello->mutable_credits()->set_tiles(options_.limits.tiles);
   hello->mutable_credits()->set_bytes(options_.limits.bytes);
   hello->set_epoch_seen(book_.epoch());
+  OfferSegment(hello);
   ControlCall::Listener listener;
   listener.events = [this](ControlCall& stream, v1::ControlResponse response) {
     OnControl(stream, std::move(response));
@@ -68,6 +70,19 @@ void WorkerLink::OpenControl() {
   control_ = ControlCall::Open(*control_stub_, std::move(event), std::move(listener));
 }
 
+// Fresh memory for each session: nothing of an earlier one can be written into it.
+void WorkerLink::OfferSegment(v1::Hello* hello) {
+  if (!options_.shared_memory) return;
+  absl::StatusOr<std::shared_ptr<Segment>> segment = Segment::Create(options_.limits.bytes);
+  if (!segment.ok()) {
+    spdlog::warn("no shared memory is offered ({})", Words(segment.status()));
+    return;
+  }
+  segment_ = *std::move(segment);
+  hello->add_features(std::string(kSegmentFeature));
+  *hello->mutable_segment() = segment_->offer();
+}
+
 void WorkerLink::OpenInputs() {
   v1::ReceiveTilesRequest request;
   request.set_worker(options_.worker);
@@ -78,7 +93,7 @@ void WorkerLink::OpenInputs() {
     OnInputsEnded(std::move(stream), status);
   };
   ++streams_;
-  inputs_ = InputCall::Open(data_channel_, request, std::move(listener));
+  inputs_ = InputCall::Open(data_channel_, request, segment_, std::move(listener));
 }
 
 void WorkerLink::OpenResults() {
@@ -88,8 +103,8 @@ void WorkerLink::OpenResults() {
     OnResultsEnded(std::move(stream), status);
   };
   ++streams_;
-  results_ =
-      ResultCall::Open(data_channel_, options_.worker, options_.incarnation, std::move(listener));
+  results_ = ResultCall::Open(data_channel_, options_.worker, options_.incarnation,
+                              in_session_ ? segment_ : nullptr, std::move(listener));
   results_->Enqueue(book_.Unacknowledged());
   results_->Flush();
 }
@@ -165,8 +180,14 @@ void WorkerLink::OnHello(ControlCall& stream, const v1::HelloReply& reply, Event
     stream.Cancel();
     return;
   }
-  spdlog::info("{} serves coordinator {} ({}), epoch {}", options_.worker, options_.coordinator,
-               reply.build(), reply.epoch());
+  const auto& features = reply.features();
+  if (segment_) segment_->CloseOffer();
+  if (std::find(features.begin(), features.end(), kSegmentFeature) == features.end()) {
+    segment_ = nullptr;
+  }
+  spdlog::info("{} serves coordinator {} ({}), epoch {}, payloads {}", options_.worker,
+               options_.coordinator, reply.build(), reply.epoch(),
+               segment_ ? "in shared memory" : "inline");
   in_session_ = true;
   known_ = true;
   session_began_ = Now();
@@ -226,6 +247,7 @@ void WorkerLink::OnControlEnded(std::shared_ptr<ControlCall> stream, const absl:
     book_.EndSession();
     if (inputs_) inputs_->Cancel();
     inputs_ = nullptr;
+    segment_ = nullptr;
     if (IsFinal(status) && fatal_.ok() && !stopping_) {
       fatal_ = Annotate(
           status, absl::StrCat("coordinator ", options_.coordinator, " does not take this worker"));

@@ -206,7 +206,9 @@ struct Worker {
   std::optional<absl::Duration> quarantine;
   std::vector<std::string> blocklisted_for;  // jobs it gets no tiles of; at most the first 100
   uint32_t blocklisted_count = 0;
-  bool away = false;  // not connected: this is what the coordinator remembers of it
+  bool away = false;           // not connected: this is what the coordinator remembers of it
+  bool shares_memory = false;  // with the coordinator: its payloads need not pass through a socket
+  uint64_t slot_misses = 0;    // pieces of payload that passed through it all the same
 };
 
 }  // namespace tilewright

@@ -157,14 +157,18 @@ TEST(Lists, AreObjectsWithOneArray) {
             R"("environment_key":"","engines":["builtin","torch"],"dtypes":[],"threads":0,)"
             R"("memory_total_bytes":0,"memory_free_bytes":0,"probe_flops":0,"leased_tiles":0,)"
             R"("accepted_tiles":0,"silent_seconds":0,"draining":false,"quarantine_seconds":null,)"
-            R"("blocklisted_for":[],"blocklisted_count":0,"away":false}]})");
+            R"("blocklisted_for":[],"blocklisted_count":0,"away":false,)"
+            R"("transport":"inline","slot_misses":0}]})");
   worker.draining = true;
   worker.quarantine = absl::Seconds(2.5);
   worker.blocklisted_for = {"jobs/a"};
   worker.blocklisted_count = 1;
+  worker.shares_memory = true;
+  worker.slot_misses = 3;
   EXPECT_THAT(WorkersDocument({worker}),
               HasSubstr(R"("draining":true,"quarantine_seconds":2.5,)"
-                        R"("blocklisted_for":["jobs/a"],"blocklisted_count":1)"));
+                        R"("blocklisted_for":["jobs/a"],"blocklisted_count":1,"away":false,)"
+                        R"("transport":"segment","slot_misses":3)"));
   Model model;
   model.name = "models/x4/versions/1";
   EXPECT_THAT(ModelsDocument({model}), HasSubstr(R"({"models":[{"name":"models/x4/versions/1",)"));

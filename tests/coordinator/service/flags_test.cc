@@ -52,8 +52,17 @@ TEST_F(FlagsTest, DefaultsServeLoopback) {
   EXPECT_EQ(flags_.server.models, "m");
   EXPECT_EQ(flags_.server.worker_grace, absl::Seconds(60));
   EXPECT_FALSE(flags_.server.insecure);
+  EXPECT_TRUE(flags_.server.shared_memory);
   EXPECT_TRUE(flags_.server.roots.empty());
   EXPECT_NE(flags_.server.state_dir, "");
+}
+
+TEST_F(FlagsTest, SharedMemoryCanBeTurnedOffByFlagAndByFile) {
+  ASSERT_EQ(Parse({"--models", "m", "--no-shared-memory"}), std::nullopt) << err_;
+  EXPECT_FALSE(flags_.server.shared_memory);
+  const std::string config = Config("models = m\nno-shared-memory = true\n");
+  ASSERT_EQ(Parse({"--config", config}), std::nullopt) << err_;
+  EXPECT_FALSE(flags_.server.shared_memory);
 }
 
 TEST_F(FlagsTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {

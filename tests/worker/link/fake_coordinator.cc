@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/wire/channel.h"
+#include "proto/wire/segment.h"
 
 namespace tilewright {
 
@@ -39,6 +40,11 @@ void FakeCoordinator::RefuseHellos(const grpc::Status& status) {
 void FakeCoordinator::SetJudge(Judge judge) {
   absl::MutexLock lock(&mutex_);
   judge_ = std::move(judge);
+}
+
+void FakeCoordinator::ShareMemory(bool share) {
+  absl::MutexLock lock(&mutex_);
+  share_ = share;
 }
 
 void FakeCoordinator::AddModel(const std::string& digest,
@@ -127,6 +133,13 @@ grpc::Status FakeCoordinator::Control(grpc::ServerContext*, ControlIo* stream) {
       reply->mutable_protocol()->set_major(1);
       reply->set_epoch(epoch_);
       reply->set_heartbeat_ms(20);
+      segment_ = nullptr;
+      if (share_) {
+        auto segment = Segment::Open(event.hello().segment());
+        EXPECT_TRUE(segment.ok()) << segment.status();
+        segment_ = *std::move(segment);
+        reply->add_features(std::string(kSegmentFeature));
+      }
       stream->Write(response);
     }
     if (break_control_) {
@@ -142,6 +155,11 @@ grpc::Status FakeCoordinator::Control(grpc::ServerContext*, ControlIo* stream) {
 grpc::Status FakeCoordinator::ReceiveTiles(grpc::ServerContext* context,
                                            const v1::ReceiveTilesRequest*,
                                            grpc::ServerWriter<v1::TileFrames>* writer) {
+  std::optional<SlotWriter> slots;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (segment_) slots.emplace(segment_, SegmentHalf::kInputs);
+  }
   while (!context->IsCancelled()) {
     v1::TileFrames frames;
     {
@@ -154,6 +172,16 @@ grpc::Status FakeCoordinator::ReceiveTiles(grpc::ServerContext* context,
     if (frames.frames_size() == 0) {
       absl::SleepFor(absl::Milliseconds(2));
     } else {
+      v1::TileFrame* frame = frames.mutable_frames(0);
+      const std::string& payload = frame->payload();
+      if (slots) {
+        const auto slice = slots->Put(absl::MakeConstSpan(
+            reinterpret_cast<const std::byte*>(payload.data()), payload.size()));
+        if (slice) {
+          *frame->mutable_slice() = *slice;
+          frame->clear_payload();
+        }
+      }
       writer->Write(frames);
     }
   }
@@ -162,9 +190,11 @@ grpc::Status FakeCoordinator::ReceiveTiles(grpc::ServerContext* context,
 
 grpc::Status FakeCoordinator::SubmitTiles(grpc::ServerContext*, ResultIo* stream) {
   int number = 0;
+  std::shared_ptr<Segment> segment;
   {
     absl::MutexLock lock(&mutex_);
     number = ++result_streams_;
+    segment = segment_;
   }
   v1::SubmitTilesRequest request;
   while (stream->Read(&request)) {
@@ -173,6 +203,13 @@ grpc::Status FakeCoordinator::SubmitTiles(grpc::ServerContext*, ResultIo* stream
     for (const v1::TileFrame& frame : request.frames()) {
       if (frame.has_header()) results_.push_back({frame.header(), "", number});
       results_.back().payload += frame.payload();
+      if (frame.has_slice()) {
+        const auto bytes = segment->View(SegmentHalf::kResults, frame.slice());
+        if (!bytes.ok()) return grpc::Status(grpc::StatusCode::ABORTED, "a bad slice");
+        results_.back().payload.append(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+        EXPECT_TRUE(segment->Release(SegmentHalf::kResults, frame.slice()).ok());
+        ++slices_;
+      }
       const Result& result = results_.back();
       if (result.payload.size() < result.header.payload_bytes()) continue;
       const auto verdict =

@@ -19,6 +19,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "proto/wire/segment.h"
 #include "proto/wire/tile_frames.h"
 #include "tilewright/v1/worker_service.grpc.pb.h"
 
@@ -44,6 +45,8 @@ class FakeCoordinator final : public v1::WorkerService::Service {
   // Every hello is answered with this status instead.
   void RefuseHellos(const grpc::Status& status);
   void SetJudge(Judge judge);
+  // Whether memory that a hello offers is mapped; by default it is not.
+  void ShareMemory(bool share);
   // What FetchModel sends for that digest.
   void AddModel(const std::string& digest, std::map<std::string, std::string> files);
 
@@ -65,6 +68,7 @@ class FakeCoordinator final : public v1::WorkerService::Service {
   std::vector<Result> Results() const;
   int hellos() const { return hellos_; }
   int fetches() const { return fetches_; }
+  int slices() const { return slices_; }  // pieces of results that came in shared memory
   // Events that have that member, in order.
   std::vector<v1::WorkerEvent> Events(v1::WorkerEvent::EventCase kind) const;
 
@@ -83,11 +87,14 @@ class FakeCoordinator final : public v1::WorkerService::Service {
   std::unique_ptr<grpc::Server> server_;
   std::atomic<int> hellos_ = 0;
   std::atomic<int> fetches_ = 0;
+  std::atomic<int> slices_ = 0;
 
   mutable absl::Mutex mutex_;
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 1;
   std::optional<grpc::Status> refusal_ ABSL_GUARDED_BY(mutex_);
   Judge judge_ ABSL_GUARDED_BY(mutex_);
+  bool share_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Segment> segment_ ABSL_GUARDED_BY(mutex_);  // of the latest hello
   std::map<std::string, std::map<std::string, std::string>> models_ ABSL_GUARDED_BY(mutex_);
   ControlIo* control_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::optional<grpc::Status> break_control_ ABSL_GUARDED_BY(mutex_);

@@ -25,7 +25,7 @@ class LeaseBookTest : public testing::Test {
   static LeaseBookLimits Limits() {
     LeaseBookLimits limits;
     limits.tiles = 8;
-    limits.bytes = 1000;
+    limits.bytes = 10 * kTestTileBytes;
     limits.unacknowledged_bytes_max = 100;
     return limits;
   }
@@ -84,7 +84,7 @@ TEST_F(LeaseBookTest, ALeaseGoesFromGrantToVerdict) {
   EXPECT_TRUE(first->first) << "now it starts";
   ASSERT_EQ(first->tasks.size(), 1u);
   EXPECT_EQ(first->tasks[0].samples.size(), kTestTileBytes);
-  EXPECT_EQ(first->tasks[0].contribution, (Rect{30, 0, 4, 2}));
+  EXPECT_EQ(first->tasks[0].contribution, (Rect{30, 0, kTestTileWidth, kTestTileHeight}));
   EXPECT_TRUE(Finish(1, 3));
   EXPECT_TRUE(Input(1, 4).ok());
   const std::optional<LeaseWork> second = book_.Next();
@@ -164,7 +164,7 @@ TEST_F(LeaseBookTest, ADamagedOrUnfitInputIsRefusedAndItsTileGone) {
   EXPECT_EQ(refused_[0].text, "the input of tile 1 was damaged on the way: wrong checksum");
   EXPECT_EQ(refused_[1].text,
             "the input of tile 2 has another size, sample type or channels than its stage");
-  EXPECT_EQ(refused_[2].text, "the input of tile 3 has 7 bytes instead of 8");
+  EXPECT_EQ(refused_[2].text, "the input of tile 3 has 65535 bytes instead of 65536");
   Prepare(1);
   EXPECT_THAT(Compute(), ElementsAre(4)) << "the control: a good one is computed";
   EXPECT_TRUE(Input(1, 1).ok());
@@ -208,7 +208,7 @@ TEST_F(LeaseBookTest, HoldsNoMoreThanTwiceItsLevel) {
             "lease 5/3 of 1 tiles goes far beyond the 8 that this worker said it would hold; it "
             "still has to compute 16");
   IncomingTile big = TestInput({5, 1}, 0);
-  big.payload.resize(2001);
+  big.payload.resize(2 * Limits().bytes + 1);
   std::vector<IncomingTile> inputs;
   inputs.push_back(big);
   inputs[0].header.mutable_lease()->set_sequence(99);  // early: kept
@@ -294,7 +294,7 @@ TEST_F(LeaseBookTest, TheSyncSaysWhatIsHeld) {
   const v1::WorkerSync sync = book_.Sync();
   EXPECT_EQ(sync.seen_grant_sequence(), 4u);
   EXPECT_EQ(sync.credits().tiles(), 8u);
-  EXPECT_EQ(sync.credits().bytes(), 1000u);
+  EXPECT_EQ(sync.credits().bytes(), Limits().bytes);
   ASSERT_EQ(sync.held_size(), 4);
   EXPECT_EQ(sync.held(0).state(), v1::HeldLease::STATE_FINISHED);
   EXPECT_THAT(sync.held(0).open_tiles(), ElementsAre(2));

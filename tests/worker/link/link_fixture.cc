@@ -67,7 +67,14 @@ void FakeExecutor::SetOpen(bool value) {
   open_ = value;
 }
 
+std::string NameOf(const testing::TestParamInfo<LinkTransport>& instance) {
+  return instance.param == LinkTransport::kInline ? "Inline" : "Segment";
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, WorkerLinkTest, testing::ValuesIn(kLinkTransports), NameOf);
+
 void WorkerLinkTest::SetUp() {
+  coordinator_.ShareMemory(GetParam() == LinkTransport::kSegment);
   cache_ = testing::TempDir() + "worker_link_test_cache";
   std::filesystem::remove_all(cache_);
   coordinator_.AddModel(digest_, ModelFiles());
@@ -76,6 +83,8 @@ void WorkerLinkTest::SetUp() {
 void WorkerLinkTest::TearDown() {
   executor_.SetOpen(true);
   StopLink().IgnoreError();  // tests that care have asked before
+  const bool sliced = GetParam() == LinkTransport::kSegment && !coordinator_.Results().empty();
+  EXPECT_EQ(coordinator_.slices() > 0, sliced) << coordinator_.slices() << " in shared memory";
   std::filesystem::remove_all(cache_);
 }
 

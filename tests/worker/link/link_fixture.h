@@ -52,9 +52,16 @@ class FakeExecutor : public Executor {
   bool open_ ABSL_GUARDED_BY(mutex_) = true;
 };
 
-class WorkerLinkTest : public testing::Test {
+// Each test runs with payloads inline and in shared memory.
+enum class LinkTransport { kInline, kSegment };
+inline constexpr LinkTransport kLinkTransports[] = {LinkTransport::kInline,
+                                                    LinkTransport::kSegment};
+std::string NameOf(const testing::TestParamInfo<LinkTransport>& instance);
+
+class WorkerLinkTest : public testing::TestWithParam<LinkTransport> {
  protected:
   void SetUp() override;
+  // Besides, payloads must have travelled as they should.
   void TearDown() override;
 
   void StartLink(const std::string& faults = "", absl::Duration stop_timeout = absl::Seconds(2),

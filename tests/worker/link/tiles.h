@@ -16,11 +16,13 @@
 
 namespace tilewright {
 
-inline constexpr uint32_t kTestTileWidth = 4;
-inline constexpr uint32_t kTestTileHeight = 2;
+// Just big enough for a slot of shared memory.
+inline constexpr uint32_t kTestTileWidth = 256;
+inline constexpr uint32_t kTestTileHeight = 256;
 inline constexpr size_t kTestTileBytes = kTestTileWidth * kTestTileHeight;
+static_assert(kTestTileBytes == kSlicedBytesMin);
 
-// One grey u8 stage of 4×2 pixels, scale 1.
+// One grey u8 stage of one tile size, scale 1.
 inline v1::StageSpec TestStage(uint32_t batch = 1, const std::string& model_digest = "") {
   v1::StageSpec stage;
   stage.set_job("jobs/test");
@@ -50,7 +52,7 @@ inline v1::Lease TestLease(LeaseRef lease, const std::vector<uint64_t>& tiles, u
   return grant;
 }
 
-// Samples of tile `index`: 8 bytes that depend on it.
+// Samples of tile `index`, which depend on it.
 inline std::vector<std::byte> TestSamples(uint64_t index) {
   std::vector<std::byte> samples(kTestTileBytes);
   for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::byte>(index * 11 + i);

@@ -43,7 +43,10 @@ class WorkerLinkDrainTest : public WorkerLinkTest {
   }
 };
 
-TEST_F(WorkerLinkDrainTest, TheRunningBatchIsDeliveredAndTheRestHandedBackAtOnce) {
+INSTANTIATE_TEST_SUITE_P(Transports, WorkerLinkDrainTest, testing::ValuesIn(kLinkTransports),
+                         NameOf);
+
+TEST_P(WorkerLinkDrainTest, TheRunningBatchIsDeliveredAndTheRestHandedBackAtOnce) {
   ComputeOne();
   link_->Drain();
   const v1::WorkerSync farewell = AwaitFarewell(/*seen=*/2);
@@ -63,7 +66,7 @@ TEST_F(WorkerLinkDrainTest, TheRunningBatchIsDeliveredAndTheRestHandedBackAtOnce
   EXPECT_TRUE(StopLink().ok());
 }
 
-TEST_F(WorkerLinkDrainTest, AResultIsSubmittedUntilItsVerdict) {
+TEST_P(WorkerLinkDrainTest, AResultIsSubmittedUntilItsVerdict) {
   ComputeOne();
   link_->Drain();
   AwaitFarewell(/*seen=*/2);
@@ -76,7 +79,7 @@ TEST_F(WorkerLinkDrainTest, AResultIsSubmittedUntilItsVerdict) {
   EXPECT_TRUE(AwaitEnd());
 }
 
-TEST_F(WorkerLinkDrainTest, AnIdleWorkerLeavesAtOnce) {
+TEST_P(WorkerLinkDrainTest, AnIdleWorkerLeavesAtOnce) {
   StartLink("", absl::Seconds(2), /*drain_timeout=*/absl::Hours(1));
   AwaitSession();
   link_->Drain();
@@ -84,7 +87,7 @@ TEST_F(WorkerLinkDrainTest, AnIdleWorkerLeavesAtOnce) {
   EXPECT_TRUE(StopLink().ok());
 }
 
-TEST_F(WorkerLinkDrainTest, ABatchThatDoesNotEndIsLeftBehindWhenTheTimeIsOver) {
+TEST_P(WorkerLinkDrainTest, ABatchThatDoesNotEndIsLeftBehindWhenTheTimeIsOver) {
   ComputeOne(/*drain_timeout=*/absl::Milliseconds(100));
   link_->Drain();
   EXPECT_TRUE(AwaitEnd());
@@ -93,7 +96,7 @@ TEST_F(WorkerLinkDrainTest, ABatchThatDoesNotEndIsLeftBehindWhenTheTimeIsOver) {
   EXPECT_TRUE(StopLink().ok());
 }
 
-TEST_F(WorkerLinkDrainTest, StopEndsADrain) {
+TEST_P(WorkerLinkDrainTest, StopEndsADrain) {
   ComputeOne();
   link_->Drain();
   AwaitFarewell(/*seen=*/2);

@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST_F(WorkerLinkTest, FetchesAModelOnceAndFindsItAgainInAnotherLife) {
+TEST_P(WorkerLinkTest, FetchesAModelOnceAndFindsItAgainInAnotherLife) {
   for (int life = 0; life < 2; ++life) {
     StartLink();
     AwaitSession(static_cast<size_t>(life) + 1);
@@ -33,7 +33,7 @@ TEST_F(WorkerLinkTest, FetchesAModelOnceAndFindsItAgainInAnotherLife) {
       ElementsAre(digest_));
 }
 
-TEST_F(WorkerLinkTest, AModelOfAnotherDigestIsNeverUsed) {
+TEST_P(WorkerLinkTest, AModelOfAnotherDigestIsNeverUsed) {
   auto files = ModelFiles();
   files["weights.bin"][7] = 'x';
   coordinator_.AddModel(digest_, files);
@@ -56,7 +56,7 @@ TEST_F(WorkerLinkTest, AModelOfAnotherDigestIsNeverUsed) {
   EXPECT_TRUE(AwaitResults(1)) << "the right one is taken";
 }
 
-TEST_F(WorkerLinkTest, AModelsFileCannotLeaveTheCache) {
+TEST_P(WorkerLinkTest, AModelsFileCannotLeaveTheCache) {
   coordinator_.AddModel(digest_, {{"../evil", "text"}});
   StartLink();
   AwaitSession();

@@ -17,7 +17,7 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST_F(WorkerLinkTest, ComesBackWithWhatRunsAndDeliversIt) {
+TEST_P(WorkerLinkTest, ComesBackWithWhatRunsAndDeliversIt) {
   executor_.SetOpen(false);
   StartLink();
   AwaitSession();
@@ -42,7 +42,7 @@ TEST_F(WorkerLinkTest, ComesBackWithWhatRunsAndDeliversIt) {
   EXPECT_TRUE(AwaitIdle());
 }
 
-TEST_F(WorkerLinkTest, AnUnansweredResultIsSubmittedAgain) {
+TEST_P(WorkerLinkTest, AnUnansweredResultIsSubmittedAgain) {
   StartLink();
   AwaitSession();
   coordinator_.BreakResults();
@@ -58,7 +58,7 @@ TEST_F(WorkerLinkTest, AnUnansweredResultIsSubmittedAgain) {
   EXPECT_EQ(coordinator_.hellos(), 1) << "the control stream was not touched";
 }
 
-TEST_F(WorkerLinkTest, OffersItsResultsToTheNextCoordinator) {
+TEST_P(WorkerLinkTest, OffersItsResultsToTheNextCoordinator) {
   coordinator_.SetEpoch(3);
   coordinator_.SetJudge([](const FakeCoordinator::Result&) { return std::nullopt; });
   StartLink();
@@ -99,7 +99,7 @@ TEST_F(WorkerLinkTest, OffersItsResultsToTheNextCoordinator) {
   EXPECT_TRUE(AwaitIdle());
 }
 
-TEST_F(WorkerLinkTest, DuplicatesAndRefusalsFreeTheCopyToo) {
+TEST_P(WorkerLinkTest, DuplicatesAndRefusalsFreeTheCopyToo) {
   coordinator_.SetJudge([](const FakeCoordinator::Result& result) {
     return result.header.tile().index() == 5 ? v1::TileVerdict::VERDICT_DUPLICATE
                                              : v1::TileVerdict::VERDICT_REFUSED;
@@ -113,7 +113,7 @@ TEST_F(WorkerLinkTest, DuplicatesAndRefusalsFreeTheCopyToo) {
   EXPECT_TRUE(AwaitIdle());
 }
 
-TEST_F(WorkerLinkTest, AnOlderCoordinatorIsNotServed) {
+TEST_P(WorkerLinkTest, AnOlderCoordinatorIsNotServed) {
   coordinator_.SetEpoch(7);
   StartLink();
   AwaitSession();
@@ -127,7 +127,7 @@ TEST_F(WorkerLinkTest, AnOlderCoordinatorIsNotServed) {
   })) << "a newer one is served";
 }
 
-TEST_F(WorkerLinkTest, ARefusalIsFinal) {
+TEST_P(WorkerLinkTest, ARefusalIsFinal) {
   coordinator_.RefuseHellos(
       grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "worker speaks 1.0, coordinator 2.0"));
   StartLink();
@@ -140,7 +140,7 @@ TEST_F(WorkerLinkTest, ARefusalIsFinal) {
   EXPECT_EQ(coordinator_.hellos(), 1);
 }
 
-TEST_F(WorkerLinkTest, AProcessWhoseNameWasTakenOverEnds) {
+TEST_P(WorkerLinkTest, AProcessWhoseNameWasTakenOverEnds) {
   StartLink();
   AwaitSession();
   coordinator_.BreakControl(grpc::Status(grpc::StatusCode::ABORTED, "another took over"));
@@ -148,7 +148,7 @@ TEST_F(WorkerLinkTest, AProcessWhoseNameWasTakenOverEnds) {
   EXPECT_EQ(StopLink().code(), absl::StatusCode::kAborted);
 }
 
-TEST_F(WorkerLinkTest, StopDeliversWhatComesOutInTimeAndLeavesTheRest) {
+TEST_P(WorkerLinkTest, StopDeliversWhatComesOutInTimeAndLeavesTheRest) {
   executor_.SetOpen(false);
   StartLink("", absl::Milliseconds(300));
   AwaitSession();

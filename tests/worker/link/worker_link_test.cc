@@ -18,7 +18,7 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST_F(WorkerLinkTest, ServesALeaseFromHelloToVerdict) {
+TEST_P(WorkerLinkTest, ServesALeaseFromHelloToVerdict) {
   StartLink();
   AwaitSession();
   const v1::Hello hello = AwaitEvent(v1::WorkerEvent::kHello).hello();
@@ -66,7 +66,7 @@ TEST_F(WorkerLinkTest, ServesALeaseFromHelloToVerdict) {
   EXPECT_TRUE(StopLink().ok());
 }
 
-TEST_F(WorkerLinkTest, FailuresCarryTheirCause) {
+TEST_P(WorkerLinkTest, FailuresCarryTheirCause) {
   executor_.failures[5] = EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, "too big", 1234);
   StartLink();
   AwaitSession();
@@ -84,7 +84,7 @@ TEST_F(WorkerLinkTest, FailuresCarryTheirCause) {
   EXPECT_TRUE(AwaitIdle());
 }
 
-TEST_F(WorkerLinkTest, ALostDeviceEndsTheWorkerAfterItWasReported) {
+TEST_P(WorkerLinkTest, ALostDeviceEndsTheWorkerAfterItWasReported) {
   executor_.failures[5] = EngineError(v1::FAILURE_CAUSE_DEVICE_LOST, "error 719");
   StartLink();
   AwaitSession();
@@ -97,17 +97,17 @@ TEST_F(WorkerLinkTest, ALostDeviceEndsTheWorkerAfterItWasReported) {
   EXPECT_EQ(CauseOf(ended), v1::FAILURE_CAUSE_DEVICE_LOST);
 }
 
-TEST_F(WorkerLinkTest, ADamagedInputIsRefused) {
+TEST_P(WorkerLinkTest, ADamagedInputIsRefused) {
   StartLink();
   AwaitSession();
   coordinator_.Grant(Lease(1, {5}));
-  coordinator_.SendInput(TestInputHeader({1, 1}, 5), "damaged!");
+  coordinator_.SendInput(TestInputHeader({1, 1}, 5), std::string(kTestTileBytes, '!'));
   const v1::TileFailed failed = AwaitEvent(v1::WorkerEvent::kFailed).failed();
   EXPECT_EQ(failed.cause(), v1::FAILURE_CAUSE_REFUSED);
   EXPECT_EQ(failed.text(), "the input of tile 5 was damaged on the way: wrong checksum");
 }
 
-TEST_F(WorkerLinkTest, TakenBackTilesAreNotComputed) {
+TEST_P(WorkerLinkTest, TakenBackTilesAreNotComputed) {
   executor_.SetOpen(false);
   StartLink();
   AwaitSession();
@@ -131,7 +131,7 @@ TEST_F(WorkerLinkTest, TakenBackTilesAreNotComputed) {
   EXPECT_EQ(coordinator_.Results()[0].header.tile().index(), 3u);
 }
 
-TEST_F(WorkerLinkTest, ACanaryIsAnsweredAndItsDigestIsTheClass) {
+TEST_P(WorkerLinkTest, ACanaryIsAnsweredAndItsDigestIsTheClass) {
   StartLink();
   AwaitSession();
   v1::CoordinatorEvent event;
@@ -159,7 +159,7 @@ TEST_F(WorkerLinkTest, ACanaryIsAnsweredAndItsDigestIsTheClass) {
   EXPECT_EQ(failed.text(), "no memory");
 }
 
-TEST_F(WorkerLinkTest, TheHeartBeatsWhileTheDeviceComputes) {
+TEST_P(WorkerLinkTest, TheHeartBeatsWhileTheDeviceComputes) {
   executor_.SetOpen(false);
   StartLink();
   AwaitSession();
@@ -171,7 +171,7 @@ TEST_F(WorkerLinkTest, TheHeartBeatsWhileTheDeviceComputes) {
       [&] { return coordinator_.Events(v1::WorkerEvent::kHeartbeat).size() >= before + 5; }));
 }
 
-TEST_F(WorkerLinkTest, ManyTilesFlowInOrderOfTheirLeases) {
+TEST_P(WorkerLinkTest, ManyTilesFlowInOrderOfTheirLeases) {
   StartLink();
   AwaitSession();
   constexpr uint64_t kTiles = 500;
@@ -189,7 +189,7 @@ TEST_F(WorkerLinkTest, ManyTilesFlowInOrderOfTheirLeases) {
   EXPECT_EQ(coordinator_.Events(v1::WorkerEvent::kStarted).size(), 1u);
 }
 
-TEST_F(WorkerLinkTest, TheFaultForTestsDamagesExactlyTheResultAskedFor) {
+TEST_P(WorkerLinkTest, TheFaultForTestsDamagesExactlyTheResultAskedFor) {
   StartLink("corrupt-checksum:2");
   AwaitSession();
   coordinator_.Grant(Lease(1, {1, 2, 3}));
