@@ -1,9 +1,12 @@
 // Scheduling and transport through the real shells on real gRPC streams between two processes,
 // without pictures:
 //
-//   stream_bench null  TILES MODELS    tiles with empty bodies: core, shell, control and data
-//   streams stream_bench tiles TILES MODELS    results of 1.5 MiB, beside a bare ByteBuffer stream
-//   of the same messages
+//   stream_bench null TILES MODELS      tiles with empty bodies: core, shell, control and data
+//                                       streams
+//   stream_bench tiles TILES MODELS     results of 1.5 MiB inline, beside a bare ByteBuffer stream
+//                                       of the same messages
+//   stream_bench segments TILES MODELS  results of 1.5 MiB in shared memory, beside the same
+//                                       inline and beside memcpy
 //
 // Prints one JSON object. For one core start it under `taskset -c 0`.
 
@@ -22,8 +25,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/models/repository.h"
@@ -31,6 +37,7 @@
 #include "coordinator/service/dispatcher.h"
 #include "coordinator/service/worker_service.h"
 #include "proto/wire/channel.h"
+#include "proto/wire/host_id.h"
 #include "tests/bench/null_job.h"
 #include "worker/device/malloc_tuning.h"
 #include "worker/link/worker_link.h"
@@ -57,7 +64,7 @@ int Fail(const std::string& what, const absl::Status& status) {
 
 // --- The worker's process.
 
-int RunWorker(int port, size_t result_bytes, const std::string& cache) {
+int RunWorker(int port, size_t result_bytes, bool shared_memory, const std::string& cache) {
   NullExecutor executor(result_bytes);
   LinkOptions options;
   options.coordinator = absl::StrCat("127.0.0.1:", port);
@@ -69,6 +76,7 @@ int RunWorker(int port, size_t result_bytes, const std::string& cache) {
   options.capabilities.set_probe_flops(1e12);
   options.capabilities.set_environment_key("null");
   options.cache_folder = cache;
+  options.shared_memory = shared_memory;
   auto link = WorkerLink::Create(std::move(options), &executor);
   if (!link.ok()) return Fail("the worker", link.status());
   const absl::Status status = (*link)->Run();  // until it is killed
@@ -203,12 +211,96 @@ void Tell(const Child& child, int port) {
   if (write(child.port_pipe, &port, sizeof port) != sizeof port) std::abort();
 }
 
-int Run(bool null_tiles, int64_t tiles, const std::string& models) {
+// Bytes a second of one thread that copies results between two rings of them which no cache holds.
+double MemcpyRate(int64_t results) {
+  constexpr size_t kRing = 64;
+  const std::vector<char> from(kRing * kResultBytes, 1);
+  std::vector<char> to(kRing * kResultBytes, 2);
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t i = 0; i < results; ++i) {
+    const size_t at = static_cast<size_t>(i) % kRing * kResultBytes;
+    std::memcpy(to.data() + at, from.data() + at, kResultBytes);
+  }
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(results) * static_cast<double>(kResultBytes) / wall.count();
+}
+
+double RunBare(const Child& bare, int port, int64_t tiles) {
+  const auto start = std::chrono::steady_clock::now();
+  Tell(bare, port);
+  int status = 0;
+  waitpid(bare.pid, &status, 0);
+  if (status != 0) std::abort();
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(tiles) * static_cast<double>(kResultBytes) / wall.count();
+}
+
+struct JobFigures {
+  double seconds = 0;  // from the first grant to the last accepted tile
+  double bytes = 0;    // of results
+  double coordinator_cpu_seconds = 0;
+  double worker_cpu_seconds = 0;  // its start included
+  double slot_misses = 0;
+};
+
+// Lets the worker serve one job and kills it.
+absl::StatusOr<JobFigures> RunJob(Dispatcher& dispatcher, const Child& worker, int port,
+                                  const v1::StageSpec& stage, int64_t tiles, size_t result_bytes) {
+  const auto wait = [&dispatcher](size_t workers) {
+    while (dispatcher.ListWorkers().size() != workers) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  };
+  wait(0);
+  Tell(worker, port);
+  wait(1);
+  const auto job = std::make_shared<NullJob>(stage);
+  JobSpec spec;
+  spec.name = stage.job();
+  spec.tile_count = tiles;
+  spec.plan_digest = stage.plan_digest();
+  spec.model_digest = stage.model_digest();
+  spec.model_name = "identity";
+  spec.engine = "builtin";
+  spec.output_bytes = static_cast<int64_t>(result_bytes);
+  spec.flops_per_tile = 1;
+  JobFigures figures;
+  const double cpu_before = CpuSeconds(RUSAGE_SELF);
+  const absl::Status submitted = dispatcher.Submit(spec, job);
+  if (!submitted.ok()) return submitted;
+  const JobView view = job->Wait();
+  figures.coordinator_cpu_seconds = CpuSeconds(RUSAGE_SELF) - cpu_before;
+  if (!job->status().ok()) return job->status();
+  figures.seconds = absl::ToDoubleSeconds(*view.last_accept - *view.first_grant);
+  figures.bytes = static_cast<double>(job->bytes());
+  figures.slot_misses = static_cast<double>(dispatcher.ListWorkers()[0].slot_misses());
+  const double children_before = CpuSeconds(RUSAGE_CHILDREN);
+  kill(worker.pid, SIGKILL);
+  waitpid(worker.pid, nullptr, 0);
+  figures.worker_cpu_seconds = CpuSeconds(RUSAGE_CHILDREN) - children_before;
+  return figures;
+}
+
+double CpuPerGigabyte(const JobFigures& figures) {
+  return (figures.coordinator_cpu_seconds + figures.worker_cpu_seconds) / figures.bytes * 1e9;
+}
+
+enum class Mode { kNull, kTiles, kSegments };
+
+int Run(Mode mode, int64_t tiles, const std::string& models) {
   char cache[] = "/tmp/stream_bench.XXXXXX";
   if (mkdtemp(cache) == nullptr) return 1;
-  const size_t result_bytes = null_tiles ? 0 : kResultBytes;
-  const Child worker = Fork([&](int port) { return RunWorker(port, result_bytes, cache); });
-  const Child bare = Fork([&](int port) { return RunBareSender(port, tiles); });
+  const size_t result_bytes = mode == Mode::kNull ? 0 : kResultBytes;
+  // All processes are forked before gRPC starts.
+  const auto fork_worker = [&](bool shared_memory) {
+    return Fork([&, shared_memory](int port) {
+      return RunWorker(port, result_bytes, shared_memory, cache);
+    });
+  };
+  const Child worker = fork_worker(false);
+  const Child sharing = mode == Mode::kSegments ? fork_worker(true) : Child();
+  const Child bare =
+      mode == Mode::kTiles ? Fork([&](int port) { return RunBareSender(port, tiles); }) : Child();
 
   const absl::StatusOr<ModelRepository> repository = ModelRepository::Load(models);
   if (!repository.ok()) return Fail("the models", repository.status());
@@ -216,6 +308,7 @@ int Run(bool null_tiles, int64_t tiles, const std::string& models) {
   if (!model.ok()) return Fail("the models", model.status());
   const SteadyClock clock;
   DispatcherOptions options;
+  options.host_id = HostId();
   Dispatcher dispatcher(options, clock);
   ThreadPool io(2, 64);
   const std::unique_ptr<grpc::Service> service = CreateWorkerService(dispatcher, *repository, io);
@@ -228,62 +321,53 @@ int Run(bool null_tiles, int64_t tiles, const std::string& models) {
   builder.RegisterCallbackGenericService(&bare_service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
 
-  double bare_rate = 0;
-  if (!null_tiles) {
-    const auto start = std::chrono::steady_clock::now();
-    Tell(bare, port);
-    int status = 0;
-    waitpid(bare.pid, &status, 0);
-    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-    if (status != 0) return 1;
-    bare_rate = static_cast<double>(tiles) * static_cast<double>(kResultBytes) / wall.count();
-  } else {
-    kill(bare.pid, SIGKILL);
-    waitpid(bare.pid, nullptr, 0);
+  const double bare_rate = mode == Mode::kTiles ? RunBare(bare, port, tiles) : 0;
+  v1::StageSpec stage = NullStage(**model, mode == Mode::kNull ? 64 : 1);
+  const absl::StatusOr<JobFigures> inlined =
+      RunJob(dispatcher, worker, port, stage, tiles, result_bytes);
+  if (!inlined.ok()) return Fail("the job", inlined.status());
+  absl::StatusOr<JobFigures> shared = JobFigures();
+  double memcpy_rate = 0;
+  if (mode == Mode::kSegments) {
+    stage.set_job("jobs/null2");
+    shared = RunJob(dispatcher, sharing, port, stage, tiles, result_bytes);
+    if (!shared.ok()) return Fail("the job", shared.status());
+    memcpy_rate = MemcpyRate(tiles);
   }
-
-  Tell(worker, port);
-  while (dispatcher.ListWorkers().empty())
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  const auto job = std::make_shared<NullJob>(NullStage(**model, null_tiles ? 64 : 1));
-  JobSpec spec;
-  spec.name = "jobs/null";
-  spec.tile_count = tiles;
-  spec.plan_digest = job->stage().plan_digest();
-  spec.model_digest = job->stage().model_digest();
-  spec.model_name = "identity";
-  spec.engine = "builtin";
-  spec.output_bytes = static_cast<int64_t>(result_bytes);
-  spec.flops_per_tile = 1;
-  const double cpu_before = CpuSeconds(RUSAGE_SELF);
-  const absl::Status submitted = dispatcher.Submit(spec, job);
-  if (!submitted.ok()) return Fail("the job", submitted);
-  const JobView view = job->Wait();
-  const double coordinator_cpu = CpuSeconds(RUSAGE_SELF) - cpu_before;
-  if (!job->status().ok()) return Fail("the job", job->status());
-  const double seconds = absl::ToDoubleSeconds(*view.last_accept - *view.first_grant);
-  kill(worker.pid, SIGKILL);
-  waitpid(worker.pid, nullptr, 0);
   dispatcher.Shutdown();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
   io.Stop();
   if (std::system(absl::StrCat("rm -rf ", cache).c_str()) != 0) return 1;
 
-  const double tile_rate = static_cast<double>(tiles) / seconds;
-  if (null_tiles) {
-    std::printf(
-        "{\"bench\": \"null_tiles\", \"tiles\": %lld, \"seconds\": %.3f, \"tiles_per_second\": "
-        "%.0f, "
-        "\"coordinator_cpu_us_per_tile\": %.2f, \"goal\": 20000}\n",
-        static_cast<long long>(tiles), seconds, tile_rate,
-        coordinator_cpu / static_cast<double>(tiles) * 1e6);
-  } else {
-    const double rate = static_cast<double>(job->bytes()) / seconds;
-    std::printf(
-        "{\"bench\": \"transport\", \"tiles\": %lld, \"bytes_per_second\": %.0f, "
-        "\"bare_bytes_per_second\": "
-        "%.0f, \"ratio\": %.3f, \"goal\": 0.9}\n",
-        static_cast<long long>(tiles), rate, bare_rate, rate / bare_rate);
+  const double rate = inlined->bytes / inlined->seconds;
+  switch (mode) {
+    case Mode::kNull:
+      std::printf(
+          "{\"bench\": \"null_tiles\", \"tiles\": %lld, \"seconds\": %.3f, "
+          "\"tiles_per_second\": %.0f, \"coordinator_cpu_us_per_tile\": %.2f, \"goal\": "
+          "20000}\n",
+          static_cast<long long>(tiles), inlined->seconds,
+          static_cast<double>(tiles) / inlined->seconds,
+          inlined->coordinator_cpu_seconds / static_cast<double>(tiles) * 1e6);
+      break;
+    case Mode::kTiles:
+      std::printf(
+          "{\"bench\": \"transport\", \"tiles\": %lld, \"bytes_per_second\": %.0f, "
+          "\"bare_bytes_per_second\": %.0f, \"ratio\": %.3f, \"goal\": 0.9}\n",
+          static_cast<long long>(tiles), rate, bare_rate, rate / bare_rate);
+      break;
+    case Mode::kSegments: {
+      const double shared_rate = shared->bytes / shared->seconds;
+      std::printf(
+          "{\"bench\": \"segments\", \"tiles\": %lld, \"bytes_per_second\": %.0f, "
+          "\"inline_bytes_per_second\": %.0f, \"memcpy_bytes_per_second\": %.0f, "
+          "\"cpu_seconds_per_gigabyte\": %.3f, \"inline_cpu_seconds_per_gigabyte\": %.3f, "
+          "\"missed_slots\": %.4f, \"times_inline\": %.2f, \"ratio\": %.3f, \"goal\": 0.7}\n",
+          static_cast<long long>(tiles), shared_rate, rate, memcpy_rate, CpuPerGigabyte(*shared),
+          CpuPerGigabyte(*inlined), shared->slot_misses / static_cast<double>(tiles),
+          shared_rate / rate, shared_rate / memcpy_rate);
+      break;
+    }
   }
   return 0;
 }
@@ -294,9 +378,13 @@ int Run(bool null_tiles, int64_t tiles, const std::string& models) {
 int main(int argc, char** argv) {
   tilewright::TuneMalloc();
   spdlog::set_level(spdlog::level::warn);
-  if (argc != 4 || (std::strcmp(argv[1], "null") != 0 && std::strcmp(argv[1], "tiles") != 0)) {
-    std::fprintf(stderr, "usage: stream_bench null|tiles TILES MODELS\n");
+  const std::map<std::string, tilewright::Mode> modes = {{"null", tilewright::Mode::kNull},
+                                                         {"tiles", tilewright::Mode::kTiles},
+                                                         {"segments", tilewright::Mode::kSegments}};
+  const auto mode = argc == 4 ? modes.find(argv[1]) : modes.end();
+  if (mode == modes.end()) {
+    std::fprintf(stderr, "usage: stream_bench null|tiles|segments TILES MODELS\n");
     return 2;
   }
-  return tilewright::Run(std::strcmp(argv[1], "null") == 0, std::atoll(argv[2]), argv[3]);
+  return tilewright::Run(mode->second, std::atoll(argv[2]), argv[3]);
 }
