@@ -16,6 +16,7 @@ namespace tilewright {
 namespace {
 
 constexpr int kCreditTilesMax = 1 << 20;
+constexpr int kMemoryModelsMax = 64;
 
 WorkerOffer OfferOf(const v1::Hello& hello) {
   const v1::Capabilities& capabilities = hello.capabilities();
@@ -81,6 +82,24 @@ WorkerSynced SyncOf(const std::string& worker, const v1::WorkerSync& sync) {
     synced.held.push_back(std::move(lease));
   }
   return synced;
+}
+
+// What may change while a worker works; the scheduler goes by its hello and by the tiles it takes.
+void Refresh(const v1::Capabilities& measured, v1::Capabilities* known) {
+  if (measured.memory_free_bytes() > 0) {
+    known->set_memory_free_bytes(measured.memory_free_bytes());
+  }
+  known->set_probe_flops(measured.probe_flops());
+  for (v1::EngineOffer& offer : *known->mutable_engine_offers()) {
+    for (const v1::EngineOffer& now : measured.engine_offers()) {
+      if (now.name() != offer.name()) continue;
+      offer.set_reference_seconds_per_mpx(now.reference_seconds_per_mpx());
+    }
+  }
+  *known->mutable_memory_models() = measured.memory_models();
+  if (const int excess = known->memory_models_size() - kMemoryModelsMax; excess > 0) {
+    known->mutable_memory_models()->DeleteSubrange(kMemoryModelsMax, excess);
+  }
 }
 
 absl::Status CheckHello(const v1::Hello& hello) {
@@ -239,8 +258,14 @@ void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
       }
       return Handle(LeaseDropped{worker, lease}, now);
     }
-    case v1::WorkerEvent::kHello:
     case v1::WorkerEvent::kHeartbeat:
+      if (const uint64_t free = event.heartbeat().memory_free_bytes(); free > 0) {
+        peer.capabilities.set_memory_free_bytes(free);
+      }
+      return;
+    case v1::WorkerEvent::kMeasured:
+      return Refresh(event.measured(), &peer.capabilities);
+    case v1::WorkerEvent::kHello:
     case v1::WorkerEvent::EVENT_NOT_SET:
       return;  // having been heard is all there is to it
   }

@@ -14,6 +14,8 @@ namespace {
 // From cuda.h; the driver's binary interface is stable.
 using CuResult = int;
 using CuDevice = int;
+constexpr int kComputeCapabilityMajor = 75;
+constexpr int kComputeCapabilityMinor = 76;
 
 template <typename Function>
 Function Symbol(void* library, const char* name) {
@@ -26,6 +28,7 @@ struct Driver {
   CuResult (*get)(CuDevice* device, int index) = nullptr;
   CuResult (*name)(char* text, int size, CuDevice device) = nullptr;
   CuResult (*memory)(size_t* bytes, CuDevice device) = nullptr;
+  CuResult (*attribute)(int* value, int attribute, CuDevice device) = nullptr;
 };
 
 // A driver that has started.
@@ -41,7 +44,9 @@ absl::StatusOr<Driver> OpenDriver() {
   driver.get = Symbol<decltype(driver.get)>(library, "cuDeviceGet");
   driver.name = Symbol<decltype(driver.name)>(library, "cuDeviceGetName");
   driver.memory = Symbol<decltype(driver.memory)>(library, "cuDeviceTotalMem_v2");
-  if (!init || !driver.count || !driver.get || !driver.name || !driver.memory) {
+  driver.attribute = Symbol<decltype(driver.attribute)>(library, "cuDeviceGetAttribute");
+  if (!init || !driver.count || !driver.get || !driver.name || !driver.memory ||
+      !driver.attribute) {
     return absl::UnavailableError("libcuda.so.1 is not a CUDA driver of a known version");
   }
   if (const CuResult error = init(0); error != 0) {
@@ -73,11 +78,15 @@ absl::StatusOr<CudaDevice> ExamineCudaDevice(int index) {
   }
   std::array<char, 256> text = {};
   size_t bytes = 0;
+  int major = 0;
+  int minor = 0;
   if (driver.name(text.data(), static_cast<int>(text.size()) - 1, device) != 0 ||
-      driver.memory(&bytes, device) != 0) {
+      driver.memory(&bytes, device) != 0 ||
+      driver.attribute(&major, kComputeCapabilityMajor, device) != 0 ||
+      driver.attribute(&minor, kComputeCapabilityMinor, device) != 0) {
     return absl::UnavailableError(absl::StrCat("CUDA device ", index, " does not answer"));
   }
-  return CudaDevice{text.data(), bytes};
+  return CudaDevice{text.data(), bytes, absl::StrCat(major, ".", minor)};
 }
 
 }  // namespace tilewright

@@ -14,6 +14,7 @@ namespace tilewright {
 struct CudaDevice {
   std::string name;
   uint64_t memory_total_bytes = 0;
+  std::string compute_capability;  // "8.6"
 };
 
 // How many devices the driver shows (CUDA_VISIBLE_DEVICES applies). UNAVAILABLE without a driver

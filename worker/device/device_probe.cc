@@ -38,6 +38,7 @@ absl::StatusOr<v1::Capabilities> ProbeDevice(const DeviceOptions& options, const
     capabilities.set_device_name(cuda.name);
     capabilities.set_memory_total_bytes(cuda.memory_total_bytes);
     capabilities.set_memory_free_bytes(cuda.memory_total_bytes);
+    capabilities.set_compute_capability(cuda.compute_capability);
     return capabilities;
   }
   TW_ASSIGN_OR_RETURN(const HostMemory memory, ReadHostMemory(read));

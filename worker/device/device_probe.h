@@ -26,7 +26,8 @@ struct DeviceOptions {
   int threads = 1;
 };
 
-// Fills kind, name, memory, dtypes, threads and (of a CPU) the measured speed; takes about 50 ms.
+// Fills kind, name, memory, dtypes, threads, the compute capability (of a CUDA device) and the
+// measured speed (of a CPU); takes about 50 ms.
 // Engines and what they know are added with AddEngine (worker/engine/capabilities.h).
 // INVALID_ARGUMENT for a device that cannot be named, UNAVAILABLE for one that is not there.
 absl::StatusOr<v1::Capabilities> ProbeDevice(const DeviceOptions& options, const FileReader& read);

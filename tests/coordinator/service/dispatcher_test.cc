@@ -116,6 +116,41 @@ TEST_F(DispatcherTest, TheHelloIsAnsweredBeforeAnythingElse) {
   EXPECT_TRUE(events[1].has_grant());
 }
 
+TEST_F(DispatcherTest, WhatAWorkerMeasuresWhileItWorksIsShown) {
+  Make();
+  v1::Hello hello = HelloOf("w");
+  hello.mutable_capabilities()->add_engine_offers()->set_name("builtin");
+  const auto control = Join(hello);
+  const auto say = [&](const v1::WorkerEvent& event) {
+    v1::ControlRequest request;
+    *request.add_events() = event;
+    dispatcher_->Heard("w", control.get(), request);
+    return dispatcher_->ListWorkers().at(0).capabilities();
+  };
+  v1::WorkerEvent beat;
+  beat.mutable_heartbeat()->set_memory_free_bytes(300);
+  EXPECT_EQ(say(beat).memory_free_bytes(), 300u);
+  beat.mutable_heartbeat()->set_memory_free_bytes(0);
+  EXPECT_EQ(say(beat).memory_free_bytes(), 300u) << "0 is not known";
+
+  v1::WorkerEvent measured;
+  v1::Capabilities* now = measured.mutable_measured();
+  now->set_memory_free_bytes(200);
+  now->set_probe_flops(3e9);
+  now->set_environment_key("another");
+  now->add_engines("another");
+  now->add_engine_offers()->set_name("builtin");
+  now->mutable_engine_offers(0)->set_reference_seconds_per_mpx(1.5);
+  for (int i = 0; i < 70; ++i) now->add_memory_models()->set_base_bytes(i);
+  const v1::Capabilities shown = say(measured);
+  EXPECT_EQ(shown.memory_free_bytes(), 200u);
+  EXPECT_EQ(shown.probe_flops(), 3e9);
+  EXPECT_EQ(shown.engine_offers(0).reference_seconds_per_mpx(), 1.5);
+  EXPECT_EQ(shown.memory_models_size(), 64);
+  EXPECT_EQ(shown.environment_key(), "fake") << "what decides bits stays as in the hello";
+  EXPECT_EQ(shown.engines_size(), 1);
+}
+
 TEST_F(DispatcherTest, AnotherProtocolMajorIsRefusedNamingBoth) {
   Make();
   v1::Hello hello = HelloOf("w");
