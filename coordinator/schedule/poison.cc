@@ -19,6 +19,10 @@ FailureCharge ChargeFor(TileFailureCause cause, int executed) {
   return {.worker = true, .tile = executed <= 1, .alone = true};
 }
 
+bool EndsTheProcess(TileFailureCause cause) {
+  return cause == TileFailureCause::kLaunchTimeout || cause == TileFailureCause::kDeviceLost;
+}
+
 bool IsPoison(int charged, int charged_workers, int64_t connected_eligible) {
   if (charged >= 5) return true;
   return charged >= 3 &&

@@ -20,6 +20,9 @@ struct FailureCharge {
 // charged to the tile only if it ran alone.
 FailureCharge ChargeFor(TileFailureCause cause, int executed);
 
+// Whether a worker that reports the cause ends its process over it.
+bool EndsTheProcess(TileFailureCause cause);
+
 // 3 charged failures on at least min(3, max(1, eligible)) workers, or 5 in all.
 bool IsPoison(int charged, int charged_workers, int64_t connected_eligible);
 

@@ -46,6 +46,7 @@ void Scheduler::Impl::On(const LeaseStarted& event) {
   Heard(*worker);
   Lease* lease = FindLease(event.lease, event.worker);
   if (lease == nullptr) return;
+  worker->dying = false;
   // Leases run in order: what was taken back of earlier ones has been dropped. Their results may
   // still be on the way.
   const std::vector<Lease*> leases = worker->leases;

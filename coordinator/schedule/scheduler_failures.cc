@@ -1,6 +1,7 @@
 // Failures: what they are charged to, when a tile is poison, what a crash means.
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/eligibility.h"
@@ -34,7 +35,11 @@ void Scheduler::Impl::On(const TileFailed& event) {
     OutOfMemory(*job, worker, event.tile, event);
     return;
   }
-  const schedule::FailureCharge charge = schedule::ChargeFor(event.cause, executed);
+  schedule::FailureCharge charge = schedule::ChargeFor(event.cause, executed);
+  if (schedule::EndsTheProcess(event.cause)) {
+    // One death, however many tiles the batch held.
+    charge.worker = !std::exchange(worker.dying, true);
+  }
   if (charge.worker) ChargeWorker(job, worker, event.cause == TileFailureCause::kBadResult);
   if (!job->tiles.closed(event.tile)) {
     schedule::TileTrouble& trouble = job->tiles.MutableTrouble(event.tile);

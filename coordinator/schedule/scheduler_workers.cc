@@ -36,6 +36,7 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     worker.earlier_incarnation = worker.incarnation;
     worker.earlier_key = worker.offer.environment_key;
     worker.incarnation = event.incarnation;
+    worker.dying = false;
     worker.canary.reset();
     worker.late_canaries.clear();
     worker.link_rate.reset();
@@ -171,6 +172,12 @@ void Scheduler::Impl::EndIncarnation(Worker& worker) {
   std::vector<Lease*> ran;
   int64_t open = 0;
   const std::vector<Lease*> leases = worker.leases;
+  if (worker.dying) {
+    // It said what it died of, and on which tiles; what else it held did not run.
+    worker.next_single = true;
+    for (Lease* lease : leases) EndLease(*lease);
+    return;
+  }
   for (Lease* lease : leases) {
     const bool prepared =
         lease->state == LeaseState::kOrphaned;  // a queued one never becomes an orphan

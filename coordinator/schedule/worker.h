@@ -49,6 +49,9 @@ struct Worker {
   WorkerOffer offer;
   std::string earlier_incarnation;  // the one before, whose late results may still come
   std::string earlier_key;
+  // It failed tiles with its device, for which it was charged, and began nothing since: its process
+  // ends, and that is no further failure.
+  bool dying = false;
   Instant last_heard;
   std::vector<Lease*>
       leases;              // in the order of their grants, which is the order of their execution
