@@ -30,34 +30,17 @@ class SupervisedTest : public testing::Test {
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
     ASSERT_TRUE(WritePicture(NoisePicture(2000, 1500, 3, 8, 11), cluster_->Path("in.tif")).ok());
-    Command command;
-    command.argv = {absl::StrCat(TILEWRIGHT_BIN_DIR, "/tilewright-supervisor"),
-                    "--coordinator",
-                    cluster_->address(),
-                    "--name",
-                    "s",
-                    "--devices",
-                    "cpu",
-                    "--cpu-threads",
-                    "1",
-                    "--restart-pause",
-                    "0.1",
-                    "--drain-timeout",
-                    "120",
-                    "--status-file",
-                    cluster_->Path("status")};
-    command.out_path = command.err_path = cluster_->Path("supervisor.log");
-    auto supervisor = Process::Start(command);
+    auto supervisor = cluster_->StartSupervisor("s", {}, {"--drain-timeout", "120"});
     ASSERT_TRUE(supervisor.ok()) << supervisor.status();
     supervisor_ = *std::move(supervisor);
     const absl::Status listed = cluster_->AwaitWorker("s-cpu", true, kPatience);
     ASSERT_TRUE(listed.ok()) << listed;
   }
   void TearDown() override {
-    if (HasFailure()) std::cerr << ReadFile(cluster_->Path("supervisor.log")) << Status();
+    if (HasFailure()) std::cerr << Status();
   }
 
-  std::string Status() { return ReadFile(cluster_->Path("status")); }
+  std::string Status() { return ReadFile(cluster_->Path("s.status")); }
   pid_t WorkersProcess() {
     const std::string status = Status();
     const std::string key = "\"process\": ";

@@ -31,6 +31,21 @@ constexpr absl::Duration kPoll = absl::Milliseconds(10);
 
 std::string Program(const std::string& name) { return absl::StrCat(TILEWRIGHT_BIN_DIR, "/", name); }
 
+std::string WorkerProgram(const WorkerSetup& setup) {
+  return Program(setup.engine_fault.empty() ? "tilewright-worker" : "tilewright-faulty-worker");
+}
+
+std::vector<std::string> EnvironmentOf(const WorkerSetup& setup) {
+  std::vector<std::string> environment = setup.environment;
+  if (!setup.link_fault.empty()) {
+    environment.push_back(absl::StrCat("TILEWRIGHT_TEST_FAULT=", setup.link_fault));
+  }
+  if (!setup.engine_fault.empty()) {
+    environment.push_back(absl::StrCat("TILEWRIGHT_TEST_ENGINE=", setup.engine_fault));
+  }
+  return environment;
+}
+
 bool HasEnded(const v1::Job& job) {
   return job.state() == v1::Job::STATE_SUCCEEDED || job.state() == v1::Job::STATE_FAILED ||
          job.state() == v1::Job::STATE_CANCELLED;
@@ -133,28 +148,41 @@ absl::Status Cluster::AddWorker(const std::string& name, const WorkerSetup& setu
 
 absl::Status Cluster::StartWorker(const std::string& name, const WorkerSetup& setup) {
   Command command;
-  command.argv = {
-      Program(setup.engine_fault.empty() ? "tilewright-worker" : "tilewright-faulty-worker"),
-      "--coordinator",
-      address_,
-      "--name",
-      name,
-      "--device",
-      "cpu",
-      "--threads",
-      "1"};
+  command.argv = {WorkerProgram(setup), "--coordinator", address_,    "--name", name,
+                  "--device",           "cpu",           "--threads", "1"};
   command.argv.insert(command.argv.end(), setup.flags.begin(), setup.flags.end());
-  command.environment = setup.environment;
-  if (!setup.link_fault.empty()) {
-    command.environment.push_back(absl::StrCat("TILEWRIGHT_TEST_FAULT=", setup.link_fault));
-  }
-  if (!setup.engine_fault.empty()) {
-    command.environment.push_back(absl::StrCat("TILEWRIGHT_TEST_ENGINE=", setup.engine_fault));
-  }
+  command.environment = EnvironmentOf(setup);
   command.out_path = command.err_path = Path(absl::StrCat("worker-", name, ".log"));
   logs_.push_back(command.out_path);
   TW_ASSIGN_OR_RETURN(workers_[name], Process::Start(command));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Process>> Cluster::StartSupervisor(
+    const std::string& name, const WorkerSetup& setup, const std::vector<std::string>& flags) {
+  Command command;
+  command.argv = {Program("tilewright-supervisor"),
+                  "--coordinator",
+                  address_,
+                  "--name",
+                  name,
+                  "--worker",
+                  WorkerProgram(setup),
+                  "--devices",
+                  "cpu",
+                  "--cpu-threads",
+                  "1",
+                  "--restart-pause",
+                  "0.1",
+                  "--status-file",
+                  Path(name + ".status")};
+  command.argv.insert(command.argv.end(), flags.begin(), flags.end());
+  if (!setup.flags.empty()) command.argv.push_back("--");
+  command.argv.insert(command.argv.end(), setup.flags.begin(), setup.flags.end());
+  command.environment = EnvironmentOf(setup);
+  command.out_path = command.err_path = Path(name + ".log");
+  logs_.push_back(command.out_path);
+  return Process::Start(command);
 }
 
 absl::Status Cluster::AwaitWorker(const std::string& name, bool listed, absl::Duration timeout) {

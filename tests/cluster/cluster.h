@@ -75,6 +75,12 @@ class Cluster {
   absl::Status AddWorker(const std::string& name, const WorkerSetup& setup);
   // The same without waiting: it may end before it is listed.
   absl::Status StartWorker(const std::string& name, const WorkerSetup& setup);
+  // Starts a supervisor that restarts its workers at once; with one CPU device and the name "s" its
+  // worker is "s-cpu". `setup` is of its workers, `flags` its own. Its status is in
+  // Path(name + ".status").
+  absl::StatusOr<std::unique_ptr<Process>> StartSupervisor(
+      const std::string& name, const WorkerSetup& setup,
+      const std::vector<std::string>& flags = {});
   Process& worker(const std::string& name) { return *workers_.at(name); }
   // Waits until the coordinator does (or does not) list the worker.
   absl::Status AwaitWorker(const std::string& name, bool listed, absl::Duration timeout);
