@@ -39,6 +39,14 @@ void ControlCall::Send(std::vector<v1::WorkerEvent> events) {
   Pump();
 }
 
+void ControlCall::AwaitWritten(absl::Duration timeout) {
+  const auto written = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || (queue_.empty() && !writing_);
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&written), timeout);
+}
+
 void ControlCall::SendHeartbeat(v1::Heartbeat heartbeat) {
   absl::MutexLock lock(&mutex_);
   if (closed_ || finishing_) return;

@@ -1,6 +1,7 @@
-// The worker's end of one Control stream. Thread-safe; nothing blocks. It keeps itself alive until
-// the call has ended, and then hands itself over: the last owner must let go of it on a thread of
-// its own, because with a call a channel may end, and with the channel gRPC's threads.
+// The worker's end of one Control stream. Thread-safe; nothing but AwaitWritten blocks. It keeps
+// itself alive until the call has ended, and then hands itself over: the last owner must let go of
+// it on a thread of its own, because with a call a channel may end, and with the channel gRPC's
+// threads.
 
 #ifndef TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_
 #define TILEWRIGHT_WORKER_LINK_CONTROL_CALL_H_
@@ -16,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "tilewright/v1/worker_service.grpc.pb.h"
 
 namespace tilewright {
@@ -35,6 +37,9 @@ class ControlCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1:
   // Queues events; several calls travel in one message. A queue over its limit ends the stream:
   // the coordinator does not read. Does nothing once the stream has ended.
   void Send(std::vector<v1::WorkerEvent> events);
+  // Until all that was queued has left for the kernel, where it outlives this process; until the
+  // stream ends; or for `timeout`. Not on gRPC's threads.
+  void AwaitWritten(absl::Duration timeout);
   // A heartbeat replaces one that still waits.
   void SendHeartbeat(v1::Heartbeat heartbeat);
   // Ends this side after what is queued.

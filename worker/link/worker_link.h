@@ -95,6 +95,9 @@ class WorkerLink final : private TileDesk {
   void DeviceMoved() override { ++device_progress_; }
   void DeviceLost(const absl::Status& why) override;
 
+  // Next, without telling that a lease starts.
+  std::optional<Work> Take(bool wait);
+
   // Opens streams.
   void OpenControl() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OpenInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -115,6 +118,9 @@ class WorkerLink final : private TileDesk {
   void OnGrant(v1::Lease lease, Events* answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void AddRefused(std::vector<RefusedTile> refused, Events* events);
   void AddDropped(Events* events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tells what this thread begins, and waits a little until that is on its way: what begins may end
+  // the process, and nobody would know which lease it died of.
+  void TellBeginning(v1::WorkerEvent event) ABSL_LOCKS_EXCLUDED(mutex_);
   // Sends events now, or keeps the lasting ones among them for the next session.
   void Tell(Events events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -136,6 +142,7 @@ class WorkerLink final : private TileDesk {
   std::thread heart_thread_;
   std::atomic<bool> computing_ = false;
   std::atomic<uint64_t> device_progress_ = 0;
+  std::atomic<uint64_t> preparing_progress_ = 0;
 
   absl::Mutex mutex_;
   absl::CondVar changed_;  // for Run
@@ -143,7 +150,6 @@ class WorkerLink final : private TileDesk {
   absl::CondVar beat_;     // for the heartbeat
   LeaseBook book_ ABSL_GUARDED_BY(mutex_);
   std::deque<v1::Canary> canaries_ ABSL_GUARDED_BY(mutex_);
-  uint64_t preparing_progress_ ABSL_GUARDED_BY(mutex_) = 0;
   Events unsent_ ABSL_GUARDED_BY(mutex_);  // for the next session; bounded
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -13,10 +13,25 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kUnsentEventsMax = 4096;
+// Longer than any write that the coordinator does not hold up.
+constexpr absl::Duration kBeginningPatience = absl::Milliseconds(500);
 
 }  // namespace
 
 std::optional<TileDesk::Work> WorkerLink::Next(bool wait) {
+  std::optional<Work> work = Take(wait);
+  if (work.has_value()) {
+    const auto* lease = std::get_if<LeaseWork>(&*work);
+    if (lease != nullptr && lease->first) {
+      v1::WorkerEvent event;
+      *event.mutable_started()->mutable_lease() = ToProto(lease->terms->lease);
+      TellBeginning(std::move(event));
+    }
+  }
+  return work;
+}
+
+std::optional<TileDesk::Work> WorkerLink::Take(bool wait) {
   absl::MutexLock lock(&mutex_);
   while (true) {
     if (stopping_ || draining_) return std::nullopt;
@@ -25,14 +40,7 @@ std::optional<TileDesk::Work> WorkerLink::Next(bool wait) {
       canaries_.pop_front();
       return work;
     }
-    if (std::optional<LeaseWork> work = book_.Next()) {
-      if (work->first) {
-        Events events(1);
-        *events[0].mutable_started()->mutable_lease() = ToProto(work->terms->lease);
-        Tell(std::move(events));
-      }
-      return *std::move(work);
-    }
+    if (std::optional<LeaseWork> work = book_.Next()) return *std::move(work);
     if (!wait) return std::nullopt;
     work_.Wait(&mutex_);
   }
@@ -45,13 +53,12 @@ bool WorkerLink::stopping() {
 
 void WorkerLink::Preparing(LeaseRef lease, const std::string& text) {
   spdlog::debug("{} is prepared: {}", ToString(lease), text);
-  absl::MutexLock lock(&mutex_);
-  Events events(1);
-  v1::LeasePreparing* preparing = events[0].mutable_preparing();
+  v1::WorkerEvent event;
+  v1::LeasePreparing* preparing = event.mutable_preparing();
   *preparing->mutable_lease() = ToProto(lease);
   preparing->set_progress(++preparing_progress_);
   preparing->set_text(text);
-  Tell(std::move(events));
+  TellBeginning(std::move(event));
 }
 
 void WorkerLink::Prepared(LeaseRef lease) {
@@ -128,6 +135,16 @@ void WorkerLink::AddDropped(Events* events) {
   for (LeaseRef lease : book_.TakeDropped()) {
     *events->emplace_back().mutable_dropped()->mutable_lease() = ToProto(lease);
   }
+}
+
+void WorkerLink::TellBeginning(v1::WorkerEvent event) {
+  std::shared_ptr<ControlCall> control;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (in_session_) control = control_;
+    Tell({std::move(event)});
+  }
+  if (control) control->AwaitWritten(kBeginningPatience);
 }
 
 void WorkerLink::Tell(Events events) {
