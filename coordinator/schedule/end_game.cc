@@ -71,7 +71,7 @@ int64_t TilesToTakeOver(const TakeOverQuery& query, const SchedulerOptions& opti
   for (; tiles > 0; tiles = tiles > batch ? tiles - batch : 0) {
     const absl::Duration own =
         query.own_start + TimeFor(tiles, query.own_tile, query.executed_batch);
-    if (Hedged(own, options) < query.finish) return tiles;
+    if (Hedged(own, options) * query.margin < query.finish) return tiles;
     if (tiles > 16 * batch) tiles /= 2;  // far off: come closer in few steps
   }
   return 0;

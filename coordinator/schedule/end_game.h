@@ -50,9 +50,10 @@ struct TakeOverQuery {
   absl::Duration other_tile;  // of the other
   int executed_batch = 1;
   int64_t free_credit = 0;
+  double margin = 1;  // on top of the factor
 };
 // How many of them this worker takes over, so that both finish at about the same time; 0 unless it
-// wins by the factor, and by more than a round trip costs.
+// wins by factor and margin, and by more than a round trip costs.
 int64_t TilesToTakeOver(const TakeOverQuery& query, const SchedulerOptions& options);
 
 // Whether a copy that takes `own` beats an attempt expected to finish in `finish`, by the factor.

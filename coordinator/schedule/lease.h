@@ -49,7 +49,8 @@ enum class TileMark : uint8_t {
 
 struct Lease {
   uint64_t sequence = 0;
-  // As its worker knows it, if an earlier coordinator granted it; then its times are not known.
+  // As its worker knows it, if an earlier coordinator granted it; then its times count from when it
+  // was taken over, and nothing is learnt from them.
   std::optional<LeaseKey> earlier;
   Worker* worker = nullptr;
   Job* job = nullptr;  // null once the job has ended. Invariant: then wanted == 0.
@@ -70,9 +71,11 @@ struct Lease {
   Instant busy_since;                 // since when the next tile runs; valid if started
   absl::Duration tile_estimate;       // of its worker, as last known; zero: unknown
   bool copy = false;                  // doubles tiles that run elsewhere; counted by its job
-  std::optional<Instant> finish;      // its place in Job::finishes
-  uint64_t progress = 0;              // of the preparation
-  double patience = 1;                // factor on its budgets
+  bool computed = false;  // taken over with all results at hand: they only have to arrive
+  int handovers = 0;      // times that its tiles were taken back from one worker for another
+  std::optional<Instant> finish;  // its place in Job::finishes
+  uint64_t progress = 0;          // of the preparation
+  double patience = 1;            // factor on its budgets
   bool overdue = false;  // lapsed, or not started in time: its worker gets nothing until it ends
   bool take_back_sent = false;  // of the whole lease, on the present stream
   int take_backs_open = 0;      // sent on any stream and not yet answered by LeaseDropped

@@ -159,7 +159,10 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
       query.share = unaccepted * at->second.tiles_per_second / sum;
     }
     count = std::min(count, schedule::PrefetchLimit(query));
-    if (count <= 0) return Given::kWait;
+    // A short executed batch takes as long as a whole one: whoever holds few tiles gets them
+    // together, once it has done those it holds.
+    const int64_t whole = std::min<int64_t>(job.spec.executed_batch, job.tiles.ready());
+    if (count <= 0 || count < whole) return Given::kWait;
   }
   if (count > 0 && LeavesToFaster(job, worker)) return Given::kNothing;
   std::vector<int64_t> tiles = TakeTiles(job, worker, count);

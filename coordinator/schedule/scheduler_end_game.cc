@@ -1,6 +1,7 @@
 // The end of a job: expected finishes, and idle workers that take over or copy what is slow.
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -33,9 +34,13 @@ constexpr int kIdleLooked = 256;
 constexpr int kReturnedLooked = 8;
 // Tiles of a lease that one look passes over because this worker may not have them.
 constexpr int kTilesLooked = 64;
-// Attempts of one tile at once: the first, a copy, and copies by workers that turned up later and
-// are faster still.
-constexpr int kAttemptsMax = 4;
+// A copy of what is copied already must be so much faster still: workers that turn up later, or
+// whose speed was not known, get it; and each time there is less to win.
+constexpr double kFurtherCopy = 2;
+// The same of tiles that were taken over before, so that workers of the same speed do not hand them
+// to each other while each gets ready.
+constexpr double kFurtherHandover = 2;
+constexpr int kHandoversMax = 16;
 // Time between two looks at whether the faster workers keep pace.
 constexpr absl::Duration kAskAgainMax = absl::Seconds(2);
 
@@ -63,7 +68,7 @@ absl::Duration Scheduler::Impl::StartEstimate(const Stage& stage, const Worker& 
 }
 
 absl::Duration Scheduler::Impl::TimeOf(const Lease& lease, const Stage** loaded) const {
-  if (lease.earlier.has_value()) return absl::ZeroDuration();  // its times are not known
+  if (lease.computed) return absl::ZeroDuration();
   const Worker& worker = *lease.worker;
   const Stage* stage = lease.job == nullptr ? nullptr : lease.job->stage;
   const absl::Duration tile = stage == nullptr
@@ -267,7 +272,7 @@ std::vector<Scheduler::Impl::Lease*> Scheduler::Impl::LatestLeases(Job& job) {
 }
 
 bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Duration finish) {
-  if (from.earlier.has_value()) return false;
+  if (from.computed) return false;
   if (from.sequence > granted_before_) {  // the take-back would overtake the grant
     AskAgain(job, options_.lease_work_min);
     return false;
@@ -285,7 +290,8 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
        .own_tile = *TileEstimate(*job.stage, worker),
        .other_tile = TileEstimate(*job.stage, *from.worker).value_or(absl::ZeroDuration()),
        .executed_batch = executed,
-       .free_credit = std::min(most, FreeCreditOf(worker, job))},
+       .free_credit = std::min(most, FreeCreditOf(worker, job)),
+       .margin = std::pow(kFurtherHandover, from.handovers)},
       options_);
   // From the end, for it began at the other.
   std::vector<int64_t> tiles;
@@ -308,16 +314,18 @@ bool Scheduler::Impl::TakeOver(Job& job, Worker& worker, Lease& from, absl::Dura
        absl::StrCat("Worker ", from.worker->name, " would finish lease ", from.sequence, " in ",
                     SecondsText(finish), "; ", schedule::TileList(tiles),
                     " taken back unstarted for ", worker.name, "."));
+  const int handovers = std::min(from.handovers + 1, kHandoversMax);
   const bool wakes = wake_idle_;
   TakeBackTiles(from, tiles, "Another worker finishes it sooner.");
   wake_idle_ = wakes;  // the tiles are not for others
   UpdateIdle(*from.worker);
   GrantTiles(job, worker, std::move(tiles));
+  worker.leases.back()->handovers = handovers;
   return true;
 }
 
 bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish, bool more) {
-  if (!of.started.has_value() || of.earlier.has_value()) return false;
+  if (!of.started.has_value() || of.computed) return false;
   const int executed = std::max(job.spec.executed_batch, 1);
   const int64_t most = std::min<int64_t>(executed, FreeCreditOf(worker, job));
   const absl::Duration tile_seconds = *TileEstimate(*job.stage, worker);
@@ -357,14 +365,15 @@ bool Scheduler::Impl::Copy(Job& job, Worker& worker, Lease& of, absl::Duration f
 
 bool Scheduler::Impl::CopyBeatsOthers(const Job& job, int64_t tile, const Lease& of,
                                       absl::Duration own, bool more) const {
+  absl::Duration finish = FinishIn(of);
   int live = 0;
   for (uint64_t sequence : job.tiles.attempts(tile)) {
     const Lease& other = *leases_.at(sequence);
     if (!other.live()) continue;
-    if (++live >= kAttemptsMax) return false;
-    if (&other != &of && !schedule::CopyWins(own, FinishIn(other), options_)) return false;
+    ++live;
+    finish = std::min(finish, FinishIn(other));
   }
-  return more || live > 1;
+  return live > 1 ? schedule::CopyWins(own * kFurtherCopy, finish, options_) : more;
 }
 
 void Scheduler::Impl::EndCopy(Lease& lease) {

@@ -383,7 +383,8 @@ class Scheduler::Impl {
   bool TakeOver(Job& job, Worker& worker, Lease& from, absl::Duration finish);
   // `more`: also of tiles that have no copy yet.
   bool Copy(Job& job, Worker& worker, Lease& of, absl::Duration finish, bool more);
-  // Whether a copy of the tile that takes `own` beats every attempt besides `of` by the factor.
+  // Whether the tile may have one more copy, which takes `own`: one that nobody copies yet if
+  // `more`, else one that is much faster than all attempts.
   bool CopyBeatsOthers(const Job& job, int64_t tile, const Lease& of, absl::Duration own,
                        bool more) const;
   void AskAgain(Job& job, absl::Duration in);

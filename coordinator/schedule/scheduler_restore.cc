@@ -171,6 +171,7 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
       Start(lease, now_);
       break;
     case HeldState::kFinished:
+      lease.computed = true;
       Start(lease, now_);
       deadlines_.Set(clock, now_ + schedule::StartBudget(lease.open * job->spec.output_bytes,
                                                          worker.link_rate, options_));

@@ -77,6 +77,10 @@ TEST(TakeOver, NeedsTheFactor) {
   EXPECT_EQ(TilesToTakeOver(query, {}), 1);
   query.own_tile = absl::Milliseconds(8340);
   EXPECT_EQ(TilesToTakeOver(query, {}), 0);
+  query.own_tile = 5 * kSecond;
+  EXPECT_EQ(TilesToTakeOver(query, {}), 1);
+  query.margin = 2;  // it changed hands before
+  EXPECT_EQ(TilesToTakeOver(query, {}), 0);
   query = Slow(1);
   query.own_start = 8 * kSecond;  // to load the model
   EXPECT_EQ(TilesToTakeOver(query, {}), 0);
