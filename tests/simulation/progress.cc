@@ -14,14 +14,13 @@ double TransferSeconds(const WorkerPlan& worker, const JobPlan& job) {
   return bytes / worker.bytes_per_second + 2 * absl::ToDoubleSeconds(worker.latency);
 }
 
-double SecondsPerTile(const WorkerPlan& worker, const JobPlan& job) {
-  const double batch = std::max(1, job.spec.executed_batch);
+double SecondsPerTile(const WorkerPlan& worker, const Credit& credit, const JobPlan& job) {
   const double bytes = static_cast<double>(job.spec.input_bytes + job.spec.output_bytes);
+  const double batch = std::max(1, job.spec.executed_batch);
   double tiles = std::min<double>(
-      {batch, static_cast<double>(worker.credit_tiles), static_cast<double>(job.spec.tile_count)});
-  if (worker.credit_bytes > 0)
-    tiles = std::max(1.0,
-                     std::min(tiles, std::floor(static_cast<double>(worker.credit_bytes) / bytes)));
+      {batch, static_cast<double>(credit.tiles), static_cast<double>(job.spec.tile_count)});
+  if (credit.bytes > 0)
+    tiles = std::max(1.0, std::min(tiles, std::floor(static_cast<double>(credit.bytes) / bytes)));
   // A batch that takes longer than a tile may lapses, and then tiles are sent one by one.
   if (job.units * worker.unit_seconds * batch * (1 + worker.jitter) >
       absl::ToDoubleSeconds(job.spec.tile_timeout) / 2)
@@ -33,15 +32,7 @@ double SecondsPerTile(const WorkerPlan& worker, const JobPlan& job) {
 Progress::Progress(World& world)
     : world_(world),
       opened_(world.plan().jobs.size()),
-      critical_(world.plan().jobs.size(), std::numeric_limits<double>::infinity()) {
-  for (const WorkerPlan& worker : world.plan().workers) {
-    std::vector<double>& speeds = speeds_.emplace_back();
-    for (const JobPlan& job : world.plan().jobs) {
-      const bool fits = worker.memory_bytes >= job.memory_bytes;
-      speeds.push_back(fits ? job.units / SecondsPerTile(worker, job) : 0);
-    }
-  }
-}
+      critical_(world.plan().jobs.size(), std::numeric_limits<double>::infinity()) {}
 
 bool Progress::Open(size_t job) const {
   const JobSpec& spec = world_.plan().jobs[job].spec;
@@ -59,7 +50,8 @@ double Progress::Speed(size_t w, size_t j) const {
     return 0;
   if (job.spec.prove_class && world_.store().ClassOf(job.spec.name) != worker.ClassOf(job.spec))
     return 0;
-  return speeds_[w][j] / worker.slowness();
+  if (worker.plan().memory_bytes < job.memory_bytes) return 0;
+  return job.units / SecondsPerTile(worker.plan(), worker.credit(), job) / worker.slowness();
 }
 
 void Progress::Advance(Instant until) {
@@ -67,14 +59,14 @@ void Progress::Advance(Instant until) {
   const Instant now = world_.now();
   const double seconds = absl::ToDoubleSeconds(until - now);
   std::vector<size_t> open;
-  for (size_t j = 0; j < speeds_.front().size(); ++j) {
+  for (size_t j = 0; j < opened_.size(); ++j) {
     if (!Open(j)) continue;
     open.push_back(j);
     if (!opened_[j].has_value()) opened_[j] = now;
   }
   if (open.empty()) return;
   double all = 0;
-  for (size_t w = 0; w < speeds_.size(); ++w) {
+  for (size_t w = 0; w < world_.plan().workers.size(); ++w) {
     if (!world_.worker(w).serves()) continue;
     double least = std::numeric_limits<double>::infinity();
     for (size_t j : open) {
@@ -116,8 +108,7 @@ double Progress::NeededSeconds() const {
 }
 
 double Progress::OverBound(int64_t faults) const {
-  const absl::Duration slack =
-      kMakespanPerJob * speeds_.front().size() + kMakespanPerFault * faults;
+  const absl::Duration slack = kMakespanPerJob * opened_.size() + kMakespanPerFault * faults;
   return active_ / (kMakespanFactor * NeededSeconds() + kMakespanTiles * FirstTileSeconds() +
                     absl::ToDoubleSeconds(slack));
 }

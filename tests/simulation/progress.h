@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "coordinator/schedule/decisions.h"
 #include "proto/base/instant.h"
+#include "tests/simulation/checks.h"
 #include "tests/simulation/seed_plan.h"
 
 namespace tilewright::simulation {
@@ -23,8 +24,8 @@ class World;
 // Seconds that one tile of the job and its result travel.
 double TransferSeconds(const WorkerPlan& worker, const JobPlan& job);
 // Seconds that the worker takes for one tile of the job after the other, nothing overlapping: its
-// inputs, an executed batch, its result.
-double SecondsPerTile(const WorkerPlan& worker, const JobPlan& job);
+// inputs, an executed batch, its result. It holds so much at once.
+double SecondsPerTile(const WorkerPlan& worker, const Credit& credit, const JobPlan& job);
 
 // A run may take so many times what its work needs at the average speed of the live devices, and
 // besides, for the beginning and the end of each job, so many times what one tile of it takes at
@@ -68,7 +69,6 @@ class Progress {
   double Speed(size_t worker, size_t job) const;
 
   World& world_;
-  std::vector<std::vector<double>> speeds_;     // units per second by worker and job
   std::vector<std::optional<Instant>> opened_;  // by job: when it could first be served
   std::vector<double> critical_;  // by job: from then until one worker could have done one tile
   std::set<std::pair<std::string, std::string>> blocked_;  // (worker, job)

@@ -374,7 +374,7 @@ int64_t SimWorker::Unverdicted() const {
 
 void SimWorker::ChangeCredit(int tiles) {
   if (credit_bytes_ > 0)
-    credit_bytes_ = std::max(plan_.credit_bytes / 2, credit_bytes_ * tiles / credit_);
+    credit_bytes_ = std::max(world_.TileBytesMax(), credit_bytes_ * tiles / credit_);
   credit_ = tiles;
   world_.trace().Line(name(), "credit", tiles);
   if (in_session_) TellSync();

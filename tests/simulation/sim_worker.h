@@ -51,6 +51,7 @@ class SimWorker {
   // the device.
   bool serves() const;
   double slowness() const { return ailments_.slow; }
+  Credit credit() const { return {credit_, credit_bytes_}; }
   // The class that it states for tiles of the job.
   std::string ClassOf(const JobSpec& spec) const;
   const WorkerPlan& plan() const { return plan_; }

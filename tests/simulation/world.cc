@@ -59,6 +59,13 @@ World::~World() = default;
 
 const JobPlan* World::FindJob(const std::string& name) const { return jobs_.at(name); }
 
+int64_t World::TileBytesMax() const {
+  int64_t most = 0;
+  for (const JobPlan& job : plan_.jobs)
+    most = std::max(most, job.spec.input_bytes + job.spec.output_bytes);
+  return most;
+}
+
 const SimWorker* World::FindWorker(const std::string& name) const {
   for (const std::unique_ptr<SimWorker>& worker : workers_) {
     if (worker->name() == name) return worker.get();

@@ -73,6 +73,8 @@ class World {
   const SimCoordinator* current() const { return current_; }
   // Weight of the tenant among the others.
   double ShareOf(const std::string& tenant) const;
+  // Of the greatest tile with its result: a worker that holds less could never do it.
+  int64_t TileBytesMax() const;
   // Whether a coordinator could grant something now.
   bool serving() const { return current_ != nullptr && now() >= serves_from_; }
   uint64_t check_every() const { return check_every_; }
