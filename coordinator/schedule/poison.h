@@ -27,7 +27,7 @@ bool EndsTheProcess(TileFailureCause cause);
 bool IsPoison(int charged, int charged_workers, int64_t connected_eligible);
 
 // Whether a worker with `own` troubles with a tile may try it: not while another usable worker had
-// fewer.
+// fewer, a try that runs counted.
 bool MayRetry(int own, int fewest_elsewhere);
 
 // The memory floor after a tile ran out of memory: above this worker, whatever the peak says,

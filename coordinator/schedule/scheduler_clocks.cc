@@ -77,6 +77,9 @@ void Scheduler::Impl::Start(Lease& lease, Instant started) {
   if (!lease.head_since.has_value()) lease.head_since = started;
   if (lease.live()) lease.state = LeaseState::kRunning;
   RestartClock(lease);
+  // Whoever may not take its tiles first may copy them now.
+  if (lease.job != nullptr && lease.job->tiles.ready() == 0 && !idle_.empty())
+    AskAgain(*lease.job, options_.lease_work_min);
 }
 
 absl::Duration Scheduler::Impl::WorkBudgetOf(const Lease& lease) const {

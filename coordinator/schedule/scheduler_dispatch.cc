@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/container/inlined_vector.h"
 #include "coordinator/schedule/batch_size.h"
 #include "coordinator/schedule/eligibility.h"
 #include "coordinator/schedule/poison.h"
@@ -17,6 +18,8 @@ namespace {
 
 // Returned tiles that one look at a job considers: those a worker may not retry are passed over.
 constexpr int kReturnedLooked = 64;
+// Candidates up to which it is looked whose speed counts; of more, few are ever kept from a job.
+constexpr int64_t kPoolLooked = 32;
 
 }  // namespace
 
@@ -145,7 +148,7 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
                                       options_);
   if (prefetch && count > 0) {
     const double unaccepted = static_cast<double>(job.spec.tile_count - job.tiles.accepted());
-    const double sum = job.stage->speeds.speed();
+    const double sum = PoolOf(job).tiles_per_second;
     schedule::PrefetchQuery query{
         .ready = job.tiles.ready(),
         .idle_slots = IdleSlots(job),
@@ -175,12 +178,29 @@ Scheduler::Impl::Given Scheduler::Impl::GiveLeaseOf(Job& job, Worker& worker, bo
   return Given::kLease;
 }
 
-double Scheduler::Impl::PartOf(const Job& job, std::optional<absl::Duration> tile_seconds) const {
+Scheduler::Impl::Pool Scheduler::Impl::PoolOf(const Job& job) const {
   const schedule::SpeedOrder& speeds = job.stage->speeds;
-  const double all = static_cast<double>(job.candidates.size());
-  if (!tile_seconds.has_value() || speeds.speed() <= 0) return 1 / std::max(all, 1.0);
+  if (static_cast<int64_t>(job.candidates.size()) > kPoolLooked)
+    return {speeds.speed(), speeds.workers(), static_cast<int64_t>(job.candidates.size())};
+  Pool pool;
+  for (const auto& [id, worker] : job.candidates) {
+    if (!MayGrant(job, *worker)) continue;
+    ++pool.workers;
+    const auto at = job.stage->workers.find(id);
+    if (at == job.stage->workers.end() || at->second.tiles_per_second <= 0) continue;
+    ++pool.measured;
+    pool.tiles_per_second += at->second.tiles_per_second;
+  }
+  return pool;
+}
+
+double Scheduler::Impl::PartOf(const Job& job, std::optional<absl::Duration> tile_seconds) const {
+  const Pool pool = PoolOf(job);
+  const double all = std::max<double>(static_cast<double>(pool.workers), 1);
+  if (!tile_seconds.has_value() || pool.measured == 0) return 1 / all;
   // Those not measured yet are taken for as fast as the others on the average.
-  const double speed = speeds.speed() * std::max(1.0, all / static_cast<double>(speeds.workers()));
+  const double speed =
+      pool.tiles_per_second * std::max(1.0, all / static_cast<double>(pool.measured));
   return 1 / absl::ToDoubleSeconds(*tile_seconds) / speed;
 }
 
@@ -219,8 +239,11 @@ std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, 
 }
 
 bool Scheduler::Impl::MayTake(const Job& job, const Worker& worker, int64_t tile) const {
+  absl::InlinedVector<const Worker*, 2> trying;
   for (uint64_t sequence : job.tiles.attempts(tile)) {
-    if (leases_.at(sequence)->worker == &worker) return false;  // its own attempt has not settled
+    const Lease& lease = *leases_.at(sequence);
+    if (lease.worker == &worker) return false;  // its own attempt has not settled
+    if (lease.live()) trying.push_back(lease.worker);
   }
   const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
   const int own = trouble == nullptr ? 0 : trouble->Count(worker.name);
@@ -228,14 +251,16 @@ bool Scheduler::Impl::MayTake(const Job& job, const Worker& worker, int64_t tile
   int fewest = std::numeric_limits<int>::max();
   for (const auto& [id, other] : job.candidates) {
     if (other == &worker || !Usable(job, *other)) continue;
-    fewest = std::min(fewest, trouble->Count(other->name));
+    const bool tries = std::find(trying.begin(), trying.end(), other) != trying.end();
+    fewest = std::min(fewest, trouble->Count(other->name) + (tries ? 1 : 0));
     if (fewest < own) break;
   }
   return schedule::MayRetry(own, fewest);
 }
 
 bool Scheduler::Impl::Usable(const Job& job, const Worker& worker) const {
-  return worker.state == WorkerState::kConnected && MayGrant(job, worker) && !HasOverdue(worker);
+  return worker.state == WorkerState::kConnected && MayGrant(job, worker) && !HasOverdue(worker) &&
+         !worker.canary.has_value();
 }
 
 int64_t Scheduler::Impl::IdleSlots(const Job& job) const {

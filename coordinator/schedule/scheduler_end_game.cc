@@ -159,8 +159,7 @@ bool Scheduler::Impl::FasterFinish(const Job& job, const Worker& worker, int64_t
   for (const auto& [speed_class, held] : stage.speeds.classes()) {
     if (speed_class >= own_class) break;
     for (const auto& [id, other] : held.workers) {
-      if (!job.candidates.contains(id) || !Usable(job, *other) || other->canary.has_value())
-        continue;
+      if (!job.candidates.contains(id) || !Usable(job, *other)) continue;
       each.push_back({FreeIn(*other, stage), stage.workers.at(id).seconds.Mean()});
     }
   }

@@ -341,13 +341,23 @@ class Scheduler::Impl {
     kWait,     // nothing of any job: a later one must not overtake
   };
   Given GiveLeaseOf(Job& job, Worker& worker, bool prefetch);
-  // The part that a worker with this speed has in the speed of all candidates.
+  // Those who may take tiles of the job, as far as they are known.
+  struct Pool {
+    double tiles_per_second = 0;  // of the measured ones together
+    int64_t measured = 0;
+    int64_t workers = 0;
+  };
+  Pool PoolOf(const Job& job) const;
+  // The part that a worker with this speed has in the speed of the pool.
   double PartOf(const Job& job, std::optional<absl::Duration> tile_seconds) const;
   // Of the job's tiles, by all that is decided at a grant.
   void GrantTiles(Job& job, Worker& worker, std::vector<int64_t> tiles);
   std::vector<int64_t> TakeTiles(Job& job, const Worker& worker, int64_t count);
+  // Not what it tries already; not what it failed while another usable worker failed it less often
+  // and does not try it now.
   bool MayTake(const Job& job, const Worker& worker, int64_t tile) const;
   int64_t IdleSlots(const Job& job) const;
+  // Whether the worker takes tiles of the job now or once it is free.
   bool Usable(const Job& job, const Worker& worker) const;
 
   // ---- scheduler_end_game.cc: when a job ends, and who helps

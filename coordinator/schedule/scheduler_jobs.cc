@@ -112,8 +112,9 @@ void Scheduler::Impl::EndIfDone(Job& job) {
 
 std::optional<absl::Duration> Scheduler::Impl::Remaining(const Job& job) const {
   const int64_t moving = job.tiles.open() - static_cast<int64_t>(job.tiles.failed().size());
-  if (moving == 0 || job.stage->speeds.speed() <= 0) return std::nullopt;
-  return absl::Seconds(static_cast<double>(moving) / job.stage->speeds.speed());
+  const double speed = PoolOf(job).tiles_per_second;
+  if (moving == 0 || speed <= 0) return std::nullopt;
+  return absl::Seconds(static_cast<double>(moving) / speed);
 }
 
 void Scheduler::Impl::UpdateReady(Job& job) {

@@ -85,6 +85,15 @@ void Progress::Advance(Instant until) {
 }
 
 void Progress::Noticed(const Notice& notice) {
+  if (notice.kind == "tile_poisoned") {
+    const JobPlan& job = *world_.FindJob(notice.job);
+    double slowest = 0;
+    for (const WorkerPlan& worker : world_.plan().workers)
+      slowest = std::max(slowest,
+                         SecondsPerTile(worker, {worker.credit_tiles, worker.credit_bytes}, job) *
+                             std::max(1, job.spec.executed_batch));
+    verdicts_ += slowest;
+  }
   if (notice.kind == "worker_blocklisted") blocked_.insert({notice.worker, notice.job});
   if (notice.kind == "memory_floor_raised") {
     // What ran out holds no tile of this size, nor does any smaller one.
@@ -110,7 +119,7 @@ double Progress::NeededSeconds() const {
 double Progress::OverBound(int64_t faults) const {
   const absl::Duration slack = kMakespanPerJob * opened_.size() + kMakespanPerFault * faults;
   return active_ / (kMakespanFactor * NeededSeconds() + kMakespanTiles * FirstTileSeconds() +
-                    absl::ToDoubleSeconds(slack));
+                    verdicts_ + absl::ToDoubleSeconds(slack));
 }
 
 std::string Progress::Judge(int64_t faults) const {

@@ -29,7 +29,8 @@ double SecondsPerTile(const WorkerPlan& worker, const Credit& credit, const JobP
 
 // A run may take so many times what its work needs at the average speed of the live devices, and
 // besides, for the beginning and the end of each job, so many times what one tile of it takes at
-// the worker that could have finished it first, and a moment; a fault costs time to be noticed.
+// the worker that could have finished it first, and a moment; a fault costs time to be noticed; and
+// a tile is poison only once others have tried it, the slowest of the pool perhaps.
 inline constexpr double kMakespanFactor = 2;
 inline constexpr double kMakespanTiles = 12;
 inline constexpr absl::Duration kMakespanPerJob = absl::Seconds(10);
@@ -71,6 +72,7 @@ class Progress {
   World& world_;
   std::vector<std::optional<Instant>> opened_;  // by job: when it could first be served
   std::vector<double> critical_;  // by job: from then until one worker could have done one tile
+  double verdicts_ = 0;           // seconds of the slowest tries of poisoned tiles
   std::set<std::pair<std::string, std::string>> blocked_;  // (worker, job)
   std::set<std::pair<std::string, std::string>> lacking_;  // memory, in the same way
   std::set<std::string> aside_;                            // workers

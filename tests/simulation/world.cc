@@ -355,7 +355,8 @@ void World::Noticed(const Notice& notice) {
   checks_.Noticed(notice);
   if (progress_.has_value()) progress_->Noticed(notice);
   if (fairness_.has_value() &&
-      (notice.kind == "worker_blocklisted" || notice.kind == "memory_floor_raised"))
+      (notice.kind == "worker_blocklisted" || notice.kind == "memory_floor_raised" ||
+       notice.kind == "canary_failed"))
     fairness_->SetApart(notice.job);
   if (notice.kind == "job_waiting" && FindJob(notice.job)->spec.prove_class &&
       absl::StrContains(notice.text, "of memory, and a tile of this size")) {
