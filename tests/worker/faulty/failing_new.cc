@@ -7,19 +7,35 @@
 namespace tilewright {
 namespace {
 
+using Which = FailingNew::Which;
+
 constexpr std::size_t kSmall = 4096;  // bytes; below it nothing fails
 
-thread_local uint64_t failing_every = 0;
-thread_local uint64_t allocations = 0;
+struct Order {
+  bool counts = false;
+  Which which = Which::kEvery;
+  uint64_t number = 0;
+};
+thread_local Order order;
+thread_local uint64_t allocations = 0;  // of objects before this one and of this one
+thread_local uint64_t first = 0;        // those before this one
 
 bool AllocationFails(std::size_t bytes) {
-  return failing_every > 0 && bytes >= kSmall && ++allocations % failing_every == 0;
+  if (!order.counts || bytes < kSmall) return false;
+  ++allocations;
+  if (order.number == 0) return false;
+  return order.which == Which::kEvery ? allocations % order.number == 0
+                                      : allocations - first == order.number;
 }
 
 }  // namespace
 
-FailingNew::FailingNew(uint64_t every) { failing_every = every; }
-FailingNew::~FailingNew() { failing_every = 0; }
+FailingNew::FailingNew(uint64_t number, Which which) {
+  order = {true, which, number};
+  first = allocations;
+}
+FailingNew::~FailingNew() { order = {}; }
+uint64_t FailingNew::seen() const { return allocations - first; }
 
 }  // namespace tilewright
 

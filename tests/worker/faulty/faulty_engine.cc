@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <limits>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,6 +55,7 @@ class FaultyStage : public Stage {
     if (Now("lost")) return EngineError(v1::FAILURE_CAUSE_DEVICE_LOST, "error 719, by order");
     if (Now("timeout")) return EngineError(v1::FAILURE_CAUSE_LAUNCH_TIMEOUT, "702, by order");
     if (Now("crash")) std::abort();
+    if (Now("no-memory")) std::thread([] { throw std::bad_alloc(); }).join();
     while (Now("hang")) absl::SleepFor(absl::Hours(1));
     return absl::OkStatus();
   }
@@ -111,9 +113,9 @@ class FaultyEngine : public Engine {
 }  // namespace
 
 absl::StatusOr<EngineFaults> EngineFaults::Parse(absl::string_view text) {
-  constexpr const char* kWords[] = {"oom",      "oom-every", "oom-pixels", "lost",      "timeout",
-                                    "crash",    "hang",      "slow",       "nan",       "shape",
-                                    "constant", "stale",     "memory",     "other-bits"};
+  constexpr const char* kWords[] = {
+      "oom", "oom-every", "oom-pixels", "lost",  "timeout", "crash",      "hang",     "slow",
+      "nan", "shape",     "constant",   "stale", "memory",  "other-bits", "no-memory"};
   EngineFaults faults;
   for (absl::string_view word : absl::StrSplit(text, ',', absl::SkipEmpty())) {
     const std::pair<absl::string_view, absl::string_view> parts =

@@ -22,6 +22,7 @@ namespace tilewright {
 //   oom-pixels:N      runs of more than N pixels run out of memory
 //   lost:K, timeout:K the device is lost, or the driver ends the kernel, in run K
 //   crash:K    the process aborts in run K
+//   no-memory:K       memory runs out on another thread, which computes no tile, in run K
 //   hang:K     run K never ends
 //   slow:MS    every run takes so much longer
 //   nan:K, shape:K, constant:K, stale:K   run K gives a NaN, a pixel column less, one value, or
