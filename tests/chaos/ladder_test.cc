@@ -210,7 +210,7 @@ TEST_F(LadderTest, NonsenseIsComputedAgainAndAConstantIsASuspicion) {
 
 TEST_F(LadderTest, AWorkerThatCrashesAtEveryLeaseIsChargedThreeTimesAndThenLeftAlone) {
   RenderReference();
-  Add("good", "slow:400");
+  Add("slow", "slow:4000");  // so that the job lasts
   const std::string name = Submit(/*strict=*/false);
   // Whoever supervises it starts it again and again.
   int starts = 0;
@@ -227,6 +227,7 @@ TEST_F(LadderTest, AWorkerThatCrashesAtEveryLeaseIsChargedThreeTimesAndThenLeftA
     ASSERT_TRUE(settled.ok()) << settled.status();
     if (cluster_->worker("bad").Running()) break;
   }
+  Add("good");
   const v1::Job job = Finish(name);
   EXPECT_EQ(job.pixel_hash(), reference_) << EventsOf(job);
   int crashes = 0;
