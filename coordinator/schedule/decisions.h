@@ -70,13 +70,18 @@ struct CanaryOrder {
   absl::Duration deadline;  // when an answer is given up
 };
 
-enum class Verdict { kAccepted, kDuplicate, kRefused };
+enum class Verdict {
+  kAccepted,
+  kDuplicate,
+  kRefused,
+  kDoubted,  // the tile is computed once more and accepted if that gives the same
+};
 
 struct VerdictOn {
   Verdict verdict = Verdict::kRefused;
-  std::string
-      reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH,
-               // MODEL_MISMATCH, CLASS_MISMATCH, UNKNOWN_JOB, UNKNOWN_TILE, WORKER_QUARANTINED
+  std::string reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH,
+                       // MODEL_MISMATCH, CLASS_MISMATCH, UNKNOWN_JOB, UNKNOWN_TILE,
+                       // WORKER_QUARANTINED; of a doubt: CONSTANT_RESULT
   std::string text;  // one sentence for people
 };
 
@@ -85,11 +90,11 @@ struct Notice {
   std::string job;  // empty: concerns none
   // Of workers: worker_joined, worker_gone, worker_crashed, canary_failed. Of leases: lease_lapsed,
   // lease_not_started, tile_requeued. Of results: late_result_accepted, duplicate_ignored,
-  // result_refused. Of failures: tile_failed, tile_poisoned, memory_floor_raised. Of jobs:
-  // job_waiting, promise_chosen, turned_tolerant, job_paused, job_resumed, priority_changed,
-  // tile_needs_decision, tile_retried, hole_accepted, restored. Of the end game: lease_taken_back,
-  // tile_copied. Of a worker's standing: worker_blocklisted, worker_quarantined, worker_readmitted,
-  // worker_drained, worker_resumed, blocklist_cleared.
+  // result_refused, result_doubted. Of failures: tile_failed, tile_poisoned, memory_floor_raised.
+  // Of jobs: job_waiting, promise_chosen, turned_tolerant, job_paused, job_resumed,
+  // priority_changed, tile_needs_decision, tile_retried, hole_accepted, restored. Of the end game:
+  // lease_taken_back, tile_copied. Of a worker's standing: worker_blocklisted, worker_quarantined,
+  // worker_readmitted, worker_drained, worker_resumed, blocklist_cleared.
   std::string kind;
   std::optional<int64_t> tile;  // the first one concerned; the text names all
   std::string worker;

@@ -137,6 +137,8 @@ struct ResultArrived {
   std::string model_digest;
   std::string numeric_class;  // empty: not measured
   int64_t bytes = 0;
+  uint64_t checksum = 0;  // of its samples
+  bool constant = false;  // all its pixels are one, and those of its input are not
 };
 
 // A tile could not be computed, or its result failed a check of the shell (then cause kBadResult).

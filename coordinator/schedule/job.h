@@ -62,6 +62,8 @@ struct Job {
   bool proof_over = false;  // the time for canaries has passed
   bool restored = false;    // submitted to an earlier coordinator
 
+  int constants_confirmed = 0;  // constant results that came out the same twice
+
   int64_t attempts = 0;
   int64_t copies = 0;       // tiles granted a second time though the first attempt ran
   int64_t copies_open = 0;  // Invariant: live leases with `copy` set.

@@ -226,6 +226,10 @@ class Scheduler::Impl {
   void RecordClass(const Job& job);
   void TurnTolerant(Job& job, std::optional<int64_t> tile, const std::string& worker,
                     const std::string& why);
+  // Whether its promise is presumed and may be given up.
+  static bool MayTurnTolerant(const Job& job) {
+    return job.promise == Promise::kStrict && !job.spec.prove_class;
+  }
   void WatchClassHolders(Job& job);
   // The sentence on a foreign class, or empty if the result may be accepted. Sets `numeric_class`
   // for the report.
@@ -301,12 +305,22 @@ class Scheduler::Impl {
                   std::string* numeric_class) const;
   void Accept(Job& job, const ResultArrived& event, Worker* worker, const Lease* lease,
               const std::string& numeric_class);
+  // Whether a constant result waits for a second one; and what follows if it does: the tile is to
+  // be computed elsewhere, or, if it was doubted before and came out constant but different, both
+  // workers gave a bad result.
+  bool IsDoubtful(const Job& job, const ResultArrived& event) const;
+  void Doubt(Job& job, const ResultArrived& event);
+  // An accepted result settles the doubt about an earlier one.
+  void SettleDoubt(Job& job, const schedule::DoubtedResult& doubted, const ResultArrived& event);
   // The tile at `position` of the lease settled: what it says of the worker's speed.
   void Measure(Lease& lease, int64_t position);
 
   // ---- scheduler_failures.cc
   void On(const TileFailed& event);
   void OutOfMemory(Job& job, Worker& worker, int64_t tile, const TileFailed& event);
+  // A tile has ended the process of the only worker: what starts smaller afterwards can prove
+  // nothing, so the job no longer asks for it.
+  void AllowSmaller(Job& job, const Worker& worker, int64_t tile);
   // The worker dropped the lease though nobody asked for it: a refusal of its first tile.
   void GiveUp(Lease& lease);
   // Counts it; ReviewStanding draws the consequences once the tile was judged as well.

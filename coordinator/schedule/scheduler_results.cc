@@ -1,6 +1,8 @@
 // Results: what is accepted, ignored or refused, and what follows.
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/planted.h"
@@ -33,9 +35,16 @@ void Scheduler::Impl::On(const ResultArrived& event) {
     if (lease->marks[position] == TileMark::kWanted)
       ready_.Correct(job->account, lease->charge, ChargeOf(*job, *worker));
   }
+  std::optional<schedule::DoubtedResult> doubted;
+  if (verdict.verdict == Verdict::kAccepted) {
+    if (const auto* trouble = job->tiles.trouble(event.tile)) doubted = trouble->doubted;
+  }
   switch (verdict.verdict) {
     case Verdict::kAccepted:
       Accept(*job, event, worker, open ? lease : nullptr, numeric_class);
+      break;
+    case Verdict::kDoubted:
+      Tell(job, "result_doubted", event.tile, event.worker, verdict.text);
       break;
     case Verdict::kDuplicate:
       if (job->active()) {
@@ -52,7 +61,8 @@ void Scheduler::Impl::On(const ResultArrived& event) {
                         " is refused: ", verdict.text));
       break;
   }
-  if (open && verdict.verdict != Verdict::kRefused && !lease->overdue) GoodTile(*worker);
+  const bool good = verdict.verdict == Verdict::kAccepted || verdict.verdict == Verdict::kDuplicate;
+  if (open && good && !lease->overdue) GoodTile(*worker);
   const bool wanted = open && lease->marks[position] == TileMark::kWanted;
   if (open) SettleTile(*lease, position);
   if (verdict.verdict == Verdict::kRefused && wanted) {
@@ -61,6 +71,8 @@ void Scheduler::Impl::On(const ResultArrived& event) {
     ChargeTile(*job, *worker, event.tile, absl::StrCat("a refused result (", verdict.reason, ")"));
     ReviewStanding(*worker, job);
   }
+  if (verdict.verdict == Verdict::kDoubted) Doubt(*job, event);
+  if (doubted.has_value()) SettleDoubt(*job, *doubted, event);
   if (verdict.verdict == Verdict::kAccepted) EndIfDone(*job);
   out_.verdict = std::move(verdict);
 }
@@ -106,6 +118,11 @@ VerdictOn Scheduler::Impl::Judge(const ResultArrived& event, Job* job, const Wor
   }
   if (job->tiles.state(event.tile) == TileState::kHole)
     return {Verdict::kDuplicate, "", "The tile was left out of the picture before."};
+  if (IsDoubtful(*job, event)) {
+    return {Verdict::kDoubted, "CONSTANT_RESULT",
+            absl::StrCat("The result of tile ", event.tile, " from worker ", event.worker,
+                         " is one constant though its input is not; it is computed once more.")};
+  }
   return {Verdict::kAccepted, "", "Accepted."};
 }
 
@@ -137,6 +154,47 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
     if (&other != lease)
       TakeBackTiles(other, {event.tile}, "Another worker's result was accepted.");
   }
+}
+
+bool Scheduler::Impl::IsDoubtful(const Job& job, const ResultArrived& event) const {
+  if (!event.constant || job.constants_confirmed >= options_.constants_confirmed) return false;
+  const schedule::TileTrouble* trouble = job.tiles.trouble(event.tile);
+  return trouble == nullptr || !trouble->doubted.has_value() ||
+         trouble->doubted->checksum != event.checksum;
+}
+
+void Scheduler::Impl::Doubt(Job& job, const ResultArrived& event) {
+  if (job.tiles.closed(event.tile)) return;  // it waits for the user
+  schedule::TileTrouble& trouble = job.tiles.MutableTrouble(event.tile);
+  if (!trouble.doubted.has_value()) {
+    trouble.doubted = {event.worker, event.checksum};
+    trouble.On(event.worker).uncharged++;  // others first
+    return;
+  }
+  std::set<std::string> names = {trouble.doubted->worker, event.worker};
+  trouble.doubted.reset();
+  for (const std::string& name : names) {
+    Worker* worker = FindWorker(name);
+    if (worker == nullptr) continue;
+    ChargeWorker(&job, *worker, true);
+    ChargeTile(job, *worker, event.tile, "a constant result that came out different");
+    ReviewStanding(*worker, &job);
+  }
+}
+
+void Scheduler::Impl::SettleDoubt(Job& job, const schedule::DoubtedResult& doubted,
+                                  const ResultArrived& event) {
+  if (event.constant) {
+    job.constants_confirmed++;
+    return;
+  }
+  Tell(&job, "result_refused", event.tile, doubted.worker,
+       absl::StrCat("The constant result of tile ", event.tile, " from worker ", doubted.worker,
+                    " is refused: worker ", event.worker, " computed another one."));
+  Worker* worker = FindWorker(doubted.worker);
+  if (worker == nullptr) return;
+  ChargeWorker(&job, *worker, true);
+  ReviewStanding(*worker, &job);
 }
 
 void Scheduler::Impl::Measure(Lease& lease, int64_t position) {

@@ -7,6 +7,7 @@
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_TILE_TABLE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,15 @@ struct WorkerTrouble {
   std::string last;   // what happened last, a noun phrase
 };
 
+// A result that is not believed before another attempt gives the same.
+struct DoubtedResult {
+  std::string worker;
+  uint64_t checksum = 0;
+};
+
 struct TileTrouble {
   bool alone = false;  // to be retried in a lease of its own
+  std::optional<DoubtedResult> doubted = std::nullopt;
   std::vector<WorkerTrouble> workers;
   WorkerTrouble& On(const std::string& worker);
   // Times that `worker` had trouble with the tile.

@@ -156,6 +156,9 @@ struct SchedulerOptions {
   // Tenants with quotas of their own; all others have `default_quota`.
   std::map<std::string, TenantQuota> quotas;
   TenantQuota default_quota;
+  // So many results of one job that are constant though their input is not are computed twice; if
+  // each came out the same, that is what the model gives, and further ones are believed.
+  int constants_confirmed = 3;
   // A job that runs and whose remaining workers all failed their canary asks them again after this
   // long.
   absl::Duration canary_retry = absl::Minutes(1);

@@ -20,6 +20,7 @@ v1::TileVerdict::Verdict ToWire(Verdict verdict) {
     case Verdict::kDuplicate:
       return v1::TileVerdict::VERDICT_DUPLICATE;
     case Verdict::kRefused:
+    case Verdict::kDoubted:
       return v1::TileVerdict::VERDICT_REFUSED;
   }
   return v1::TileVerdict::VERDICT_UNSPECIFIED;
@@ -124,6 +125,8 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
   result.plan_digest = header.plan_digest();
   result.model_digest = header.model_digest();
   result.numeric_class = header.numeric_class();
+  result.checksum = header.checksum();
+  result.constant = header.cost().constant_result();
   result.bytes = static_cast<int64_t>(tile.payload.size());
   Decisions decisions = scheduler_.Handle(result, now);
   judged.verdict = std::move(decisions.verdict).value_or(VerdictOn{});

@@ -21,6 +21,8 @@ std::string VerdictText(const VerdictOn& verdict) {
       return absl::StrCat("DUPLICATE: ", verdict.text);
     case Verdict::kRefused:
       return absl::StrCat("REFUSED ", verdict.reason, ": ", verdict.text);
+    case Verdict::kDoubted:
+      return absl::StrCat("DOUBTED ", verdict.reason, ": ", verdict.text);
   }
   return "";
 }

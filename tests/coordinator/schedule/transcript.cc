@@ -304,6 +304,8 @@ class Story {
       result.plan_digest = command.Text("plan", "plan");
       result.model_digest = command.Text("model", "model");
       result.numeric_class = command.Text("class", "");
+      result.checksum = static_cast<uint64_t>(command.Number("checksum", 0));
+      result.constant = command.Flag("constant");
       return result;
     }
     if (verb == "fail") return Failure(command);
