@@ -15,6 +15,13 @@ using schedule::TileMark;
 using schedule::TileState;
 using schedule::WorkerTrouble;
 
+namespace {
+
+// One may be an accident; a third one is poison.
+constexpr int kChargesBeforeSmaller = 2;
+
+}  // namespace
+
 void Scheduler::Impl::On(const TileFailed& event) {
   Lease* lease = FindLease(event.lease, event.worker);
   if (lease == nullptr) return;
@@ -46,6 +53,7 @@ void Scheduler::Impl::On(const TileFailed& event) {
     if (charge.alone) trouble.alone = true;
     if (charge.tile) {
       ChargeTile(*job, worker, event.tile, what);
+      if (event.cause == TileFailureCause::kLaunchTimeout) AllowSmaller(*job, worker, event.tile);
     } else {
       trouble.On(worker.name).uncharged++;
     }
@@ -58,6 +66,20 @@ void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const 
   const int64_t floor =
       schedule::RaisedMemoryFloor(stage.memory_floor, event.peak_bytes, worker.offer.memory_bytes);
   if (floor == stage.memory_floor) return;
+  // A worker that left a moment ago may come back with enough; without one nobody can help.
+  const auto somebody_may = [&](const Job& wanting) {
+    return std::any_of(worker_by_id_.begin(), worker_by_id_.end(), [&](const auto& entry) {
+      return schedule::WhyNotEligible(wanting.spec, entry.second->offer, floor).empty();
+    });
+  };
+  if (MayTurnTolerant(job) && !somebody_may(job)) {
+    // In a smaller way, whose bits may be others, it may well fit.
+    TurnTolerant(job, tile, worker.name,
+                 absl::StrCat("worker ", worker.name,
+                              " has not the memory to compute it in the way that gives the same "
+                              "bits, and no worker has more"));
+    return;
+  }
   stage.memory_floor = floor;
   Tell(&job, "memory_floor_raised", tile, worker.name,
        absl::StrCat("A tile of ", job.spec.name, " needs more than ",
@@ -68,12 +90,7 @@ void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const 
     if (other->stage == &stage) concerned.push_back(other);
   }
   for (Job* other : concerned) {
-    // A worker that left a moment ago may come back with enough; without one nobody can help.
-    const bool somebody_may =
-        std::any_of(worker_by_id_.begin(), worker_by_id_.end(), [&](const auto& entry) {
-          return schedule::WhyNotEligible(other->spec, entry.second->offer, floor).empty();
-        });
-    if (somebody_may) {
+    if (somebody_may(*other)) {
       const auto candidates = other->candidates;
       other->floor_emptied =
           std::all_of(candidates.begin(), candidates.end(), [&](const auto& entry) {
@@ -89,6 +106,16 @@ void Scheduler::Impl::OutOfMemory(Job& job, Worker& worker, int64_t tile, const 
                             " of device memory, which no worker has: ", WhyNobody(*other),
                             ". A smaller tile needs less.")));
   }
+}
+
+void Scheduler::Impl::AllowSmaller(Job& job, const Worker& worker, int64_t tile) {
+  if (!job.active() || !MayTurnTolerant(job) || HasGoodOther(job, worker)) return;
+  const schedule::TileTrouble* trouble = job.tiles.trouble(tile);
+  if (trouble == nullptr || trouble->charged() < kChargesBeforeSmaller) return;
+  TurnTolerant(job, tile, worker.name,
+               absl::StrCat("the tile ended worker ", worker.name,
+                            " again, which may compute it in a smaller way, and nobody else is "
+                            "there"));
 }
 
 void Scheduler::Impl::GiveUp(Lease& lease) {
@@ -163,6 +190,7 @@ void Scheduler::Impl::Crash(Lease& lease, bool alone) {
                     " with ", schedule::TileList(tiles), "."));
   if (alone) {
     ChargeTile(*job, worker, tiles.front(), "a crash of the worker");
+    AllowSmaller(*job, worker, tiles.front());
     return;
   }
   // Any of them may be the culprit, so each is retried in a lease of its own, anywhere.
