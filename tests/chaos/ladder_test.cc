@@ -124,6 +124,16 @@ TEST_F(LadderTest, SubTilesGiveAStrictJobItsBits) {
   EXPECT_EQ(Attempts(job, v1::LADDER_STEP_HANDED_BACK), 0u);
 }
 
+TEST_F(LadderTest, APresumedPromiseIsGivenUpWhereOnlySubTilesFit) {
+  RenderReference();
+  Add("small", "oom-pixels:3000");
+  const v1::Job job = Render(/*strict=*/false);
+  EXPECT_EQ(job.promise(), "tolerant") << EventsOf(job);
+  EXPECT_TRUE(FindEvent(job, "turned_tolerant", "small").has_value()) << EventsOf(job);
+  EXPECT_EQ(job.pixel_hash(), reference_) << "sub-tiles of a blur have its bits";
+  EXPECT_EQ(Attempts(job, v1::LADDER_STEP_SUB_TILES), job.plan().tiles()) << EventsOf(job);
+}
+
 TEST_F(LadderTest, ProvenSubTilesAndWholeTilesShareAStrictJob) {
   RenderReference();
   Add("small", "oom-pixels:3000,slow:5");
@@ -182,6 +192,7 @@ TEST_F(LadderTest, WhatNoTileCanBeHandedBackForEndsTheProcessWithItsCode) {
   ExpectDeath("timeout:2", WorkerExit::kLaunchTimeout);
   ExpectDeath("no-memory:2", WorkerExit::kOutOfMemory);
   ExpectDeath("hang:2", WorkerExit::kHang, {"TILEWRIGHT_TEST_WATCHDOG_MS=1500"});
+  ExpectDeath("hang-load:1", WorkerExit::kHang, {"TILEWRIGHT_TEST_WATCHDOG_MS=1500"});
 }
 
 TEST_F(LadderTest, AStartOnALowerRungBeginsWithSubTiles) {
@@ -193,7 +204,7 @@ TEST_F(LadderTest, AStartOnALowerRungBeginsWithSubTiles) {
   EXPECT_EQ(Attempts(job, v1::LADDER_STEP_DROPPED_CACHES), 0u);
 }
 
-TEST_F(LadderTest, NonsenseIsComputedAgainAndAConstantIsASuspicion) {
+TEST_F(LadderTest, NonsenseIsComputedAgain) {
   RenderReference();
   for (const std::string fault : {"nan:3", "shape:3"}) {
     Add("bad", fault);
@@ -202,10 +213,36 @@ TEST_F(LadderTest, NonsenseIsComputedAgainAndAConstantIsASuspicion) {
     EXPECT_TRUE(FindEvent(job, "tile_failed", "bad").has_value()) << fault << EventsOf(job);
     End("bad");
   }
-  Add("constant", "constant:3");
+}
+
+TEST_F(LadderTest, AConstantIsBelievedOnlyIfItComesOutTwice) {
+  RenderReference();
+  Add("once", "constant:3");
   const v1::Job job = Render(/*strict=*/false);
-  EXPECT_EQ(job.constant_results(), 1u) << EventsOf(job);
-  EXPECT_TRUE(FindEvent(job, "constant_result", "constant").has_value()) << EventsOf(job);
+  EXPECT_EQ(job.pixel_hash(), reference_) << EventsOf(job);
+  EXPECT_EQ(job.constant_results(), 0u);
+  EXPECT_TRUE(FindEvent(job, "result_doubted", "once").has_value()) << EventsOf(job);
+  EXPECT_TRUE(FindEvent(job, "result_refused", "once").has_value()) << EventsOf(job);
+  End("once");
+  Add("always", "constant:1+");
+  const v1::Job gray = Render(/*strict=*/false);
+  EXPECT_EQ(gray.constant_results(), gray.plan().tiles()) << EventsOf(gray);
+  EXPECT_NE(gray.pixel_hash(), reference_) << "the control: its network does give constants";
+}
+
+TEST_F(LadderTest, AStaleBufferIsNoticedAndTheTileRunAgain) {
+  RenderReference();
+  Add("stale", "stale:3");
+  const v1::Job job = Render(/*strict=*/false);
+  EXPECT_EQ(job.pixel_hash(), reference_) << EventsOf(job);
+  EXPECT_FALSE(FindEvent(job, "tile_failed").has_value()) << "once more was enough";
+  Add("helper", "slow:50");
+  End("stale");
+  // Its buffer is never written again.
+  Add("stuck", "stale:2+");
+  const v1::Job helped = Render(/*strict=*/false);
+  EXPECT_EQ(helped.pixel_hash(), reference_) << EventsOf(helped);
+  EXPECT_TRUE(FindEvent(helped, "tile_failed", "stuck").has_value()) << EventsOf(helped);
 }
 
 TEST_F(LadderTest, AWorkerThatCrashesAtEveryLeaseIsChargedThreeTimesAndThenLeftAlone) {

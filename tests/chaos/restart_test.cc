@@ -90,5 +90,28 @@ TEST_F(RestartTest, KernelsThatTakeTooLongMakeEachLifeBeginSmaller) {
                                   "kernel that ran too long (exit code 6)\""));
 }
 
+TEST_F(RestartTest, WhatIsTooBigForTheDeviceIsComputedInSubTilesAtLast) {
+  const std::string undisturbed = HashOfUndisturbed();
+  Supervise("timeout-pixels:3000");
+  const v1::Job job = Finish(Submit());
+  EXPECT_EQ(job.pixel_hash(), undisturbed) << EventsOf(job);
+  // Two lives try the whole tile, as the presumed promise wants it; the third need not.
+  EXPECT_EQ(job.promise(), "tolerant");
+  EXPECT_TRUE(FindEvent(job, "turned_tolerant", "s-cpu").has_value()) << EventsOf(job);
+  ASSERT_EQ(job.ladder_size(), 1) << EventsOf(job);
+  EXPECT_EQ(job.ladder(0).step(), v1::LADDER_STEP_SUB_TILES);
+  EXPECT_EQ(job.ladder(0).attempts(), job.plan().tiles());
+  EXPECT_THAT(Status(), HasSubstr("\"starts\": 3, \"rung\": 2"));
+}
+
+TEST_F(RestartTest, MemoryThatRunsOutBesideTheTilesBeginsSmallerToo) {
+  const std::string undisturbed = HashOfUndisturbed();
+  Supervise("no-memory:6");
+  const v1::Job job = Finish(Submit());
+  EXPECT_EQ(job.pixel_hash(), undisturbed) << EventsOf(job);
+  EXPECT_TRUE(FindEvent(job, "worker_crashed", "s-cpu").has_value()) << EventsOf(job);
+  EXPECT_THAT(Status(), HasSubstr("\"last_end\": \"memory ran out (exit code 8)\""));
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -44,10 +44,9 @@ absl::StatusOr<std::unique_ptr<Ladder>> Ladder::Create(
     const StageNumbers& numbers, int64_t halo, const std::function<void(std::string)>& progress) {
   auto ladder = std::unique_ptr<Ladder>(new Ladder(options, model, key, numbers, halo));
   absl::Status status = ladder->Take(ladder->start_, progress);
-  if (!status.ok() && !IsOutOfMemory(status) && ladder->start_ > 0) {
-    if (progress) progress(absl::StrCat("cannot begin smaller: ", status.message()));
-    ladder->start_ = 0;
-    status = ladder->Take(0, progress);
+  while (!status.ok() && !IsOutOfMemory(status) && ladder->start_ > 0) {
+    if (progress) progress(absl::StrCat("cannot begin so small: ", status.message()));
+    status = ladder->Take(--ladder->start_, progress);
   }
   if (!status.ok() && !IsOutOfMemory(status)) return status;
   return ladder;
@@ -63,7 +62,7 @@ Ladder::Ladder(const Options& options, LocalModel model, StageKey key, const Sta
   for (int batch = key_.batch; batch > 1; batch /= 2) ways_.push_back({.batch = batch});
   for (int parts = 1; parts <= kPartsMax; parts *= 2) ways_.push_back({.parts = parts});
   if (options_.cpu != nullptr) ways_.push_back({.batch = key_.batch, .on_cpu = true});
-  start_ = WayOf(options_.first);
+  start_ = std::max(WayOf(options_.first), static_cast<size_t>(options_.first));
 }
 
 size_t Ladder::WayOf(Rung rung) const {
@@ -185,6 +184,10 @@ absl::StatusOr<size_t> Ladder::StepDown(const v1::StageSpec& spec, size_t from,
 absl::Status Ladder::ClimbDown(const v1::StageSpec& spec,
                                const std::function<absl::Status()>& attempt, LadderReport* report) {
   size_t way = start_;
+  // What proves a smaller way where no class is named is a whole batch; then it may as well be this
+  // one.
+  const bool named = !spec.numeric_class().empty();
+  if (spec.strict() && !named && !digests_.contains({0, kOwnSeed})) way = 0;
   absl::Status status = Admit(spec, way);
   if (!status.ok() && way > 0) status = Admit(spec, way = 0);
   bool dropped = false;

@@ -24,7 +24,8 @@
 
 namespace tilewright {
 
-// Where the ladder begins.
+// Where the ladder begins. Each rung needs less memory and time than the one before: where a batch
+// is a single tile, they all are sub-tiles, ever smaller ones.
 enum class Rung {
   kWholeBatch = 0,
   kHalfBatch = 1,

@@ -10,17 +10,21 @@
 namespace tilewright {
 namespace {
 
+// The end of what the watchdog was told of.
+struct Watch {
+  explicit Watch(Watchdog* dog) : watchdog(dog) {}
+  ~Watch() { watchdog->End(); }
+  Watchdog* const watchdog;
+};
+
 class WatchedStage : public Stage {
  public:
   WatchedStage(std::unique_ptr<Stage> inner, Watchdog* watchdog)
       : inner_(std::move(inner)), watchdog_(watchdog) {}
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
-    struct Watch {
-      explicit Watch(Watchdog* dog) : watchdog(dog) { watchdog->Begin(); }
-      ~Watch() { watchdog->End(); }
-      Watchdog* const watchdog;
-    } const watch(watchdog_);
+    watchdog_->Begin();
+    const Watch watch(watchdog_);
     return inner_->Run(inputs);
   }
   uint64_t MemoryEstimate() const override { return inner_->MemoryEstimate(); }
@@ -42,7 +46,14 @@ class WatchedEngine : public Engine {
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
-    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, inner_->Load(model, key, progress));
+    const std::string what = absl::StrCat("loading ", model.manifest.entry());
+    watchdog_->Loading(what);
+    const Watch watch(watchdog_);
+    const auto watched = [&](const std::string& text) {
+      watchdog_->Loading(what);
+      if (progress) progress(text);
+    };
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, inner_->Load(model, key, watched));
     return std::make_unique<WatchedStage>(std::move(stage), watchdog_);
   }
   void DropCaches() override { inner_->DropCaches(); }
@@ -97,15 +108,29 @@ void Watchdog::Begin() {
   began_ = now;
 }
 
+void Watchdog::Loading(std::string what) {
+  const Instant now = now_();
+  absl::MutexLock lock(&mutex_);
+  began_ = now;
+  loading_ = std::move(what);
+}
+
 void Watchdog::End() {
   absl::MutexLock lock(&mutex_);
   began_.reset();
+  loading_.clear();
 }
 
 std::optional<std::string> Watchdog::Blown() const {
   const Instant now = now_();
   absl::MutexLock lock(&mutex_);
-  if (!began_.has_value() || deadline_ <= absl::ZeroDuration()) return std::nullopt;
+  if (!began_.has_value()) return std::nullopt;
+  if (!loading_.empty()) {
+    if (now - *began_ < limits_.loading) return std::nullopt;
+    return absl::StrCat("there has been no progress for ", absl::FormatDuration(now - *began_),
+                        " with ", loading_);
+  }
+  if (deadline_ <= absl::ZeroDuration()) return std::nullopt;
   const absl::Duration patience = std::max(deadline_ * limits_.deadlines, limits_.least);
   if (now - *began_ < patience) return std::nullopt;
   return absl::StrCat("the device has made no progress for ", absl::FormatDuration(now - *began_),

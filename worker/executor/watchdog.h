@@ -18,10 +18,13 @@
 
 namespace tilewright {
 
-// A run of the engine may take the larger of both.
 struct WatchdogLimits {
+  // A run of the engine may take the larger of both.
   double deadlines = 10;  // times what the coordinator's work clock gives
   absl::Duration least = absl::Seconds(60);
+  // Loading may take so long without a word of progress. The coordinator gives the lease to others
+  // much earlier; this ends a process that would never do anything again.
+  absl::Duration loading = absl::Minutes(10);
 };
 
 class Watchdog {
@@ -35,7 +38,9 @@ class Watchdog {
   // A run of the engine begins, and ends. One at a time.
   void Begin();
   void End();
-  // A sentence if the present run has lasted too long.
+  // A model is being loaded, or moves on; until End. `what` is loaded, for people.
+  void Loading(std::string what);
+  // A sentence if the present run, or loading, has lasted too long.
   std::optional<std::string> Blown() const;
 
  private:
@@ -45,10 +50,11 @@ class Watchdog {
   absl::Duration deadline_ ABSL_GUARDED_BY(mutex_);
   std::string what_ ABSL_GUARDED_BY(mutex_);
   std::optional<Instant> began_ ABSL_GUARDED_BY(mutex_);
+  std::string loading_ ABSL_GUARDED_BY(mutex_);  // what is loaded; empty: a run, or nothing
 };
 
-// Tells the watchdog of every run of the engine's stages; whatever the failure ladder makes of a
-// tile, each attempt counts for itself. `watchdog` outlives both decorators.
+// Tells the watchdog of all loading and of every run of the engine's stages; whatever the failure
+// ladder makes of a tile, each attempt counts for itself. `watchdog` outlives both decorators.
 std::unique_ptr<Engine> CreateWatchedEngine(std::unique_ptr<Engine> inner, Watchdog* watchdog);
 // Tells it the deadline of what is executed.
 std::unique_ptr<Executor> CreateWatchedExecutor(std::unique_ptr<Executor> inner,

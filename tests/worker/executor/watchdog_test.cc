@@ -56,6 +56,40 @@ TEST_F(WatchdogTest, LeavesWorkAloneWhoseDeadlineNobodySaid) {
   EXPECT_FALSE(watchdog_.Blown().has_value());
 }
 
+TEST_F(WatchdogTest, GivesLoadingABudgetThatEachWordOfProgressRenews) {
+  bool blown_early = false;
+  bool blown_late = false;
+  class SlowToLoad : public FakeEngine {
+   public:
+    SlowToLoad(std::function<void(const std::function<void(std::string)>&)> load)
+        : FakeEngine({}, nullptr), load_(std::move(load)) {}
+    absl::StatusOr<std::unique_ptr<Stage>> Load(
+        const LocalModel& model, const StageKey& key,
+        const std::function<void(std::string)>& progress) override {
+      load_(progress);
+      return FakeEngine::Load(model, key, {});
+    }
+
+   private:
+    const std::function<void(const std::function<void(std::string)>&)> load_;
+  };
+  const auto engine = CreateWatchedEngine(
+      std::make_unique<SlowToLoad>([&](const std::function<void(std::string)>& progress) {
+        for (int i = 0; i < 3; ++i) {
+          Pass(absl::Minutes(10) - absl::Nanoseconds(1));
+          blown_early = blown_early || watchdog_.Blown().has_value();
+          progress("it moves");
+        }
+        Pass(absl::Minutes(10));
+        blown_late = watchdog_.Blown() == "there has been no progress for 10m with loading network";
+      }),
+      &watchdog_);
+  ASSERT_TRUE(engine->Load(FakeModel(1, 1), {}, {}).ok());
+  EXPECT_FALSE(blown_early);
+  EXPECT_TRUE(blown_late);
+  EXPECT_FALSE(watchdog_.Blown().has_value()) << "it is loaded";
+}
+
 TEST_F(WatchdogTest, EachAttemptOfTheLadderCountsForItself) {
   int runs = 0;
   bool blown = false;

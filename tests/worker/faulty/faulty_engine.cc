@@ -53,7 +53,9 @@ class FaultyStage : public Stage {
       return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, "no memory, by order", pixels * 4);
     }
     if (Now("lost")) return EngineError(v1::FAILURE_CAUSE_DEVICE_LOST, "error 719, by order");
-    if (Now("timeout")) return EngineError(v1::FAILURE_CAUSE_LAUNCH_TIMEOUT, "702, by order");
+    const bool too_long = faults_.Of("timeout-pixels") > 0 && pixels > faults_.Of("timeout-pixels");
+    if (Now("timeout") || too_long)
+      return EngineError(v1::FAILURE_CAUSE_LAUNCH_TIMEOUT, "702, by order");
     if (Now("crash")) std::abort();
     if (Now("no-memory")) std::thread([] { throw std::bad_alloc(); }).join();
     while (Now("hang")) absl::SleepFor(absl::Hours(1));
@@ -100,6 +102,7 @@ class FaultyEngine : public Engine {
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
+    while (faults_.Of("hang-load") > 0) absl::SleepFor(absl::Hours(1));
     TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, inner_->Load(model, key, progress));
     return std::make_unique<FaultyStage>(faults_, std::move(stage));
   }
@@ -114,8 +117,9 @@ class FaultyEngine : public Engine {
 
 absl::StatusOr<EngineFaults> EngineFaults::Parse(absl::string_view text) {
   constexpr const char* kWords[] = {
-      "oom", "oom-every", "oom-pixels", "lost",  "timeout", "crash",      "hang",     "slow",
-      "nan", "shape",     "constant",   "stale", "memory",  "other-bits", "no-memory"};
+      "oom",    "oom-every",  "oom-pixels", "lost",      "timeout",       "crash",
+      "hang",   "slow",       "nan",        "shape",     "constant",      "stale",
+      "memory", "other-bits", "no-memory",  "hang-load", "timeout-pixels"};
   EngineFaults faults;
   for (absl::string_view word : absl::StrSplit(text, ',', absl::SkipEmpty())) {
     const std::pair<absl::string_view, absl::string_view> parts =

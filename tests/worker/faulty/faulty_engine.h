@@ -21,9 +21,11 @@ namespace tilewright {
 //   oom-every:K       every K-th allocation of 4 KiB or more inside the engine throws bad_alloc
 //   oom-pixels:N      runs of more than N pixels run out of memory
 //   lost:K, timeout:K the device is lost, or the driver ends the kernel, in run K
+//   timeout-pixels:N  the driver ends the kernel in runs of more than N pixels
 //   crash:K    the process aborts in run K
 //   no-memory:K       memory runs out on another thread, which computes no tile, in run K
 //   hang:K     run K never ends
+//   hang-load:1       loading a stage never ends
 //   slow:MS    every run takes so much longer
 //   nan:K, shape:K, constant:K, stale:K   run K gives a NaN, a pixel column less, one value, or
 //              what the run before it gave

@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
   ServeOptions options;
   int patience_ms = 0;
   if (absl::SimpleAtoi(Variable("TILEWRIGHT_TEST_WATCHDOG_MS"), &patience_ms)) {
-    options.watchdog = {.deadlines = 0, .least = absl::Milliseconds(patience_ms)};
+    const absl::Duration patience = absl::Milliseconds(patience_ms);
+    options.watchdog = {.deadlines = 0, .least = patience, .loading = patience};
   }
   options.wrap_engine = [&faults](std::unique_ptr<Engine> engine) {
     return CreateFaultyEngine(*faults, std::move(engine));
