@@ -29,6 +29,7 @@
 #include "worker/executor/checking_executor.h"
 #include "worker/executor/core_executor.h"
 #include "worker/executor/logging_executor.h"
+#include "worker/executor/repeat_guard.h"
 #include "worker/executor/timing_executor.h"
 #include "worker/executor/watchdog.h"
 #include "worker/exit_code.h"
@@ -119,6 +120,7 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
   for (auto& engine : engines) {
     if (options.wrap_engine) engine = options.wrap_engine(std::move(engine));
     AddEngine(*engine, capabilities);
+    engine = CreateRepeatGuard(std::move(engine));
     engine = CreateWatchedEngine(std::move(engine), watchdog);
   }
   return engines;

@@ -1,6 +1,7 @@
 #include "worker/engine/torch_guard.h"
 
 #include <c10/util/Exception.h>
+#include <oneapi/dnnl/dnnl_common.hpp>
 
 #include <exception>
 #include <new>
@@ -51,6 +52,11 @@ absl::Status Guarded(const std::string& doing, const std::function<void()>& work
   } catch (const c10::Error& e) {
     return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
                        absl::StrCat(doing, ": ", Brief(e.what_without_backtrace())));
+  } catch (const dnnl::error& e) {
+    // oneDNN's own, which LibTorch lets pass where oneDNN allocates by itself.
+    const bool memory = e.status == dnnl_out_of_memory;
+    return EngineError(memory ? v1::FAILURE_CAUSE_OUT_OF_MEMORY : v1::FAILURE_CAUSE_MODEL_ERROR,
+                       absl::StrCat(doing, ": oneDNN: ", Brief(e.what())));
   } catch (const std::bad_alloc&) {
     return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY,
                        absl::StrCat(doing, ": the process has no memory left"));
