@@ -15,6 +15,7 @@ if [[ -z ${TILEWRIGHT_CACHE:-} ]]; then
 fi
 export TILEWRIGHT_TORCH_VERSION=2.11.0
 export TILEWRIGHT_TORCH_ENV=$TILEWRIGHT_CACHE/torch-$TILEWRIGHT_TORCH_VERSION
+export TILEWRIGHT_TORCH_PYTHON_ENV=$TILEWRIGHT_CACHE/torch-python-$TILEWRIGHT_TORCH_VERSION
 export TILEWRIGHT_OPENVINO_VERSION=2026.4.1
 export TILEWRIGHT_OPENVINO_ENV=$TILEWRIGHT_CACHE/openvino-$TILEWRIGHT_OPENVINO_VERSION
 
@@ -45,4 +46,5 @@ apt() {
 }
 
 torch_installed() { compgen -G "$TILEWRIGHT_TORCH_ENV/lib/python3*/site-packages/torch/lib/libtorch_cpu.so" >/dev/null; }
+torch_python_installed() { torch_installed && [[ -e $TILEWRIGHT_TORCH_PYTHON_ENV/cuda/libcudnn.so.9 ]]; }
 openvino_installed() { compgen -G "$TILEWRIGHT_OPENVINO_ENV/lib/python3*/site-packages/openvino/libs/libopenvino.so.*" >/dev/null; }

@@ -10,7 +10,7 @@ usage() {
 usage: deploy/setup.sh [--for build|quickstart|test] [--no-torch] [--no-openvino] [--list]
   --for build       compiler, libraries, LibTorch and OpenVINO (default)
   --for quickstart  that, and the tool that makes the preview
-  --for test        that, and what the tests need (clang, clang-format, image tools)
+  --for test        that, and what the tests need (clang, clang-format, image tools, the Python side of LibTorch)
   --no-torch        without LibTorch, for builds with -DTILEWRIGHT_TORCH=OFF
   --no-openvino     without OpenVINO; a build then has no engine of that name
   --list            print the Debian packages and leave
@@ -125,6 +125,31 @@ install_torch() {
   torch_installed || die "the wheel holds no libtorch_cpu.so: $TILEWRIGHT_TORCH_ENV"
 }
 
+# What `import torch` wants beside the wheel: its pure-Python dependencies, and libraries with the names of CUDA's that are
+# not installed. Those hold nothing but functions that abort; without a GPU none is called. deploy/torch_python.sh
+# shows them to Python alone.
+install_torch_python() {
+  if torch_python_installed; then return; fi
+  lock_cache
+  if torch_python_installed; then return; fi
+  install_wheels "what LibTorch's Python side needs" "$TILEWRIGHT_TORCH_PYTHON_ENV" 10 torch \
+    sympy==1.13.3 mpmath==1.3.0 networkx==3.6.1 typing_extensions==4.16.0 jinja2==3.1.6 markupsafe==3.0.4 filelock==4.2.11 \
+    fsspec==2026.9.0
+  local making=$TILEWRIGHT_TORCH_PYTHON_ENV/cuda.making libraries name
+  libraries=$(echo "$TILEWRIGHT_TORCH_ENV"/lib/python3*/site-packages/torch/lib)
+  mkdir -p "$making"
+  nm -D --undefined-only "$libraries"/libtorch_{cuda,nvshmem,python}.so |
+    sed -nE 's/.* U ((cudnn|cufft|cusparse|cublas|curand|cusolver|nccl|nvshmem|cuFile)[A-Za-z0-9_]*).*/\1/p' | sort -u |
+    sed -e '1i #include <stdlib.h>' -e 's/.*/void &(void) { abort(); }/' >"$making/functions.c"
+  # One library has the functions, the others only their names.
+  gcc -shared -fPIC -w "$making/functions.c" -Wl,-soname,libcudnn.so.9 -o "$making/libcudnn.so.9"
+  for name in cufile.so.0 cusparse.so.12 cufft.so.12 cusparseLt.so.0 nccl.so.2 curand.so.10 cublas.so.13 cublasLt.so.13 \
+    nvshmem_host.so.3; do
+    gcc -shared -fPIC -x c /dev/null -Wl,-soname,"lib$name" -o "$making/lib$name"
+  done
+  mv "$making" "$TILEWRIGHT_TORCH_PYTHON_ENV/cuda"
+}
+
 # Without what its Python side wants, telemetry among it.
 install_openvino() {
   if openvino_installed; then return; fi
@@ -138,5 +163,6 @@ install_openvino() {
 begin=$SECONDS
 install_packages
 if [[ $torch == yes ]]; then install_torch; fi
+if [[ $torch == yes && $purpose == test ]]; then install_torch_python; fi
 if [[ $openvino == yes ]]; then install_openvino; fi
 say "everything for '$purpose' is in place ($((SECONDS - begin)) s)"
