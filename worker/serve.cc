@@ -26,6 +26,7 @@
 #include "worker/device/host_memory.h"
 #include "worker/device/malloc_tuning.h"
 #include "worker/engine/capabilities.h"
+#include "worker/engine/measurements.h"
 #include "worker/executor/checking_executor.h"
 #include "worker/executor/core_executor.h"
 #include "worker/executor/logging_executor.h"
@@ -101,6 +102,7 @@ std::string OpenVinoDevice(const DeviceName& device) {
 std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& settings,
                                                    const DeviceName& device,
                                                    const ServeOptions& options, Watchdog* watchdog,
+                                                   Measurements* measurements,
                                                    v1::Capabilities* capabilities) {
   std::vector<std::unique_ptr<Engine>> engines;
   engines.push_back(CreateBuiltinEngine());
@@ -112,7 +114,7 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
     }
   };
   if (device.kind != "openvino") {
-    add("torch", CreateTorchEngine({settings.device, settings.threads}));
+    add("torch", CreateTorchEngine({settings.device, settings.threads, measurements}));
   }
   if (const std::string name = OpenVinoDevice(device); !name.empty()) {
     add("openvino", CreateOpenVinoEngine({name, settings.threads}));
@@ -151,7 +153,8 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
     const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
     return Instant::FromStart(absl::FromChrono(since_start));
   });
-  auto engines = CreateEngines(settings, *device, serve, &watchdog, &*capabilities);
+  Measurements measurements;
+  auto engines = CreateEngines(settings, *device, serve, &watchdog, &measurements, &*capabilities);
   CoreOptions core;
   // The other half is for what a run needs and what others on this device use.
   core.stage_bytes_max = capabilities->memory_total_bytes() / 2;
@@ -161,7 +164,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   std::unique_ptr<Executor> executor = CreateCoreExecutor(std::move(engines), core);
   executor = CreateWatchedExecutor(std::move(executor), &watchdog);
   executor = CreateCheckingExecutor(std::move(executor));
-  executor = CreateTimingExecutor(std::move(executor));
+  executor = CreateTimingExecutor(std::move(executor), &measurements);
   executor = CreateLoggingExecutor(std::move(executor), spdlog::default_logger());
 
   std::random_device entropy;
@@ -179,6 +182,9 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   options.limits.unacknowledged_bytes_max = settings.credit_bytes;
   options.faults = *faults;
   options.drain_timeout = absl::Seconds(settings.drain_timeout_seconds);
+  options.take_measured = [&measurements](v1::Capabilities* known) {
+    return measurements.TakeChanges(known);
+  };
   options.random = [generator = std::mt19937(entropy())]() mutable {
     return std::uniform_real_distribution<double>()(generator);
   };

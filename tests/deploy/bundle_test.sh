@@ -42,6 +42,9 @@ mv "$worker"/lib/libupb.so.* "$folder/"
   fail "the check above does not see a library that is missing"
 mv "$folder"/libupb.so.* "$worker/lib/"
 
+echo "It has what AOTInductor packages need of libtorch.so."
+[[ $(readelf -d "$worker/lib/libtilewright_libtorch.so") == *"soname: [libtorch.so]"* ]] || fail "no stand-in for libtorch.so"
+
 echo "It computes the same pixels."
 start() {
   "$@" >>"$folder/log" 2>&1 </dev/null &

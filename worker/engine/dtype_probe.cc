@@ -23,14 +23,19 @@ double RelativeError(const std::vector<float>& values, const std::vector<float>&
 }  // namespace
 
 std::vector<std::string> DtypesThatWork(
-    const std::function<absl::StatusOr<std::vector<float>>(const std::string& dtype)>& compute) {
+    const std::function<absl::StatusOr<DtypeTrial>(const std::string& dtype)>& compute) {
   const auto reference = compute("fp32");
-  if (!reference.ok() || !std::isfinite(RelativeError(*reference, *reference))) return {};
+  if (!reference.ok() || !std::isfinite(RelativeError(reference->values, reference->values))) {
+    return {};
+  }
   std::vector<std::string> working = {"fp32"};
   // Inputs, weights and sums may each be rounded: four units of the last place of 11 or 8 bits.
   for (const auto& [dtype, allowed] : {std::pair("fp16", 0x1p-9), std::pair("bf16", 0x1p-6)}) {
-    const auto values = compute(dtype);
-    if (values.ok() && RelativeError(*values, *reference) <= allowed) working.push_back(dtype);
+    const auto trial = compute(dtype);
+    if (trial.ok() && RelativeError(trial->values, reference->values) <= allowed &&
+        trial->seconds <= kDtypeSlowdownMax * reference->seconds) {
+      working.push_back(dtype);
+    }
   }
   return working;
 }

@@ -21,6 +21,8 @@
 
 namespace tilewright {
 
+class Measurements;
+
 // A model's files on this machine.
 struct LocalModel {
   v1::ModelManifest manifest;
@@ -116,6 +118,8 @@ std::unique_ptr<Engine> CreateBuiltinEngine();
 struct TorchOptions {
   std::string device = "cpu";  // "cpu" or "cuda:K"
   int threads = 1;             // intra-op
+  // Is told what is measured; outlives the engine. Null: nobody is.
+  Measurements* measurements = nullptr;
 };
 // LibTorch's engine. UNIMPLEMENTED in a build without it, UNAVAILABLE if the device is not there.
 absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& options);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "worker/engine/dtype_probe.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/openvino_backend.h"
+#include "worker/engine/program_module.h"
 #include "worker/engine/stage_output.h"
 
 namespace tilewright {
@@ -119,14 +119,14 @@ class OpenVinoEngine : public Engine {
     EngineDevice device;
     device.kind = device_ == "CPU" ? "cpu" : "openvino";
     device.name = runtime_->device_name();
-    device.dtypes = DtypesThatWork(
-        [this, &device](const std::string& dtype) -> absl::StatusOr<std::vector<float>> {
+    device.dtypes =
+        DtypesThatWork([this, &device](const std::string& dtype) -> absl::StatusOr<DtypeTrial> {
           OpenVinoFailure failure;
           double flops = 0;
           std::vector<float> values = runtime_->TryConvolution(dtype, &flops, &failure);
           TW_RETURN_IF_ERROR(StatusOf(failure));
           if (dtype == "fp32") device.flops = flops;
-          return values;
+          return DtypeTrial{std::move(values), 1 / flops};
         });
     return device;
   }
@@ -162,21 +162,14 @@ class OpenVinoEngine : public Engine {
   const std::string device_;
 };
 
-// Beside the program, or in the lib/ beside its folder. The loader's text if it does not load.
 absl::StatusOr<OpenVinoOpen> OpenModule() {
-  std::error_code error;
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  std::string why = absl::StrCat("there is no ", kOpenVinoModule, " with this program");
-  for (const auto& path : {folder / kOpenVinoModule, folder / "../lib" / kOpenVinoModule}) {
-    if (!std::filesystem::exists(path, error)) continue;
-    void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (module == nullptr) {
-      why = dlerror();
-      continue;
+  const absl::StatusOr<void*> module = OpenProgramModule(kOpenVinoModule, RTLD_NOW | RTLD_LOCAL);
+  std::string why = std::string(module.status().message());
+  if (module.ok()) {
+    if (void* const symbol = dlsym(*module, kOpenVinoSymbol)) {
+      return reinterpret_cast<OpenVinoOpen>(symbol);
     }
-    void* const symbol = dlsym(module, kOpenVinoSymbol);
-    if (symbol != nullptr) return reinterpret_cast<OpenVinoOpen>(symbol);
-    why = absl::StrCat(path.string(), " has no ", kOpenVinoSymbol);
+    why = absl::StrCat("it has no ", kOpenVinoSymbol);
   }
   return absl::UnavailableError(absl::StrCat("OpenVINO's module does not load (", why, ")"));
 }

@@ -136,7 +136,7 @@ TestnetPackage Flawed(const std::string& name, const std::string& description) {
 }
 
 absl::Status WriteAll(const std::string& root, const std::vector<int>& reaches) {
-  for (int body : {16, 32}) {
+  for (int body : {2, 16, 32}) {
     TW_RETURN_IF_ERROR(WriteNetwork(root, SrvggPackage(body, ""),
                                     Srvgg(body, /*seed=*/static_cast<uint64_t>(body)),
                                     /*halves=*/true));

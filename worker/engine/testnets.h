@@ -13,8 +13,9 @@
 namespace tilewright {
 
 // Writes a model repository to `root`, folders made as needed, existing files replaced:
-//   srvgg16x4, srvgg32x4  SRVGG-class upscalers by 4 with 16 and 32 body convolutions, radius 18
-//                         and 34; any dtype
+//   srvgg2x4, srvgg16x4, srvgg32x4
+//                         SRVGG-class upscalers by 4 with 2, 16 and 32 body convolutions, radius 4,
+//                         18 and 34; any dtype
 //   reach-R               for each R of `reaches` (1 to 256): scale 1; a pixel changes the output R
 //                         pixels away by 1/8
 //   grey-sharpen          a model of one channel, radius 1

@@ -7,16 +7,23 @@
 #include <ATen/Version.h>
 #include <c10/core/InferenceMode.h>
 #include <dlfcn.h>
+#include <sys/utsname.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "worker/device/cpu.h"
@@ -25,9 +32,14 @@
 #include "worker/engine/cpu_environment.h"
 #include "worker/engine/dtype_probe.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/measurements.h"
+#include "worker/engine/memory_model.h"
+#include "worker/engine/package_key.h"
 #include "worker/engine/stage_output.h"
 #include "worker/engine/torch_allocator.h"
 #include "worker/engine/torch_guard.h"
+#include "worker/engine/torch_memory.h"
+#include "worker/engine/torch_package.h"
 #include "worker/engine/torch_script.h"
 #include "worker/engine/torch_stage.h"
 
@@ -40,6 +52,7 @@ void ConfigureProcessOnce() {
   std::call_once(once, [] {
     at::set_num_interop_threads(1);
     ConfigureTorchScript();
+    ConfigureTorchPackages();
     InstallTypedCpuAllocator();
     auto& context = at::globalContext();
     context.setAllowTF32CuDNN(false);
@@ -51,8 +64,12 @@ void ConfigureProcessOnce() {
 
 class TorchEngine : public Engine {
  public:
-  TorchEngine(c10::Device device, std::string device_name)
-      : device_(device), device_name_(std::move(device_name)) {}
+  TorchEngine(c10::Device device, std::string device_name, PackageKey package_key,
+              Measurements* measurements)
+      : device_(device),
+        device_name_(std::move(device_name)),
+        package_key_(std::move(package_key)),
+        measurements_(measurements) {}
 
   std::string name() const override { return "torch"; }
 
@@ -92,8 +109,12 @@ class TorchEngine : public Engine {
     TW_RETURN_IF_ERROR(CheckDtypeAllowed(model.manifest, key));
     TW_ASSIGN_OR_RETURN(const StageOutput output, OutputOf(model.manifest, key, name()));
     const std::string path = absl::StrCat(model.folder, "/", model.manifest.entry());
-    TW_ASSIGN_OR_RETURN(TorchNetwork network, LoadTorchScript(path, device_, type, progress));
-    return CreateTorchStage(key, output, std::move(network));
+    TW_ASSIGN_OR_RETURN(TorchNetwork network,
+                        absl::EndsWith(path, ".pt2")
+                            ? LoadTorchPackage(path, device_, type, package_key_, progress)
+                            : LoadTorchScript(path, device_, type, progress));
+    const std::optional<MemoryModel> memory = MemoryOf(model, key, network, progress);
+    return CreateTorchStage(key, output, std::move(network), memory);
   }
 
   void DropCaches() override {
@@ -106,22 +127,57 @@ class TorchEngine : public Engine {
   }
 
  private:
-  // A convolution of 64 channels on fixed values.
-  absl::StatusOr<std::vector<float>> Convolve(const std::string& dtype) const {
+  // Measured when a model is loaded in a dtype for the first time, and told. Absent where the
+  // network does not run at the shapes that are tried; why it fails, if it does, the tiles say.
+  std::optional<MemoryModel> MemoryOf(const LocalModel& model, const StageKey& key,
+                                      const TorchNetwork& network,
+                                      const std::function<void(std::string)>& progress) {
+    const auto name = std::tuple(key.model_digest, key.channels, key.dtype);
+    if (const auto known = memory_.find(name); known != memory_.end()) return known->second;
+    if (progress) progress(absl::StrCat("measuring the memory that ", network.name, " needs"));
+    const auto measured = MeasureTorchMemory(
+        network, key.channels, std::max(1u, model.manifest.alignment()), model.manifest.minimum());
+    if (memory_.size() >= Measurements::kModelsMax) memory_.clear();
+    if (!measured.ok()) return memory_[name] = std::nullopt;
+    if (measurements_ != nullptr) {
+      measurements_->AddMemory(key.model_digest, key.dtype, *measured);
+    }
+    return memory_[name] = *measured;
+  }
+
+  // A convolution of 64 channels on fixed values; the time is the shortest of a few, because others
+  // use the processor too.
+  absl::StatusOr<DtypeTrial> Convolve(const std::string& dtype) const {
+    using Clock = std::chrono::steady_clock;
     TW_ASSIGN_OR_RETURN(const c10::ScalarType type, TorchTypeOf(dtype));
-    std::vector<float> values;
+    DtypeTrial trial;
     TW_RETURN_IF_ERROR(Guarded(absl::StrCat("trying ", dtype), [&] {
       const c10::InferenceMode inference;
-      const at::Tensor x = at::arange(64 * 32 * 32).remainder(255).div(127).sub(1);
-      const at::Tensor weight = at::arange(64 * 64 * 9).mul(7).remainder(255).div(127).sub(1);
-      const at::Tensor y = at::conv2d(x.reshape({1, 64, 32, 32}).to(device_, type),
-                                      weight.reshape({64, 64, 3, 3}).to(device_, type), {}, 1, 1)
-                               .to(c10::kCPU)
-                               .to(c10::kFloat)
-                               .contiguous();
-      values.assign(y.const_data_ptr<float>(), y.const_data_ptr<float>() + y.numel());
+      const at::Tensor x = at::arange(64 * 32 * 32)
+                               .remainder(255)
+                               .div(127)
+                               .sub(1)
+                               .reshape({1, 64, 32, 32})
+                               .to(device_, type);
+      const at::Tensor weight = at::arange(64 * 64 * 9)
+                                    .mul(7)
+                                    .remainder(255)
+                                    .div(127)
+                                    .sub(1)
+                                    .reshape({64, 64, 3, 3})
+                                    .to(device_, type);
+      trial.seconds = HUGE_VAL;
+      for (int i = 0; i < 4; ++i) {
+        const auto start = Clock::now();
+        const at::Tensor y = at::conv2d(x, weight, {}, 1, 1).to(c10::kCPU);
+        const std::chrono::duration<double> elapsed = Clock::now() - start;
+        trial.seconds = std::min(trial.seconds, elapsed.count());
+        const at::Tensor values = y.to(c10::kFloat).contiguous();
+        trial.values.assign(values.const_data_ptr<float>(),
+                            values.const_data_ptr<float>() + values.numel());
+      }
     }));
-    return values;
+    return trial;
   }
 
   // FLOP/s of 3×3 convolutions of 64 channels, as in the networks that this is for.
@@ -150,10 +206,20 @@ class TorchEngine : public Engine {
 
   const c10::Device device_;
   const std::string device_name_;
+  const PackageKey package_key_;
+  Measurements* const measurements_;  // may be null
+  // By model digest, channels and dtype; absent where it could not be measured.
+  std::map<std::tuple<std::string, int, std::string>, std::optional<MemoryModel>> memory_;
 };
 
+// "x86_64".
+std::string MachineName() {
+  utsname name = {};
+  return uname(&name) == 0 ? name.machine : "";
+}
+
 // Loads LibTorch's CUDA half, which this program is not linked to.
-absl::StatusOr<std::string> OpenCuda(int index) {
+absl::StatusOr<CudaDevice> OpenCuda(int index) {
   TW_ASSIGN_OR_RETURN(const CudaDevice cuda, ExamineCudaDevice(index));
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return absl::UnavailableError(
@@ -170,7 +236,7 @@ absl::StatusOr<std::string> OpenCuda(int index) {
                                                " CUDA devices, so there is no cuda:", index,
                                                "; the driver may be too old for it"));
   }
-  return cuda.name;
+  return cuda;
 }
 
 }  // namespace
@@ -182,16 +248,24 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& op
         absl::StrCat(options.threads, " threads asked for; 1 to 1024 are possible"));
   }
   std::string name = CpuName(RealFiles());
+  PackageKey package_key;
+  package_key.device_kind = device.kind;
+  package_key.machine = MachineName();
+  package_key.instruction_sets = CpuInstructionSets(RealFiles());
+  package_key.torch_version = TORCH_VERSION;
   c10::Device torch_device(c10::kCPU);
   if (device.kind == "cuda") {
-    TW_ASSIGN_OR_RETURN(name, OpenCuda(device.index));
+    TW_ASSIGN_OR_RETURN(const CudaDevice cuda, OpenCuda(device.index));
+    name = cuda.name;
+    package_key.compute_capability = cuda.compute_capability;
     torch_device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device.index));
   }
   TW_RETURN_IF_ERROR(Guarded("configuring LibTorch", [&options] {
     ConfigureProcessOnce();
     at::set_num_threads(options.threads);
   }));
-  return std::make_unique<TorchEngine>(torch_device, name);
+  return std::make_unique<TorchEngine>(torch_device, name, std::move(package_key),
+                                       options.measurements);
 }
 
 }  // namespace tilewright

@@ -1,6 +1,5 @@
 #include "worker/engine/torch_stage.h"
 
-#include <ATen/DeviceAccelerator.h>
 #include <ATen/Functions.h>
 #include <c10/core/InferenceMode.h>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "worker/engine/torch_guard.h"
+#include "worker/engine/torch_memory.h"
 
 namespace tilewright {
 namespace {
@@ -31,37 +31,41 @@ at::Tensor BatchTensor(const StageKey& key, absl::Span<const NetworkTile> inputs
 
 class TorchStage : public Stage {
  public:
-  TorchStage(StageKey key, StageOutput output, TorchNetwork network)
-      : key_(std::move(key)), output_(output), network_(std::move(network)) {}
+  TorchStage(StageKey key, StageOutput output, TorchNetwork network,
+             std::optional<MemoryModel> memory)
+      : key_(std::move(key)), output_(output), network_(std::move(network)), memory_(memory) {}
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
+    const TorchMemoryWatch watch(network_.device);
     std::vector<NetworkTile> outputs;
     const absl::Status status = TryRun(inputs, &outputs);
-    if (!status.ok()) {
-      if (CauseOf(status) != v1::FAILURE_CAUSE_OUT_OF_MEMORY) return status;
-      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, std::string(status.message()),
-                         MeasuredPeak());
+    if (status.ok()) {
+      measured_bytes_ = watch.Taken();
+      return outputs;
     }
-    return outputs;
+    const v1::FailureCause cause = CauseOf(status);
+    if (cause == v1::FAILURE_CAUSE_OUT_OF_MEMORY ||
+        (cause == v1::FAILURE_CAUSE_MODEL_ERROR && watch.RanOut())) {
+      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, std::string(status.message()),
+                         watch.Peak());
+    }
+    return status;
   }
 
   uint64_t MemoryEstimate() const override {
-    return measured_peak_ > 0 ? measured_peak_ : AssumedRunBytes(key_, output_);
+    if (measured_bytes_ > 0) return measured_bytes_;
+    const auto pixels = static_cast<uint64_t>(key_.batch * key_.shape.area());
+    return memory_.has_value() ? memory_->BytesAt(pixels) : AssumedRunBytes(key_, output_);
   }
   uint64_t StateBytes() const override { return network_.weight_bytes; }
 
  private:
-  bool OnDevice() const { return !network_.device.is_cpu(); }
-
   absl::Status TryRun(absl::Span<const NetworkTile> inputs, std::vector<NetworkTile>* outputs) {
     outputs->clear();
     absl::Status shape_status;
     const absl::Status status = Guarded(absl::StrCat("running ", network_.name), [&] {
       const c10::InferenceMode inference;
-      if (OnDevice()) {
-        at::getDeviceAllocator(network_.device.type())->resetPeakStats(network_.device.index());
-      }
       const at::Tensor batch = BatchTensor(key_, inputs).to(network_.device, network_.type);
       const c10::IValue result = network_.forward(batch);
       shape_status = CheckResult(result);
@@ -69,9 +73,7 @@ class TorchStage : public Stage {
       CopyOut(result.toTensor(), inputs, outputs);
     });
     TW_RETURN_IF_ERROR(status);
-    TW_RETURN_IF_ERROR(shape_status);
-    measured_peak_ = MeasuredPeak();
-    return absl::OkStatus();
+    return shape_status;
   }
 
   absl::Status CheckResult(const c10::IValue& result) const {
@@ -110,28 +112,18 @@ class TorchStage : public Stage {
     }
   }
 
-  // The device's high-water mark since the run began; 0 on a CPU, where LibTorch counts nothing.
-  uint64_t MeasuredPeak() const {
-    uint64_t peak = 0;
-    if (!OnDevice()) return peak;
-    const absl::Status status = Guarded("reading memory statistics", [this, &peak] {
-      const auto stats =
-          at::getDeviceAllocator(network_.device.type())->getDeviceStats(network_.device.index());
-      peak = static_cast<uint64_t>(stats.allocated_bytes[0].peak);
-    });
-    return status.ok() ? peak : 0;
-  }
-
   const StageKey key_;
   const StageOutput output_;
   const TorchNetwork network_;
-  uint64_t measured_peak_ = 0;
+  const std::optional<MemoryModel> memory_;
+  uint64_t measured_bytes_ = 0;  // of the latest run; 0: none yet
 };
 
 }  // namespace
 
-std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network) {
-  return std::make_unique<TorchStage>(std::move(key), output, std::move(network));
+std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network,
+                                        std::optional<MemoryModel> memory) {
+  return std::make_unique<TorchStage>(std::move(key), output, std::move(network), memory);
 }
 
 absl::StatusOr<c10::ScalarType> TorchTypeOf(const std::string& dtype) {

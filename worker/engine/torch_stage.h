@@ -13,9 +13,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "worker/engine/engine.h"
+#include "worker/engine/memory_model.h"
 #include "worker/engine/stage_output.h"
 
 namespace tilewright {
@@ -30,7 +32,9 @@ struct TorchNetwork {
   uint64_t weight_bytes = 0;
 };
 
-std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network);
+// `memory` is what the network was measured to need; absent: not known until the stage has run.
+std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network,
+                                        std::optional<MemoryModel> memory);
 
 // The element type named by StageKey.dtype: fp32, fp16 or bf16. MODEL_ERROR for anything else.
 absl::StatusOr<c10::ScalarType> TorchTypeOf(const std::string& dtype);

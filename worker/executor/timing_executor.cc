@@ -1,6 +1,7 @@
 #include "worker/executor/timing_executor.h"
 
 #include <chrono>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,10 +10,12 @@ namespace {
 
 class TimingExecutor : public Executor {
  public:
-  explicit TimingExecutor(std::unique_ptr<Executor> inner) : inner_(std::move(inner)) {}
+  TimingExecutor(std::unique_ptr<Executor> inner, Measurements* measurements)
+      : inner_(std::move(inner)), measurements_(measurements) {}
 
   absl::Status Prepare(const v1::StageSpec& stage, const LocalModel& model,
                        const std::function<void(std::string)>& progress) override {
+    model_ = {model.digest, model.manifest.engine(), model.manifest.flops_per_pixel()};
     return inner_->Prepare(stage, model, progress);
   }
 
@@ -24,6 +27,7 @@ class TimingExecutor : public Executor {
     for (TileOutcome& outcome : outcomes) {
       outcome.cost.set_total_seconds(elapsed.count() / static_cast<double>(outcomes.size()));
     }
+    Measure(stage, outcomes);
     return outcomes;
   }
 
@@ -32,13 +36,39 @@ class TimingExecutor : public Executor {
   }
 
  private:
+  struct Model {
+    std::string digest;
+    std::string engine;
+    double flops_per_pixel = 0;
+  };
+
+  void Measure(const v1::StageSpec& stage, const std::vector<TileOutcome>& outcomes) {
+    if (measurements_ == nullptr || stage.model_digest() != model_.digest ||
+        model_.flops_per_pixel < kFlopsPerPixelMin) {
+      return;
+    }
+    double seconds = 0;
+    for (const TileOutcome& outcome : outcomes) {
+      // What the failure ladder did is no measure of speed.
+      if (!outcome.samples.ok() || outcome.cost.ladder_size() > 0) return;
+      seconds += outcome.cost.engine_seconds();
+    }
+    if (seconds <= 0) return;
+    const double pixels = static_cast<double>(stage.tile_width()) * stage.tile_height() *
+                          static_cast<double>(outcomes.size());
+    measurements_->AddSpeed(model_.engine, model_.flops_per_pixel * pixels / seconds);
+  }
+
   const std::unique_ptr<Executor> inner_;
+  Measurements* const measurements_;  // may be null
+  Model model_;                       // prepared last
 };
 
 }  // namespace
 
-std::unique_ptr<Executor> CreateTimingExecutor(std::unique_ptr<Executor> inner) {
-  return std::make_unique<TimingExecutor>(std::move(inner));
+std::unique_ptr<Executor> CreateTimingExecutor(std::unique_ptr<Executor> inner,
+                                               Measurements* measurements) {
+  return std::make_unique<TimingExecutor>(std::move(inner), measurements);
 }
 
 }  // namespace tilewright

@@ -39,6 +39,7 @@ WorkerLink::WorkerLink(LinkOptions options, Executor* executor,
       models_(options_.cache_folder, data_stub_.get()),
       loop_({options_.worker, options_.incarnation, options_.faults}, executor, &models_, this),
       book_(options_.limits),
+      capabilities_(options_.capabilities),
       control_backoff_(options_.backoff, options_.random),
       results_backoff_(options_.backoff, options_.random) {}
 
@@ -145,6 +146,7 @@ void WorkerLink::ShutDown() {
 
 void WorkerLink::BeatHeart() {
   while (true) {
+    v1::WorkerEvent measured;
     v1::Heartbeat heartbeat;
     heartbeat.set_memory_free_bytes(options_.memory_free());
     std::shared_ptr<ControlCall> control;
@@ -152,8 +154,14 @@ void WorkerLink::BeatHeart() {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
       heartbeat.set_device_progress(device_progress_ + preparing_progress_);
+      if (options_.take_measured(&capabilities_)) measured_unsent_ = true;
       if (in_session_) control = control_;
+      if (control && measured_unsent_) {
+        *measured.mutable_measured() = capabilities_;
+        measured_unsent_ = false;
+      }
     }
+    if (control && measured.has_measured()) control->Send({std::move(measured)});
     if (control) control->SendHeartbeat(std::move(heartbeat));
     absl::MutexLock lock(&mutex_);
     if (!stopping_) beat_.WaitWithTimeout(&mutex_, heartbeat_);

@@ -52,6 +52,9 @@ struct LinkOptions {
   BackoffOptions backoff;
   std::function<double()> random = [] { return 1.0; };       // jitter, in [0, 1)
   std::function<uint64_t()> memory_free = [] { return 0; };  // bytes free on the device now
+  // Writes what was measured since the last call into the capabilities; false: nothing. Called at
+  // every heartbeat, by the link's own thread.
+  std::function<bool(v1::Capabilities*)> take_measured = [](v1::Capabilities*) { return false; };
   // How long Drain and Stop may take to finish a batch and hand over results.
   absl::Duration drain_timeout = absl::Seconds(20);
   absl::Duration stop_timeout = absl::Seconds(2);
@@ -150,6 +153,8 @@ class WorkerLink final : private TileDesk {
   absl::CondVar beat_;     // for the heartbeat
   LeaseBook book_ ABSL_GUARDED_BY(mutex_);
   std::deque<v1::Canary> canaries_ ABSL_GUARDED_BY(mutex_);
+  v1::Capabilities capabilities_ ABSL_GUARDED_BY(mutex_);  // as measured last
+  bool measured_unsent_ ABSL_GUARDED_BY(mutex_) = false;
   Events unsent_ ABSL_GUARDED_BY(mutex_);  // for the next session; bounded
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -50,7 +50,7 @@ void WorkerLink::OpenControl() {
   hello->set_host_id(HostId());
   hello->set_worker(options_.worker);
   hello->set_incarnation(options_.incarnation);
-  *hello->mutable_capabilities() = options_.capabilities;
+  *hello->mutable_capabilities() = capabilities_;
   for (std::string& digest : models_.Cached()) {
     hello->mutable_capabilities()->add_cached_models(std::move(digest));
   }

@@ -14,15 +14,15 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // A ramp whose values carry a relative error of `error`, by turns up and down.
-std::vector<float> Ramp(double error) {
+DtypeTrial Ramp(double error, double seconds = 1) {
   std::vector<float> values;
   for (int i = 1; i <= 100; ++i) {
     values.push_back(static_cast<float>(i * (1 + (i % 2 == 0 ? error : -error))));
   }
-  return values;
+  return {values, seconds};
 }
 
-using Computed = absl::StatusOr<std::vector<float>>;
+using Computed = absl::StatusOr<DtypeTrial>;
 
 TEST(DtypeProbe, NamesThoseThatComeNearEnough) {
   EXPECT_THAT(DtypesThatWork([](const std::string& dtype) -> Computed {
@@ -38,10 +38,20 @@ TEST(DtypeProbe, NamesNoneThatFailsOrIsWrong) {
               }),
               ElementsAre("fp32"));
   EXPECT_THAT(DtypesThatWork([](const std::string& dtype) -> Computed {
-                if (dtype == "bf16") return std::vector<float>{1, 2, 3};
-                return dtype == "fp32" ? Ramp(0) : std::vector<float>(100, NAN);
+                if (dtype == "bf16") return DtypeTrial{{1, 2, 3}, 1};
+                return dtype == "fp32" ? Ramp(0) : DtypeTrial{std::vector<float>(100, NAN), 1};
               }),
               ElementsAre("fp32"));
+}
+
+TEST(DtypeProbe, NamesNoneThatCrawls) {
+  const auto with = [](double fp16_seconds) {
+    return DtypesThatWork([fp16_seconds](const std::string& dtype) -> Computed {
+      return Ramp(0, dtype == "fp16" ? fp16_seconds : 0.01);
+    });
+  };
+  EXPECT_THAT(with(0.01 * kDtypeSlowdownMax), ElementsAre("fp32", "fp16", "bf16"));
+  EXPECT_THAT(with(0.0101 * kDtypeSlowdownMax), ElementsAre("fp32", "bf16"));
 }
 
 TEST(DtypeProbe, NamesNothingWithoutAReference) {
@@ -50,9 +60,10 @@ TEST(DtypeProbe, NamesNothingWithoutAReference) {
                 return Ramp(0);
               }),
               IsEmpty());
-  EXPECT_THAT(
-      DtypesThatWork([](const std::string&) -> Computed { return std::vector<float>(100, 0.0f); }),
-      IsEmpty())
+  EXPECT_THAT(DtypesThatWork([](const std::string&) -> Computed {
+                return DtypeTrial{std::vector<float>(100, 0.0f), 1};
+              }),
+              IsEmpty())
       << "a device that answers with zeros";
 }
 

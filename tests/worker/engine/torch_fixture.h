@@ -14,6 +14,10 @@ Engine& TestTorchEngine();
 // A network that tilewright-testnets writes (reach-8 and reach-16 among them); written at the first
 // call.
 LocalModel TestModel(const std::string& name);
+// The same network as an AOTInductor package for this machine; compiled when a machine asks for it
+// first, which takes half a minute. NOT_FOUND where deploy/setup.sh has not installed what
+// compiles.
+absl::StatusOr<LocalModel> TestPackage(const std::string& name);
 // A model of deploy/models.
 LocalModel ShippedModel(const std::string& name);
 

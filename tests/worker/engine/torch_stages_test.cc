@@ -13,6 +13,7 @@
 #include "tests/worker/engine/interleave.h"
 #include "tests/worker/engine/tiling.h"
 #include "tests/worker/engine/torch_fixture.h"
+#include "worker/engine/measurements.h"
 
 namespace tilewright {
 namespace {
@@ -76,6 +77,40 @@ TEST(TorchStages, KeepTheBitsOfThePlainModuleWhenFrozenAndOptimised) {
   ASSERT_TRUE(changed.ok()) << changed.status();
   EXPECT_FALSE(Compare(*changed, RunPlain(model, NoisePicture({128, 128}, 3, 17))).same_bits)
       << "the control: one sample of the input differs";
+}
+
+TEST(TorchStages, KnowTheMemoryOfARunBeforeIt) {
+  const LocalModel model = TestModel("srvgg16x4");
+  const Picture picture = NoisePicture({160, 192}, 3, 17);
+  StageKey key;
+  key.model_digest = model.digest;
+  key.shape = picture.size;
+  key.channels = 3;
+  key.batch = 2;
+  key.dtype = "fp32";
+  Measurements measurements;
+  const auto engine = CreateTorchEngine({"cpu", 1, &measurements});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto stage = (*engine)->Load(model, key, {});
+  ASSERT_TRUE(stage.ok()) << stage.status();
+  const auto expected = static_cast<double>((*stage)->MemoryEstimate());
+  const NetworkTile tile{0, picture.size, 3, picture.values};
+  const auto result = (*stage)->Run({&tile, 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto measured = static_cast<double>((*stage)->MemoryEstimate());
+  std::cout << "srvgg16x4, two tiles of 160x192: " << expected / 1e6 << " MB expected, "
+            << measured / 1e6 << " MB measured\n";
+  EXPECT_NEAR(expected / measured, 1, 0.25);
+  EXPECT_GT(measured, 2.0 * 160 * 192 * 64 * 4) << "an activation at least";
+
+  v1::Capabilities capabilities;
+  ASSERT_TRUE(measurements.TakeChanges(&capabilities));
+  ASSERT_EQ(capabilities.memory_models_size(), 1);
+  EXPECT_EQ(capabilities.memory_models(0).model_digest(), model.digest);
+  EXPECT_EQ(capabilities.memory_models(0).dtype(), "fp32");
+  EXPECT_GT(capabilities.memory_models(0).bytes_per_pixel(), 64 * 4);
+  ASSERT_TRUE((*engine)->Load(model, key, {}).ok());
+  EXPECT_FALSE(measurements.TakeChanges(&capabilities)) << "measured once for all its stages";
 }
 
 TEST(TorchStages, ComputeInTheDtypesThatTheDeviceWasSeenToHave) {

@@ -119,6 +119,40 @@ TEST(TimingExecutor, SharesTheSecondsOfABatch) {
   EXPECT_EQ(outcomes[0].cost.total_seconds(), outcomes[1].cost.total_seconds());
 }
 
+TEST(TimingExecutor, MeasuresTheSpeedOfBatchesThatTheEngineComputedUnhindered) {
+  Measurements measurements;
+  v1::Capabilities capabilities;
+  capabilities.add_engine_offers()->set_name("fake");
+  bool fails = false;
+  bool climbs = false;
+  auto executor = CreateTimingExecutor(std::make_unique<FakeExecutor>([&](const TileTask& task) {
+                                         TileOutcome outcome = Echo(task);
+                                         outcome.cost.set_engine_seconds(0.5);
+                                         if (fails) outcome.samples = absl::InternalError("no");
+                                         if (climbs)
+                                           outcome.cost.add_ladder(v1::LADDER_STEP_DROPPED_CACHES);
+                                         return outcome;
+                                       }),
+                                       &measurements);
+  const v1::StageSpec stage = FakeStageSpec(1, 1);
+  const auto execute = [&](double flops_per_pixel) {
+    LocalModel model = FakeModel(1, 1);
+    model.manifest.set_flops_per_pixel(flops_per_pixel);
+    executor->Prepare(stage, model, [](const std::string&) {}).IgnoreError();
+    executor->Execute(stage, {FakeTask(0, stage), FakeTask(1, stage)});
+    return measurements.TakeChanges(&capabilities);
+  };
+  EXPECT_FALSE(execute(kFlopsPerPixelMin - 1)) << "hardly a computation";
+  fails = true;
+  EXPECT_FALSE(execute(1e6));
+  fails = false;
+  climbs = true;
+  EXPECT_FALSE(execute(1e6));
+  climbs = false;
+  EXPECT_TRUE(execute(1e6));
+  EXPECT_DOUBLE_EQ(capabilities.probe_flops(), 1e6 * 4 * 2 / 0.5);
+}
+
 TEST(LoggingExecutor, NamesJobTileLeaseAndCauseInEveryLine) {
   std::ostringstream text;
   auto logger = std::make_shared<spdlog::logger>(

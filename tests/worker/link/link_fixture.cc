@@ -93,6 +93,9 @@ void WorkerLinkTest::StartLink(const std::string& faults, absl::Duration stop_ti
   LinkOptions options;
   options.coordinator = coordinator_.address();
   options.worker = "left";
+  options.take_measured = [this](v1::Capabilities* known) {
+    return measurements_.TakeChanges(known);
+  };
   options.incarnation = "first";
   options.build = "test";
   options.capabilities.set_device_kind("cpu");

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "tests/worker/link/fake_coordinator.h"
+#include "worker/engine/measurements.h"
 #include "worker/link/worker_link.h"
 
 namespace tilewright {
@@ -83,6 +84,7 @@ class WorkerLinkTest : public testing::TestWithParam<LinkTransport> {
   const std::string digest_ = DigestOf(ModelFiles());
   FakeCoordinator coordinator_;
   FakeExecutor executor_;
+  Measurements measurements_;
   std::string cache_;
   std::unique_ptr<WorkerLink> link_;
   std::thread thread_;

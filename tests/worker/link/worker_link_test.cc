@@ -171,6 +171,26 @@ TEST_P(WorkerLinkTest, TheHeartBeatsWhileTheDeviceComputes) {
       [&] { return coordinator_.Events(v1::WorkerEvent::kHeartbeat).size() >= before + 5; }));
 }
 
+TEST_P(WorkerLinkTest, WhatIsMeasuredWhileItWorksIsToldOnceAndInTheNextHello) {
+  StartLink();
+  AwaitSession();
+  measurements_.AddMemory("digest", "fp32", {1000, 3});
+  const v1::Capabilities told = AwaitEvent(v1::WorkerEvent::kMeasured).measured();
+  ASSERT_EQ(told.memory_models_size(), 1);
+  EXPECT_EQ(told.memory_models(0).model_digest(), "digest");
+  EXPECT_EQ(told.memory_models(0).bytes_per_pixel(), 3);
+  const size_t beats = coordinator_.Events(v1::WorkerEvent::kHeartbeat).size();
+  ASSERT_TRUE(coordinator_.Await(
+      [&] { return coordinator_.Events(v1::WorkerEvent::kHeartbeat).size() >= beats + 3; }));
+  EXPECT_EQ(coordinator_.Events(v1::WorkerEvent::kMeasured).size(), 1u);
+  coordinator_.BreakControl(grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone"));
+  AwaitSession(2);
+  const auto hellos = coordinator_.Events(v1::WorkerEvent::kHello);
+  ASSERT_EQ(hellos.size(), 2u);
+  EXPECT_EQ(hellos[0].hello().capabilities().memory_models_size(), 0);
+  EXPECT_EQ(hellos[1].hello().capabilities().memory_models_size(), 1);
+}
+
 TEST_P(WorkerLinkTest, ManyTilesFlowInOrderOfTheirLeases) {
   StartLink();
   AwaitSession();
