@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -13,6 +14,20 @@
 namespace tilewright {
 
 uint64_t Checksum(absl::Span<const std::byte> bytes);
+// The checksum of bytes that come piece by piece. Belongs to one thread at a time.
+class RunningChecksum {
+ public:
+  RunningChecksum();  // of no bytes
+  ~RunningChecksum();
+  void Reset();
+  void Add(absl::Span<const std::byte> bytes);
+  // Of what was added since the beginning or the latest Reset.
+  uint64_t value() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 // 16 hexadecimal digits of the checksum of a text: plan digests, canary digests.
 std::string HexDigest(absl::string_view text);
 

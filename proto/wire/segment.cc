@@ -19,6 +19,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -207,38 +208,34 @@ absl::Status Segment::Release(SegmentHalf half, const v1::SegmentSlice& slice) c
   return absl::OkStatus();
 }
 
-SlotWriter::SlotWriter(std::shared_ptr<Segment> segment, SegmentHalf half)
-    : segment_(std::move(segment)), half_(half) {
-  FillRandom(&ticket_, sizeof(ticket_));
-}
-
-SlotWriter::~SlotWriter() {
-  for (int slot = 0; slot < segment_->slots(); ++slot) {
-    uint64_t ticket = tickets_[static_cast<size_t>(slot)];
-    // One that was read since is free, or another writer's, and stays as it is.
-    if (ticket != 0) segment_->WordOf(half_, slot).compare_exchange_strong(ticket, 0);
+std::optional<int> Segment::FindFree(SegmentHalf half) const {
+  // The lowest: pages that were used last are in the caches.
+  for (int slot = 0; slot < slots(); ++slot) {
+    // What the reader did before it gave the slot back is over: its Release releases.
+    if (!claimed_[IndexOf(half, slot)] && WordOf(half, slot).load(std::memory_order_acquire) == 0) {
+      return slot;
+    }
   }
-}
-
-std::optional<v1::SegmentSlice> SlotWriter::Put(absl::Span<const std::byte> bytes) {
-  assert(!bytes.empty() && bytes.size() <= static_cast<size_t>(kSlotBytes));
-  // The lowest free slot: pages that were used last are in the caches.
-  for (int slot = 0; slot < segment_->slots(); ++slot) {
-    std::atomic_ref<uint64_t> word = segment_->WordOf(half_, slot);
-    uint64_t expected = 0;
-    const uint64_t ticket = ticket_ + 1 == 0 ? 1 : ticket_ + 1;
-    if (!word.compare_exchange_strong(expected, ticket, std::memory_order_acq_rel)) continue;
-    ticket_ = tickets_[static_cast<size_t>(slot)] = ticket;
-    v1::SegmentSlice slice;
-    slice.set_offset(segment_->OffsetOf(half_, slot));
-    slice.set_bytes(bytes.size());
-    slice.set_ticket(ticket);
-    std::memcpy(segment_->base_ + slice.offset(), bytes.data(), bytes.size());
-    word.store(ticket, std::memory_order_release);  // View acquires: the bytes come with it
-    return slice;
-  }
-  segment_->CountMiss();
   return std::nullopt;
+}
+
+std::optional<int> Segment::Claim(SegmentHalf half, absl::Duration patience) {
+  const absl::Time deadline = absl::Now() + patience;
+  absl::MutexLock lock(&mu_);
+  std::optional<int> slot = FindFree(half);
+  while (!slot && patience > absl::ZeroDuration()) {
+    const bool late = unclaimed_.WaitWithDeadline(&mu_, deadline);
+    slot = FindFree(half);
+    if (late) break;
+  }
+  if (slot) claimed_[IndexOf(half, *slot)] = true;
+  return slot;
+}
+
+void Segment::Unclaim(SegmentHalf half, int slot) {
+  absl::MutexLock lock(&mu_);
+  claimed_[IndexOf(half, slot)] = false;
+  unclaimed_.Signal();
 }
 
 }  // namespace tilewright

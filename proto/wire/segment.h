@@ -1,5 +1,6 @@
 // Memory that a worker and a coordinator on one machine share, so that big payloads need not pass
-// through a socket: slots that a sender fills and a receiver copies out of. The data streams carry
+// through a socket: slots that a sender fills (slots.h) and a receiver copies out of. The data
+// streams carry
 // a small reference to each filled slot (v1::SegmentSlice), so order, credit and flow control stay
 // theirs; a sender that finds no free slot sends the bytes inline, so nothing ever waits for one.
 //
@@ -18,9 +19,12 @@
 #include <memory>
 #include <optional>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "tilewright/v1/tile.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
@@ -73,8 +77,17 @@ class Segment {
 
  private:
   friend class SlotWriter;
+  friend class SlottedPayload;
 
   Segment(std::byte* base, uint64_t bytes, int fd) : base_(base), bytes_(bytes), fd_(fd) {}
+
+  // Of the half that this end sends through: a free slot for the caller alone, until Unclaim. Waits
+  // at most `patience` for an Unclaim if there is none.
+  std::optional<int> Claim(SegmentHalf half, absl::Duration patience) ABSL_LOCKS_EXCLUDED(mu_);
+  // The slot is free again, at once if nothing was announced in it, else when that was read.
+  void Unclaim(SegmentHalf half, int slot) ABSL_LOCKS_EXCLUDED(mu_);
+  std::optional<int> FindFree(SegmentHalf half) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::byte* BytesOf(SegmentHalf half, int slot) const { return base_ + OffsetOf(half, slot); }
 
   int slots() const;                                   // of either half
   uint64_t IndexOf(SegmentHalf half, int slot) const;  // among the slots of both halves
@@ -88,26 +101,12 @@ class Segment {
   int fd_;  // -1: not, or no longer, on offer
   v1::SegmentOffer offer_;
   std::atomic<uint64_t> slot_misses_ = 0;
-};
 
-// Fills slots of one half for one stream. Several may work on one half. Belongs to one thread at a
-// time.
-class SlotWriter {
- public:
-  SlotWriter(std::shared_ptr<Segment> segment, SegmentHalf half);
-  // Takes back what was not read: the stream that announced it has ended.
-  ~SlotWriter();
-  SlotWriter(const SlotWriter&) = delete;
-  SlotWriter& operator=(const SlotWriter&) = delete;
-
-  // Copies 1 … kSlotBytes bytes into a free slot; nullopt, and counted, if there is none.
-  std::optional<v1::SegmentSlice> Put(absl::Span<const std::byte> bytes);
-
- private:
-  const std::shared_ptr<Segment> segment_;
-  const SegmentHalf half_;
-  uint64_t ticket_;                               // the latest
-  std::array<uint64_t, kSlotsMax> tickets_ = {};  // the latest by slot; 0: never taken
+  absl::Mutex mu_;
+  absl::CondVar unclaimed_;
+  // By index among the slots of both halves. What the word says is the reader's business, this the
+  // sender's: a slot is free when it is not claimed and its word is 0.
+  std::array<bool, 2 * kSlotsMax> claimed_ ABSL_GUARDED_BY(mu_) = {};
 };
 
 }  // namespace tilewright

@@ -7,7 +7,6 @@
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/tile_frames.h"
-#include "proto/wire/xxh3.h"
 
 namespace tilewright {
 namespace {
@@ -34,13 +33,6 @@ absl::Status Malformed(absl::string_view what) {
 }
 
 }  // namespace
-
-struct TileFrameReader::Hash {
-  struct Free {
-    void operator()(XXH3_state_t* s) const { XXH3_freeState(s); }
-  };
-  std::unique_ptr<XXH3_state_t, Free> state{XXH3_createState()};
-};
 
 // Walks one message. Lengths are checked against what encloses them before they are used.
 class TileFrameReader::Parser {
@@ -204,8 +196,8 @@ absl::Status TileFrameReader::Begin(v1::TileHeader header) {
   current_.payload.reserve(
       static_cast<size_t>(std::min<uint64_t>(header.payload_bytes(), kReserveBytesMax)));
   if (header.payload_bytes() > kHashAtOnceBytesMax) {
-    if (!hash_) hash_ = std::make_unique<Hash>();
-    XXH3_64bits_reset(hash_->state.get());
+    if (!hash_) hash_ = std::make_unique<RunningChecksum>();
+    hash_->Reset();
   }
   current_.header = std::move(header);
   return absl::OkStatus();
@@ -222,8 +214,7 @@ absl::Status TileFrameReader::Append(const std::byte* data, int64_t bytes) {
   current_.payload.insert(current_.payload.end(), data, data + bytes);  // no zero-fill before
   // What was copied is hashed, not what it was copied from: a peer can still change that.
   if (announced > kHashAtOnceBytesMax) {
-    XXH3_64bits_update(hash_->state.get(), current_.payload.data() + before,
-                       static_cast<size_t>(bytes));
+    hash_->Add(absl::MakeConstSpan(current_.payload).subspan(before));
   }
   return absl::OkStatus();
 }
@@ -245,7 +236,7 @@ absl::Status TileFrameReader::AppendSlice(const v1::SegmentSlice& slice) {
 
 void TileFrameReader::Finish(std::vector<IncomingTile>* tiles) {
   const uint64_t checksum = current_.header.payload_bytes() > kHashAtOnceBytesMax
-                                ? XXH3_64bits_digest(hash_->state.get())
+                                ? hash_->value()
                                 : Checksum(current_.payload);
   current_.intact = checksum == current_.header.checksum();
   tiles->push_back(std::move(current_));

@@ -16,9 +16,13 @@ using google::protobuf::io::CodedOutputStream;
 constexpr uint32_t kHeaderTag = (1 << 3) | 2;
 constexpr uint32_t kSliceTag = (14 << 3) | 2;
 constexpr uint32_t kPayloadTag = (15 << 3) | 2;
-static_assert(kFrameBytesMax <= kSlotBytes);
+static_assert(kFrameBytesMax == kSlotBytes);  // a piece of a slotted payload is one slot
 // Copying these is cheaper than a slice of their own.
 constexpr int64_t kInlineBytesMax = 4096;
+// Tiles that lie in slots share a message up to this many payload bytes: a part of all slots, so
+// that some are filled while others are read.
+constexpr int64_t kAnnouncedBytesMax = 8 << 20;
+static_assert(kAnnouncedBytesMax < kSlotsMax * kSlotBytes / 2);
 // Headers in one message, about; keeps it far below the receive limit.
 constexpr size_t kHeadBytesMax = 512 << 10;
 
@@ -40,12 +44,12 @@ class MessageBuilder {
   std::string& head() { return head_; }
   size_t head_bytes() const { return head_total_ + head_.size(); }
 
-  void Refer(std::shared_ptr<const std::vector<std::byte>> payload, int64_t offset, int64_t bytes) {
+  void Refer(std::shared_ptr<const void> payload, absl::Span<const std::byte> bytes) {
     Flush();
-    using Owner = std::shared_ptr<const std::vector<std::byte>>;
-    auto* data = const_cast<std::byte*>(payload->data() + offset);  // gRPC only reads it
+    using Owner = std::shared_ptr<const void>;
+    auto* data = const_cast<std::byte*>(bytes.data());  // gRPC only reads it
     slices_.emplace_back(
-        data, static_cast<size_t>(bytes), [](void* owner) { delete static_cast<Owner*>(owner); },
+        data, bytes.size(), [](void* owner) { delete static_cast<Owner*>(owner); },
         new Owner(std::move(payload)));
   }
 
@@ -67,6 +71,18 @@ class MessageBuilder {
   std::vector<grpc::Slice> slices_;
 };
 
+size_t PayloadBytes(const OutgoingTile& tile) {
+  if (tile.slotted) return tile.slotted->size();
+  return tile.payload ? tile.payload->size() : 0;
+}
+
+// At most kFrameBytesMax bytes from `offset`, a multiple of that.
+absl::Span<const std::byte> PieceAt(const OutgoingTile& tile, size_t offset) {
+  if (tile.slotted) return tile.slotted->Piece(offset);
+  if (!tile.payload) return {};
+  return absl::MakeConstSpan(*tile.payload).subspan(offset, kFrameBytesMax);
+}
+
 }  // namespace
 
 void TileFrameWriter::UseSegment(std::shared_ptr<Segment> segment) {
@@ -74,7 +90,7 @@ void TileFrameWriter::UseSegment(std::shared_ptr<Segment> segment) {
 }
 
 void TileFrameWriter::Push(OutgoingTile tile) {
-  const int64_t bytes = tile.payload ? static_cast<int64_t>(tile.payload->size()) : 0;
+  const auto bytes = static_cast<int64_t>(PayloadBytes(tile));
   assert(tile.header.payload_bytes() == static_cast<uint64_t>(bytes));
   pending_bytes_ += bytes;
   tiles_.push_back(std::move(tile));
@@ -86,18 +102,22 @@ grpc::ByteBuffer TileFrameWriter::Next() {
   int64_t message_payload = 0;
   for (int frames = 0; frames < kBundleTilesMax && !tiles_.empty(); ++frames) {
     OutgoingTile& tile = tiles_.front();
-    const int64_t left = (tile.payload ? static_cast<int64_t>(tile.payload->size()) : 0) - offset_;
+    const int64_t left = static_cast<int64_t>(PayloadBytes(tile)) - offset_;
+    const bool announced = slots_ && tile.slotted && slots_->Reaches(*tile.slotted);
+    const int64_t bundle_max = announced ? kAnnouncedBytesMax : kBundleBytesMax;
     if (frames > 0 &&
-        (message_payload + left > kBundleBytesMax || message.head_bytes() > kHeadBytesMax)) {
+        (message_payload + left > bundle_max || message.head_bytes() > kHeadBytesMax)) {
       break;
     }
-    const int64_t piece = std::min(left, kFrameBytesMax);
+    const absl::Span<const std::byte> bytes = PieceAt(tile, static_cast<size_t>(offset_));
+    const auto piece = static_cast<int64_t>(bytes.size());
     const int64_t header_bytes =
         header_sent_ ? 0 : static_cast<int64_t>(tile.header.ByteSizeLong());
     std::optional<v1::SegmentSlice> slice;
-    if (slots_ && piece >= kSlicedBytesMin) {
-      slice = slots_->Put(
-          absl::MakeConstSpan(tile.payload->data() + offset_, static_cast<size_t>(piece)));
+    if (announced) {
+      slice = slots_->Announce(*tile.slotted, static_cast<size_t>(offset_));
+    } else if (slots_ && piece >= kSlicedBytesMin) {
+      slice = slots_->Put(bytes);
     }
     const int64_t slice_bytes = slice ? static_cast<int64_t>(slice->ByteSizeLong()) : 0;
     const int64_t piece_bytes = slice ? FieldBytes(slice_bytes) : piece > 0 ? FieldBytes(piece) : 0;
@@ -119,10 +139,11 @@ grpc::ByteBuffer TileFrameWriter::Next() {
       AppendVarint(&head, kPayloadTag);
       AppendVarint(&head, static_cast<uint32_t>(piece));
       if (piece <= kInlineBytesMax) {
-        head.append(reinterpret_cast<const char*>(tile.payload->data() + offset_),
-                    static_cast<size_t>(piece));
+        head.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      } else if (tile.slotted) {
+        message.Refer(tile.slotted, bytes);
       } else {
-        message.Refer(tile.payload, offset_, piece);
+        message.Refer(tile.payload, bytes);
       }
     }
 

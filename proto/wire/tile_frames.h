@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/wire/checksum.h"
 #include "proto/wire/segment.h"
+#include "proto/wire/slots.h"
 #include "tilewright/v1/tile.pb.h"
 
 namespace tilewright {
@@ -38,11 +40,12 @@ constexpr SegmentHalf HalfOf(FrameEnvelope envelope) {
   return envelope == FrameEnvelope::kTileFrames ? SegmentHalf::kInputs : SegmentHalf::kResults;
 }
 
-// A tile to be sent. The payload (null: none) is shared with the transport until the last byte is
-// out.
+// A tile to be sent. The payload (both null: none) is shared with the transport until the last byte
+// is out.
 struct OutgoingTile {
   v1::TileHeader header;  // complete: payload_bytes and checksum are set by the sender of the tile
   std::shared_ptr<const std::vector<std::byte>> payload;
+  std::shared_ptr<const SlottedPayload> slotted = nullptr;  // instead of `payload`
 };
 
 // Turns queued tiles into messages: big payloads in pieces of at most kFrameBytesMax, small tiles
@@ -52,7 +55,7 @@ class TileFrameWriter {
   explicit TileFrameWriter(FrameEnvelope envelope) : envelope_(envelope) {}
 
   // From now on pieces of at least kSlicedBytesMin bytes go through slots of the segment, as far as
-  // there are free ones. nullptr: nothing does.
+  // they lie in them or there are free ones. nullptr: nothing does.
   void UseSegment(std::shared_ptr<Segment> segment);
   // Precondition: header.payload_bytes() is the size of the payload.
   void Push(OutgoingTile tile);
@@ -60,7 +63,7 @@ class TileFrameWriter {
   // Bytes of queued payloads not yet handed out.
   int64_t pending_bytes() const { return pending_bytes_; }
   // The next message. Precondition: !empty(). Payload bytes are referenced, not copied, except very
-  // small ones and those that go through a segment.
+  // small ones and those that are put into a slot.
   grpc::ByteBuffer Next();
 
  private:
@@ -111,7 +114,6 @@ class TileFrameReader {
 
  private:
   class Parser;
-  struct Hash;
 
   absl::Status Begin(v1::TileHeader header);
   absl::Status Append(const std::byte* data, int64_t bytes);
@@ -122,7 +124,7 @@ class TileFrameReader {
   TileFrameLimits limits_;
   std::shared_ptr<Segment> segment_;  // may be null
   IncomingTile current_;
-  std::unique_ptr<Hash> hash_;  // running, of big payloads only
+  std::unique_ptr<RunningChecksum> hash_;  // running, of big payloads only
   bool in_tile_ = false;
   std::string worker_;
   std::string incarnation_;

@@ -18,6 +18,10 @@ namespace {
 constexpr std::chrono::microseconds kGather{1000};
 constexpr uint64_t kGatherBytes = 256 << 10;
 
+// The coordinator reads a slot within a millisecond. One that is busy elsewhere is not waited for:
+// results then queue in memory of our own.
+constexpr absl::Duration kSlotPatience = absl::Milliseconds(20);
+
 // What decides the raw bits of a stage on this worker.
 std::string StageKeyOf(const v1::StageSpec& stage) {
   return absl::StrCat(stage.model_digest(), "/", stage.stage(), "/", stage.tile_width(), "x",
@@ -113,8 +117,9 @@ bool ComputeLoop::Compute(LeaseWork work) {
   absl::Status lost;
   for (size_t i = 0; i < places.size(); ++i) {
     if (i < outcomes.size() && outcomes[i].samples.ok()) {
-      Finished(terms.lease).results.push_back(Pack(terms, places[i], std::move(outcomes[i])));
-      finished_bytes_ += Finished(terms.lease).results.back().header.payload_bytes();
+      OutgoingTile result = Pack(terms, places[i], std::move(outcomes[i]));  // may flush
+      finished_bytes_ += result.header.payload_bytes();
+      Finished(terms.lease).results.push_back(std::move(result));
       // A big result is on its way while the next one's checksum is taken.
       if (finished_bytes_ >= kGatherBytes) Flush();
       continue;
@@ -185,15 +190,37 @@ OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task, Ti
   SetWire(task.contribution, tensor->mutable_rect());
   tensor->mutable_inline_()->set_bytes(samples.size());
   result.header.set_payload_bytes(samples.size());
-  result.header.set_checksum(Checksum(samples));
+  uint64_t checksum = 0;
+  result.slotted = LayOut(samples, &checksum);
+  if (!result.slotted) checksum = Checksum(samples);
+  options_.faults.Touch(&checksum);
+  result.header.set_checksum(checksum);
   if (!outcome.of_class) {
     result.header.set_numeric_class(
         absl::StrCat("unproven: ", absl::StrJoin(outcome.cost.steps(), ", ")));
   }
   *result.header.mutable_cost() = std::move(outcome.cost);
-  options_.faults.Touch(&samples);
-  result.payload = std::make_shared<const std::vector<std::byte>>(std::move(samples));
+  if (!result.slotted) {
+    result.payload = std::make_shared<const std::vector<std::byte>>(std::move(samples));
+  }
   return result;
+}
+
+std::shared_ptr<const SlottedPayload> ComputeLoop::LayOut(const std::vector<std::byte>& samples,
+                                                          uint64_t* checksum) {
+  if (samples.size() < static_cast<size_t>(kSlicedBytesMin)) return nullptr;
+  const std::shared_ptr<Segment> segment = desk_->SharedMemory();
+  if (!segment) return nullptr;
+  const auto copy = [&](absl::Duration patience) {
+    return SlottedPayload::Copy(segment, SegmentHalf::kResults, samples, patience, checksum);
+  };
+  std::shared_ptr<const SlottedPayload> payload = copy(absl::ZeroDuration());
+  if (!payload && slots_move_) {
+    Flush();  // what lies here undelivered may hold the slots
+    payload = copy(kSlotPatience);
+  }
+  slots_move_ = payload != nullptr;
+  return payload;
 }
 
 void ComputeLoop::RunCanary(const v1::Canary& canary) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +16,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/wire/segment.h"
+#include "proto/wire/slots.h"
 #include "proto/wire/tile_frames.h"
 #include "tilewright/v1/worker_service.pb.h"
 #include "worker/executor/executor.h"
@@ -46,6 +49,8 @@ class TileDesk {
   // None of the lease's tiles can be computed.
   virtual void PrepareFailed(LeaseRef lease, v1::FailureCause cause, const absl::Status& why) = 0;
   virtual void Deliver(std::vector<Delivery> deliveries) = 0;
+  // Memory in which results may be laid for the coordinator; null: there is none.
+  virtual std::shared_ptr<Segment> SharedMemory() = 0;
   virtual void CanaryDone(v1::CanaryResult result) = 0;
   // The device moved: a batch went through it.
   virtual void DeviceMoved() = 0;
@@ -76,6 +81,9 @@ class ComputeLoop {
   absl::Status MakeReady(const v1::StageSpec& stage, LeaseRef lease, bool report);
   const v1::TileHeader& HeaderFor(const LeaseTerms& terms);
   OutgoingTile Pack(const LeaseTerms& terms, const TileTask& task, TileOutcome outcome);
+  // The samples in shared memory, if there is some and has room.
+  std::shared_ptr<const SlottedPayload> LayOut(const std::vector<std::byte>& samples,
+                                               uint64_t* checksum);
   // Where results and failures of the lease gather until Flush.
   Delivery& Finished(LeaseRef lease);
   void Flush();
@@ -92,6 +100,7 @@ class ComputeLoop {
   v1::TileHeader header_;           // what all results of header_lease_ share
   std::vector<Delivery> finished_;  // not yet delivered
   uint64_t finished_bytes_ = 0;
+  bool slots_move_ = true;  // the latest wait for a slot, if any, was not in vain
   std::chrono::steady_clock::time_point finished_since_;
 };
 

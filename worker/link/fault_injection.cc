@@ -27,8 +27,8 @@ absl::StatusOr<FaultInjection> FaultInjection::Parse(absl::string_view text) {
   return faults;
 }
 
-void FaultInjection::Touch(std::vector<std::byte>* payload) {
-  if (++results_ == corrupt_at_ && !payload->empty()) (*payload)[0] ^= std::byte{1};
+void FaultInjection::Touch(uint64_t* checksum) {
+  if (++results_ == corrupt_at_) *checksum ^= 1;
 }
 
 }  // namespace tilewright

@@ -1,13 +1,11 @@
 // Faults on demand, for tests alone: TILEWRIGHT_TEST_FAULT=corrupt-checksum:3,slow:100 makes a
-// worker flip a byte of its third result after the checksum was taken, and sleep 100 ms before
-// each tile. A FaultInjection belongs to one thread.
+// worker send its third result with a checksum that is not its bytes', and sleep 100 ms before each
+// tile. A FaultInjection belongs to one thread.
 
 #ifndef TILEWRIGHT_WORKER_LINK_FAULT_INJECTION_H_
 #define TILEWRIGHT_WORKER_LINK_FAULT_INJECTION_H_
 
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -25,8 +23,8 @@ class FaultInjection {
   bool any() const { return corrupt_at_ > 0 || slow_ > absl::ZeroDuration(); }
   // To be slept before each tile.
   absl::Duration slow() const { return slow_; }
-  // Called with each result after its checksum was taken.
-  void Touch(std::vector<std::byte>* payload);
+  // Called with the checksum of each result.
+  void Touch(uint64_t* checksum);
 
  private:
   uint64_t corrupt_at_ = 0;  // 1: the first result; 0: none

@@ -94,6 +94,7 @@ class WorkerLink final : private TileDesk {
   void Prepared(LeaseRef lease) override;
   void PrepareFailed(LeaseRef lease, v1::FailureCause cause, const absl::Status& why) override;
   void Deliver(std::vector<Delivery> deliveries) override;
+  std::shared_ptr<Segment> SharedMemory() override;
   void CanaryDone(v1::CanaryResult result) override;
   void DeviceMoved() override { ++device_progress_; }
   void DeviceLost(const absl::Status& why) override;

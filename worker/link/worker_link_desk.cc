@@ -114,6 +114,11 @@ void WorkerLink::Deliver(std::vector<Delivery> deliveries) {
   results->Flush();
 }
 
+std::shared_ptr<Segment> WorkerLink::SharedMemory() {
+  absl::MutexLock lock(&mutex_);
+  return in_session_ ? segment_ : nullptr;
+}
+
 void WorkerLink::CanaryDone(v1::CanaryResult result) {
   absl::MutexLock lock(&mutex_);
   Events events(1);

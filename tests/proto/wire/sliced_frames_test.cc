@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/segment.h"
+#include "proto/wire/slots.h"
 #include "proto/wire/tile_frames.h"
 #include "tilewright/v1/worker_service.pb.h"
 
@@ -43,6 +44,18 @@ class SlicedFramesTest : public testing::TestWithParam<FrameEnvelope> {
     tile.header.set_payload_bytes(size);
     tile.header.set_checksum(Checksum(payload));
     tile.payload = std::make_shared<const Bytes>(std::move(payload));
+    return tile;
+  }
+
+  // The same, its payload in slots of a segment.
+  OutgoingTile Slotted(uint64_t index, size_t size, const std::shared_ptr<Segment>& segment) {
+    OutgoingTile tile = Tile(index, size);
+    uint64_t checksum = 0;
+    tile.slotted = SlottedPayload::Copy(segment, HalfOf(GetParam()), *tile.payload,
+                                        absl::ZeroDuration(), &checksum);
+    EXPECT_NE(tile.slotted, nullptr);
+    EXPECT_EQ(checksum, tile.header.checksum());
+    tile.payload = nullptr;
     return tile;
   }
 
@@ -125,6 +138,47 @@ TEST_P(SlicedFramesTest, WithoutAFreeSlotAPieceGoesInlineAndBothEndsCountIt) {
   // The slots are free again.
   writer_.Push(Tile(99, 1 << 20));
   EXPECT_LT(writer_.Next().Length(), 200u);
+}
+
+TEST_P(SlicedFramesTest, TilesThatLieInSlotsAreAnnouncedTogether) {
+  for (uint64_t i = 0; i < 5; ++i) writer_.Push(Slotted(i, (1 << 20) + i, sender_));
+  writer_.Push(Slotted(5, (2 << 20) + 5, sender_));
+  writer_.Push(Tile(6, 1 << 20));  // to be put into a slot
+  int messages = 0;
+  for (; !writer_.empty(); ++messages) {
+    const grpc::ByteBuffer message = writer_.Next();
+    EXPECT_LT(message.Length(), 1000u);
+    ASSERT_TRUE(reader_.Read(message, &tiles_).ok());
+  }
+  EXPECT_EQ(messages, 3) << "up to the first piece of the sixth, its second piece, the last";
+  ASSERT_EQ(tiles_.size(), 7u);
+  for (size_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(tiles_[i].header.tile().index(), i);
+    EXPECT_TRUE(tiles_[i].intact) << i;
+  }
+  for (uint64_t i = 0; i < kSlotsMax; ++i) writer_.Push(Slotted(i, 2 << 20, sender_));
+  for (messages = 0; !writer_.empty(); ++messages) writer_.Next();
+  EXPECT_EQ(messages, 4) << "at most 8 MiB each";
+}
+
+TEST_P(SlicedFramesTest, TilesInAnotherSegmentArriveAllTheSame) {
+  const std::shared_ptr<Segment> old = Segment::Create(uint64_t{1} << 30).value();
+  writer_.Push(Slotted(0, 3 << 20, old));
+  while (!writer_.empty()) {
+    const grpc::ByteBuffer message = writer_.Next();
+    EXPECT_LT(message.Length(), 1000u) << "put into slots of this one";
+    ASSERT_TRUE(reader_.Read(message, &tiles_).ok());
+  }
+  writer_.UseSegment(nullptr);
+  writer_.Push(Slotted(1, 3 << 20, old));
+  while (!writer_.empty()) {
+    const grpc::ByteBuffer message = writer_.Next();
+    EXPECT_GT(message.Length(), 1u << 20) << "inline";
+    ASSERT_TRUE(reader_.Read(message, &tiles_).ok());
+  }
+  ASSERT_EQ(tiles_.size(), 2u);
+  EXPECT_TRUE(tiles_[0].intact);
+  EXPECT_TRUE(tiles_[1].intact);
 }
 
 TEST_P(SlicedFramesTest, ASlotThatIsOverwrittenBeforeItIsReadIsCaughtByTheChecksum) {

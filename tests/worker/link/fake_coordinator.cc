@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "proto/wire/channel.h"
 #include "proto/wire/segment.h"
+#include "proto/wire/slots.h"
 
 namespace tilewright {
 
