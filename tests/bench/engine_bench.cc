@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/model_digest.h"
 #include "proto/wire/noise.h"
@@ -69,6 +70,11 @@ absl::Status Run(const Arguments& arguments) {
       arguments.engine == "openvino" ? CreateOpenVinoEngine({"CPU", arguments.threads})
                                      : CreateTorchEngine({"cpu", arguments.threads});
   TW_RETURN_IF_ERROR(engine.status());
+  const std::vector<std::string> dtypes = (*engine)->ExamineDevice().dtypes;
+  if (std::find(dtypes.begin(), dtypes.end(), arguments.dtype) == dtypes.end()) {
+    return absl::UnimplementedError(absl::StrCat("the engine ", arguments.engine,
+                                                 " does not offer ", arguments.dtype, " here"));
+  }
   std::vector<std::unique_ptr<Engine>> engines;
   engines.push_back(*std::move(engine));
   const std::unique_ptr<Executor> executor =

@@ -1,11 +1,13 @@
 """Engines side by side on this machine's CPU: the SRVGG-16 test network through each, and how threads and processes share cores."""
 
 import json
+import pathlib
 import subprocess
 import sys
 import tempfile
 
 TILES = {128: 8, 256: 4}
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
 def together(build, configurations):
@@ -24,34 +26,44 @@ def together(build, configurations):
     return [json.loads(result) for result in results] if all(ready) else None
 
 
+def package_of(networks, name):
+    """The folder of a test network as an AOTInductor package, or None where nothing compiles it."""
+    made = subprocess.run(["bash", SOURCE / "deploy" / "torch_python.sh", SOURCE / "worker" / "engine" / "aot_package.py",
+                           "--networks", networks, name], stdout=subprocess.PIPE, text=True)
+    return made.stdout.strip() if made.returncode == 0 else None
+
+
 def engines(build):
     """Rows of figures: `relative_cpu` compares CPU seconds of a tile with torch fp32 in the same run."""
     figures = []
     with tempfile.TemporaryDirectory(prefix="tilewright-bench.") as folder:
-        models = {"torch": f"{folder}/srvgg16x4/1"}
+        models = {"torch": ("torch", f"{folder}/srvgg16x4/1")}
         flags = []
         if (build / "lib" / "libtilewright_openvino.so").exists():
-            models["openvino"] = f"{folder}/srvgg16x4-openvino/1"
+            models["openvino"] = ("openvino", f"{folder}/srvgg16x4-openvino/1")
             flags = ["--openvino"]
         subprocess.run([build / "bin" / "tilewright-testnets", "--out", folder, *flags], check=True, stdout=subprocess.DEVNULL)
+        if package := package_of(folder, "srvgg16x4"):
+            models["torch .pt2"] = ("torch", package)
         for tile, tiles in TILES.items():
             for threads in (1, 2):
                 base = None
-                for engine, dtype in (("torch", "fp32"), ("openvino", "fp32"), ("torch", "bf16"), ("openvino", "bf16")):
-                    if engine not in models:
+                for name, dtype in (("torch", "fp32"), ("torch .pt2", "fp32"), ("openvino", "fp32"), ("torch", "bf16"),
+                                    ("openvino", "bf16")):
+                    if name not in models:
                         continue
-                    rows = together(build, [(engine, models[engine], dtype, tile, threads, tiles)])
+                    rows = together(build, [(*models[name], dtype, tile, threads, tiles)])
                     if rows is None:
-                        print(f"engines: {engine} does not run in {dtype} here", file=sys.stderr)
+                        print(f"engines: no figures of {name} in {dtype}", file=sys.stderr)
                         continue
-                    row = rows[0]
+                    row = {**rows[0], "engine": name}
                     base = base or row
                     figures.append({"bench": "engines", **row, "relative_cpu":
                                     round(base["cpu_seconds_per_tile"] / row["cpu_seconds_per_tile"], 3)})
-        for engine, model in models.items():
+        for name, (engine, model) in models.items():
             one_of_two = together(build, [(engine, model, "fp32", 128, 2, 16)])[0]
             two_of_one = together(build, [(engine, model, "fp32", 128, 1, 8)] * 2)
-            figures.append({"bench": "engines_two_workers", "engine": engine,
+            figures.append({"bench": "engines_two_workers", "engine": name,
                             "one_of_two_seconds": one_of_two["seconds"],
                             "two_of_one_seconds": max(row["seconds"] for row in two_of_one),
                             "ratio": round(one_of_two["seconds"] / max(row["seconds"] for row in two_of_one), 3)})

@@ -18,7 +18,7 @@ struct DtypeTrial {
 };
 
 // A dtype that takes longer than fp32 times this is of no use: kernels that a processor has no
-// instructions for take a hundred times as long.
+// instructions for take many times as long.
 inline constexpr double kDtypeSlowdownMax = 2;
 
 // Tries the same convolution in each of fp32, fp16 and bf16; `compute` gives its result and time or
