@@ -35,38 +35,63 @@ class GuardedStage : public Stage {
   explicit GuardedStage(std::unique_ptr<Stage> inner) : inner_(std::move(inner)) {}
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
-    for (int i = 0; i < 2; ++i) {
+    for (int run = 1;; ++run) {
       TW_ASSIGN_OR_RETURN(std::vector<NetworkTile> outputs, inner_->Run(inputs));
       std::vector<Seen> seen;
-      if (Repeats(inputs, outputs, &seen)) continue;
+      const std::vector<size_t> repeated = Repeated(inputs, outputs, &seen);
+      bool believed = repeated.empty();
+      if (!believed && run == 2) {
+        TW_ASSIGN_OR_RETURN(believed, Follow(inputs, repeated, seen));
+        if (!believed) {
+          return EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
+                             absl::StrCat("the engine gave tile ", inputs[repeated.front()].index,
+                                          " the output of a different tile, twice"));
+        }
+      }
+      if (!believed) continue;
       last_ = std::move(seen);
       return outputs;
     }
-    return EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
-                       absl::StrCat("the engine gave tile ", inputs.front().index,
-                                    inputs.size() > 1 ? " or another of its batch" : "",
-                                    " the output of a different tile, twice"));
   }
   uint64_t MemoryEstimate() const override { return inner_->MemoryEstimate(); }
   uint64_t StateBytes() const override { return inner_->StateBytes(); }
 
  private:
-  // Compares with the run before and within this one, which becomes `now`.
-  bool Repeats(absl::Span<const NetworkTile> inputs, const std::vector<NetworkTile>& outputs,
-               std::vector<Seen>* now) const {
-    bool repeats = false;
+  // The tiles whose output is that of another one, of the run before or earlier in this one, which
+  // becomes `now`.
+  std::vector<size_t> Repeated(absl::Span<const NetworkTile> inputs,
+                               const std::vector<NetworkTile>& outputs,
+                               std::vector<Seen>* now) const {
+    std::vector<size_t> repeated;
     // Another number of outputs is found by those who rely on it.
     for (size_t i = 0; i < std::min(inputs.size(), outputs.size()); ++i) {
       const Seen seen{Hash(inputs[i].values), Hash(outputs[i].values)};
       const auto same = [&seen](const Seen& other) {
         return other.output == seen.output && other.input != seen.input;
       };
-      repeats = repeats || ((std::any_of(now->begin(), now->end(), same) ||
-                             std::any_of(last_.begin(), last_.end(), same)) &&
-                            !IsConstant(outputs[i]));
+      if ((std::any_of(now->begin(), now->end(), same) ||
+           std::any_of(last_.begin(), last_.end(), same)) &&
+          !IsConstant(outputs[i]))
+        repeated.push_back(i);
       now->push_back(seen);
     }
-    return repeats;
+    return repeated;
+  }
+
+  // Whether the outputs of these tiles follow their inputs: they change when the inputs do, and
+  // come out as they were `seen` when the inputs are as they were.
+  absl::StatusOr<bool> Follow(absl::Span<const NetworkTile> inputs,
+                              const std::vector<size_t>& tiles, const std::vector<Seen>& seen) {
+    std::vector<NetworkTile> others(inputs.begin(), inputs.end());
+    for (const size_t i : tiles) {
+      for (float& value : others[i].values) value += value > 0.5f ? -0.5f : 0.5f;
+    }
+    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> changed, inner_->Run(others));
+    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> again, inner_->Run(inputs));
+    return std::all_of(tiles.begin(), tiles.end(), [&](size_t i) {
+      return i < changed.size() && i < again.size() && Hash(changed[i].values) != seen[i].output &&
+             Hash(again[i].values) == seen[i].output;
+    });
   }
 
   const std::unique_ptr<Stage> inner_;

@@ -76,6 +76,18 @@ TEST_F(RepeatGuardTest, ComparesTheTilesOfABatch) {
   EXPECT_EQ(CauseOf(stage->Run(tiles).status()), v1::FAILURE_CAUSE_BAD_RESULT);
 }
 
+TEST_F(RepeatGuardTest, BelievesAModelThatDoesNotSeeTheDifference) {
+  // Labels: 0, or 1 from 4.25 on.
+  const auto stage = Guarded([](int, std::vector<NetworkTile>* tiles) {
+    for (float& value : tiles->front().values) value = value >= 4.25f ? 1.0f : 0.0f;
+  });
+  EXPECT_TRUE(stage->Run({{Ramp(1, 0.75f)}}).ok());
+  const auto second = stage->Run({{Ramp(2, 0.5f)}});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ((*second)[0].values, std::vector<float>({0, 0, 0, 0, 1, 1, 1, 1}));
+  EXPECT_EQ(runs_, 5) << "two, one with another input, and the same again";
+}
+
 TEST_F(RepeatGuardTest, LetsConstantsPass) {
   const auto stage = Guarded([](int, std::vector<NetworkTile>* tiles) {
     for (NetworkTile& tile : *tiles) tile.values.assign(8, 0.5f);
