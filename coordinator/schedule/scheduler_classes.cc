@@ -97,6 +97,22 @@ void Scheduler::Impl::KeepLateCanary(Worker& worker) {
   if (worker.late_canaries.size() > kLateCanariesMax) worker.late_canaries.pop_front();
 }
 
+void Scheduler::Impl::CountCanaryDeaths(Worker& worker) {
+  std::vector<Stage*> counted;
+  for (const schedule::Canary& canary : worker.late_canaries) {
+    if (std::find(counted.begin(), counted.end(), canary.stage) != counted.end()) continue;
+    counted.push_back(canary.stage);
+    auto [at, inserted] = canary.stage->workers.try_emplace(worker.id);
+    if (inserted) worker.stages.push_back(canary.stage);
+    at->second.canary_deaths++;
+  }
+}
+
+void Scheduler::Impl::ForgiveCanaryDeaths(schedule::StageWorker& at) {
+  if (at.canary_deaths >= schedule::kCanaryDeathsMax) at.canary_failure.clear();
+  at.canary_deaths = 0;
+}
+
 void Scheduler::Impl::OnCanaryTimeout(Worker& worker) {
   CanaryMeasured unanswered{.worker = worker.name,
                             .canary = worker.canary->number,
@@ -134,6 +150,7 @@ void Scheduler::Impl::On(const CanaryMeasured& event) {
   if (inserted) worker->stages.push_back(stage);
   at->second.canary_seconds = event.seconds;
   at->second.numeric_class = event.digest;
+  if (!event.digest.empty()) at->second.canary_deaths = 0;
   at->second.canary_failure =
       event.digest.empty() ? absl::StrCat("failed its canary (", schedule::Quoted(event.text), ")")
                            : "";

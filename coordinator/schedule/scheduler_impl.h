@@ -217,6 +217,10 @@ class Scheduler::Impl {
   void RetryCanaries(Job& job);
   // Its running canary may still be answered, though nobody waits any more.
   void KeepLateCanary(Worker& worker);
+  // The incarnation ended: the canaries that it never answered may have ended it.
+  static void CountCanaryDeaths(Worker& worker);
+  // Its next lives may try again.
+  static void ForgiveCanaryDeaths(schedule::StageWorker& at);
   void ForgetCanary(Worker& worker);
   // Chooses the class of a job with proof as soon as every candidate has answered or the time is
   // over.

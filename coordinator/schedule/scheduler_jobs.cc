@@ -34,6 +34,7 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
     EndJob(job, EndReason::kDone, absl::OkStatus());
     return;
   }
+  for (auto& [id, at] : job.stage->workers) ForgiveCanaryDeaths(at);
   UpdateReady(job);
   for (const auto& [id, worker] : worker_by_id_) {
     if (worker->connected() && WhyNotCandidate(job, *worker).empty()) job.candidates[id] = worker;

@@ -71,8 +71,12 @@ void Scheduler::Impl::On(const BlocklistCleared& event) {
   if (worker == nullptr) return;
   Forgive(*worker);
   worker->lapses_in_row = worker->bad_results_in_row = 0;
+  for (Stage* stage : worker->stages) ForgiveCanaryDeaths(stage->workers[worker->id]);
   LiftQuarantine(*worker);
   RefreshWorker(*worker);
+  for (const auto& [id, job] : active_jobs_) {
+    if (job->spec.prove_class && job->candidates.contains(worker->id)) CandidatesChanged(*job);
+  }
 }
 
 void Scheduler::Impl::ForgiveWorkers(Job& job) {

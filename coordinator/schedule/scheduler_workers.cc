@@ -38,6 +38,7 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     worker.incarnation = event.incarnation;
     worker.dying = false;
     worker.canary.reset();
+    CountCanaryDeaths(worker);
     worker.late_canaries.clear();
     worker.link_rate.reset();
     worker.loaded = nullptr;
@@ -55,10 +56,14 @@ void Scheduler::Impl::On(const WorkerJoined& event) {
     if (changed) {  // another device or build: what was measured is void
       at.seconds = {};
       at.switch_seconds.reset();
+      at.canary_deaths = 0;
     }
     if (!came_back) {
       at.numeric_class.clear();
-      at.canary_failure.clear();
+      at.canary_failure = at.canary_deaths < schedule::kCanaryDeathsMax
+                              ? ""
+                              : absl::StrCat("ended ", at.canary_deaths,
+                                             " times in a row before it answered its canary");
     }
     SetSpeed(*stage, worker, at, true);
   }

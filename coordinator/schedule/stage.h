@@ -34,6 +34,8 @@ inline StageKey StageKeyOf(const JobSpec& job) {
   return {job.model_digest, job.dtype, job.executed_batch, job.input_bytes, job.flops_per_tile};
 }
 
+inline constexpr int kCanaryDeathsMax = 3;
+
 // A worker at a stage.
 struct StageWorker {
   TileSeconds seconds;
@@ -45,6 +47,8 @@ struct StageWorker {
   std::string numeric_class;   // of this incarnation, by its own canary; empty: not measured
   std::string canary_failure;  // why its canary failed; empty: it did not
   double canary_seconds = 0;
+  int canary_deaths = 0;  // lives that ended without an answer since the last one; with
+                          // kCanaryDeathsMax it is as good as failed
 };
 
 struct Stage {
