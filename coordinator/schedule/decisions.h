@@ -82,7 +82,7 @@ struct VerdictOn {
   std::string reason;  // UPPER_SNAKE of a refusal: GENERATION_MISMATCH, PLAN_MISMATCH,
                        // MODEL_MISMATCH, CLASS_MISMATCH, UNKNOWN_JOB, UNKNOWN_TILE,
                        // WORKER_QUARANTINED; of a doubt: CONSTANT_RESULT
-  std::string text;  // one sentence for people
+  std::string text;    // one sentence for people
 };
 
 // For the job's event list and the log.
