@@ -79,10 +79,10 @@ must_pass() { ((failed == 0)) || finish; }
 configure() { cmake --preset "$1" >build/configure-"$1".log 2>&1 || { cat build/configure-"$1".log; return 1; }; }
 build() { cmake --build --preset "$1" -j "$jobs" --target "${2:-all}"; }
 
-# Unit tests share the cores; tests that start processes or look at the clock have the machine for themselves.
+# Unit and smoke tests share the cores; tests that look at the clock have the machine for themselves.
 run_label() {
   local parallel=1
-  [[ $1 != unit ]] || parallel=$(nproc)
+  [[ $1 != unit && $1 != smoke ]] || parallel=$(nproc)
   ctest --test-dir build/release -L "^$1\$" --output-on-failure -j "$parallel" --no-tests=ignore </dev/null
 }
 
