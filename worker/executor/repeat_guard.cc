@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
+#include "worker/engine/forwarding_engine.h"
 
 namespace tilewright {
 namespace {
@@ -30,13 +31,13 @@ struct Seen {
   uint64_t output = 0;
 };
 
-class GuardedStage : public Stage {
+class GuardedStage : public ForwardingStage {
  public:
-  explicit GuardedStage(std::unique_ptr<Stage> inner) : inner_(std::move(inner)) {}
+  using ForwardingStage::ForwardingStage;
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     for (int run = 1;; ++run) {
-      TW_ASSIGN_OR_RETURN(std::vector<NetworkTile> outputs, inner_->Run(inputs));
+      TW_ASSIGN_OR_RETURN(std::vector<NetworkTile> outputs, inner().Run(inputs));
       std::vector<Seen> seen;
       const std::vector<size_t> repeated = Repeated(inputs, outputs, &seen);
       bool believed = repeated.empty();
@@ -53,8 +54,6 @@ class GuardedStage : public Stage {
       return outputs;
     }
   }
-  uint64_t MemoryEstimate() const override { return inner_->MemoryEstimate(); }
-  uint64_t StateBytes() const override { return inner_->StateBytes(); }
 
  private:
   // The tiles whose output is that of another one, of the run before or earlier in this one, which
@@ -86,35 +85,27 @@ class GuardedStage : public Stage {
     for (const size_t i : tiles) {
       for (float& value : others[i].values) value += value > 0.5f ? -0.5f : 0.5f;
     }
-    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> changed, inner_->Run(others));
-    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> again, inner_->Run(inputs));
+    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> changed, inner().Run(others));
+    TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> again, inner().Run(inputs));
     return std::all_of(tiles.begin(), tiles.end(), [&](size_t i) {
       return i < changed.size() && i < again.size() && Hash(changed[i].values) != seen[i].output &&
              Hash(again[i].values) == seen[i].output;
     });
   }
 
-  const std::unique_ptr<Stage> inner_;
   std::vector<Seen> last_;  // of the last run that passed
 };
 
-class GuardedEngine : public Engine {
+class GuardedEngine : public ForwardingEngine {
  public:
-  explicit GuardedEngine(std::unique_ptr<Engine> inner) : inner_(std::move(inner)) {}
+  using ForwardingEngine::ForwardingEngine;
 
-  std::string name() const override { return inner_->name(); }
-  std::string environment_key() const override { return inner_->environment_key(); }
-  EngineDevice ExamineDevice() override { return inner_->ExamineDevice(); }
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
-    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, inner_->Load(model, key, progress));
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, ForwardingEngine::Load(model, key, progress));
     return std::make_unique<GuardedStage>(std::move(stage));
   }
-  void DropCaches() override { inner_->DropCaches(); }
-
- private:
-  const std::unique_ptr<Engine> inner_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
+#include "worker/engine/forwarding_engine.h"
 
 namespace tilewright {
 namespace {
@@ -17,32 +18,26 @@ struct Watch {
   Watchdog* const watchdog;
 };
 
-class WatchedStage : public Stage {
+class WatchedStage : public ForwardingStage {
  public:
   WatchedStage(std::unique_ptr<Stage> inner, Watchdog* watchdog)
-      : inner_(std::move(inner)), watchdog_(watchdog) {}
+      : ForwardingStage(std::move(inner)), watchdog_(watchdog) {}
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     watchdog_->Begin();
     const Watch watch(watchdog_);
-    return inner_->Run(inputs);
+    return ForwardingStage::Run(inputs);
   }
-  uint64_t MemoryEstimate() const override { return inner_->MemoryEstimate(); }
-  uint64_t StateBytes() const override { return inner_->StateBytes(); }
 
  private:
-  const std::unique_ptr<Stage> inner_;
   Watchdog* const watchdog_;
 };
 
-class WatchedEngine : public Engine {
+class WatchedEngine : public ForwardingEngine {
  public:
   WatchedEngine(std::unique_ptr<Engine> inner, Watchdog* watchdog)
-      : inner_(std::move(inner)), watchdog_(watchdog) {}
+      : ForwardingEngine(std::move(inner)), watchdog_(watchdog) {}
 
-  std::string name() const override { return inner_->name(); }
-  std::string environment_key() const override { return inner_->environment_key(); }
-  EngineDevice ExamineDevice() override { return inner_->ExamineDevice(); }
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
@@ -53,13 +48,11 @@ class WatchedEngine : public Engine {
       watchdog_->Loading(what);
       if (progress) progress(text);
     };
-    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, inner_->Load(model, key, watched));
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<Stage> stage, ForwardingEngine::Load(model, key, watched));
     return std::make_unique<WatchedStage>(std::move(stage), watchdog_);
   }
-  void DropCaches() override { inner_->DropCaches(); }
 
  private:
-  const std::unique_ptr<Engine> inner_;
   Watchdog* const watchdog_;
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/wire/noise.h"
+#include "worker/engine/forwarding_engine.h"
 #include "worker/executor/core_executor.h"
 
 namespace tilewright {
@@ -50,22 +51,18 @@ TileTask TaskOf(const Call& call) {
 
 using Samples = std::vector<std::byte>;
 
-class CountingEngine : public Engine {
+class CountingEngine : public ForwardingEngine {
  public:
   CountingEngine(std::unique_ptr<Engine> inner, int* loads)
-      : inner_(std::move(inner)), loads_(loads) {}
-  std::string name() const override { return inner_->name(); }
-  std::string environment_key() const override { return inner_->environment_key(); }
-  EngineDevice ExamineDevice() override { return inner_->ExamineDevice(); }
+      : ForwardingEngine(std::move(inner)), loads_(loads) {}
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
     ++*loads_;
-    return inner_->Load(model, key, progress);
+    return ForwardingEngine::Load(model, key, progress);
   }
 
  private:
-  const std::unique_ptr<Engine> inner_;
   int* const loads_;
 };
 
@@ -89,18 +86,15 @@ std::vector<Samples> RunCalls(const EngineMaker& make, const std::vector<Call>& 
   return results;
 }
 
-class KeptByShape : public Engine {
+class KeptByShape : public ForwardingEngine {
  public:
-  explicit KeptByShape(std::unique_ptr<Engine> inner) : inner_(std::move(inner)) {}
-  std::string name() const override { return inner_->name(); }
-  std::string environment_key() const override { return inner_->environment_key(); }
-  EngineDevice ExamineDevice() override { return inner_->ExamineDevice(); }
+  using ForwardingEngine::ForwardingEngine;
   absl::StatusOr<std::unique_ptr<Stage>> Load(
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
     std::shared_ptr<Stage>& kept = stages_[{key.shape.width, key.shape.height}];
     if (kept == nullptr) {
-      auto stage = inner_->Load(model, key, progress);
+      auto stage = ForwardingEngine::Load(model, key, progress);
       if (!stage.ok()) return stage.status();
       kept = *std::move(stage);
     }
@@ -121,7 +115,6 @@ class KeptByShape : public Engine {
     const std::shared_ptr<Stage> stage_;
   };
 
-  const std::unique_ptr<Engine> inner_;
   std::map<std::pair<int64_t, int64_t>, std::shared_ptr<Stage>> stages_;
 };
 
