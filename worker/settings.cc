@@ -16,6 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "proto/base/status_macros.h"
+#include "proto/base/switch_word.h"
 #include "worker/link/model_cache.h"
 
 namespace tilewright {
@@ -76,12 +77,11 @@ absl::Status Set(const Sources& sources, const std::string& name, Number least, 
 }
 
 absl::Status Set(const Sources& sources, const std::string& name, bool* target) {
-  const std::string word = absl::AsciiStrToLower(sources.Find(name).value_or("false"));
-  *target = word == "1" || word == "true" || word == "yes" || word == "on";
-  if (*target || word == "0" || word == "false" || word == "no" || word == "off") {
-    return absl::OkStatus();
-  }
-  return Wrong(name, word, "true or false");
+  const std::string text = sources.Find(name).value_or("false");
+  const std::optional<bool> value = ParseSwitch(text);
+  if (!value) return Wrong(name, text, "true or false");
+  *target = *value;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::map<std::string, std::string>> ReadFile(const std::string& path, bool required,

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "proto/base/switch_word.h"
 
 namespace tilewright {
 namespace {
@@ -97,13 +98,8 @@ std::string Settings::Resolve(const std::string& name, const std::optional<std::
 
 absl::StatusOr<bool> Settings::ResolveSwitch(const std::string& name, bool flag) const {
   if (flag) return true;
-  const std::string value = absl::AsciiStrToLower(Resolve(name, std::nullopt, "0"));
-  for (const char* yes : {"1", "true", "yes", "on"}) {
-    if (value == yes) return true;
-  }
-  for (const char* no : {"0", "false", "no", "off"}) {
-    if (value == no) return false;
-  }
+  const std::string value = Resolve(name, std::nullopt, "0");
+  if (const std::optional<bool> known = ParseSwitch(value)) return *known;
   return absl::InvalidArgumentError(absl::StrCat("setting '", name, "' (", VariableOf(name),
                                                  ") is '", value, "': say true or false"));
 }

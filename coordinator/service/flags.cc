@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "coordinator/service/quota_flag.h"
 #include "proto/base/status_macros.h"
+#include "proto/base/switch_word.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -227,12 +228,18 @@ std::optional<ExitCode> ParseFlags(int argc, char** argv, const std::string& ver
     if (!read.ok()) return wrong(read);
   }
   ReadEnvironment("no-shared-memory", &*values);
-  const auto is_set = [&values](const char* name) {
-    const std::string text = absl::AsciiStrToLower((*values)[name]);
-    return text == "1" || text == "true" || text == "yes" || text == "on";
-  };
-  flags->server.insecure = insecure || is_set("insecure");
-  flags->server.shared_memory = !(no_shared_memory || is_set("no-shared-memory"));
+  for (auto [name, given_flag] :
+       {std::pair("insecure", &insecure), std::pair("no-shared-memory", &no_shared_memory)}) {
+    if (*given_flag || !values->contains(name)) continue;
+    const std::optional<bool> value = ParseSwitch(values->at(name));
+    if (!value) {
+      return wrong(absl::InvalidArgumentError(
+          absl::StrCat("setting '", name, "' is '", values->at(name), "': say true or false")));
+    }
+    *given_flag = *value;
+  }
+  flags->server.insecure = insecure;
+  flags->server.shared_memory = !no_shared_memory;
   const absl::Status filled = Fill(*values, flags);
   if (!filled.ok()) return wrong(filled);
   return std::nullopt;

@@ -109,6 +109,16 @@ TEST_F(FlagsTest, HelpAndVersionAreAnswers) {
   }
 }
 
+TEST_F(FlagsTest, ASwitchThatIsNeitherYesNorNoIsRefused) {
+  for (const char* name : {"insecure", "no-shared-memory"}) {
+    EXPECT_EQ(Parse({"--models", "m", "--config",
+                     Config(absl::StrCat("models = m\n", name, " = fasle\n"))}),
+              ExitCode::kUsage);
+    EXPECT_THAT(err_, testing::HasSubstr(
+                          absl::StrCat("setting '", name, "' is 'fasle': say true or false")));
+  }
+}
+
 TEST_F(FlagsTest, ExitCodesTellWhatToMend) {
   EXPECT_EQ(ExitCodeOf(WithReason(absl::UnavailableError("taken"), "CANNOT_LISTEN")),
             ExitCode::kCannotListen);
