@@ -138,7 +138,13 @@ class TorchEngine : public Engine {
     const auto measured = MeasureTorchMemory(
         network, key.channels, std::max(1u, model.manifest.alignment()), model.manifest.minimum());
     if (memory_.size() >= Measurements::kModelsMax) memory_.clear();
-    if (!measured.ok()) return memory_[name] = std::nullopt;
+    if (!measured.ok()) {
+      if (progress) {
+        progress(
+            absl::StrCat("its memory is assumed, not measured: ", measured.status().message()));
+      }
+      return memory_[name] = std::nullopt;
+    }
     if (measurements_ != nullptr) {
       measurements_->AddMemory(key.model_digest, key.dtype, *measured);
     }
