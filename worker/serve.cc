@@ -94,7 +94,7 @@ void Watch(const Watchdog& watchdog, const absl::Notification& served) {
 
 // OpenVINO's name of the worker's device: its own after "openvino:", its CPU for the CPU.
 std::string OpenVinoDevice(const DeviceName& device) {
-  if (device.kind == "openvino") return device.library_name;
+  if (device.kind == "openvino") return device.openvino_name;
   return device.kind == "cpu" ? "CPU" : "";
 }
 

@@ -43,7 +43,7 @@ absl::StatusOr<v1::Capabilities> ProbeDevice(const DeviceOptions& options, const
   }
   TW_ASSIGN_OR_RETURN(const HostMemory memory, ReadHostMemory(read));
   // What an accelerator of this processor's has of its own is not known here.
-  capabilities.set_device_name(device.kind == "cpu" ? CpuName(read) : device.library_name);
+  capabilities.set_device_name(device.kind == "cpu" ? CpuName(read) : device.openvino_name);
   capabilities.set_memory_total_bytes(memory.total_bytes);
   capabilities.set_memory_free_bytes(memory.free_bytes);
   if (device.kind != "cpu") return capabilities;

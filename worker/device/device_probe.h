@@ -16,7 +16,7 @@ namespace tilewright {
 struct DeviceName {
   std::string kind;
   int index = 0;
-  std::string library_name;
+  std::string openvino_name;
 };
 // INVALID_ARGUMENT for anything else.
 absl::StatusOr<DeviceName> ParseDevice(const std::string& text);

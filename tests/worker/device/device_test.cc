@@ -93,7 +93,7 @@ TEST(Device, ParsesNamesAndRefusesOthers) {
   EXPECT_EQ(ParseDevice("cuda:3")->kind, "cuda");
   EXPECT_EQ(ParseDevice("cuda:3")->index, 3);
   EXPECT_EQ(ParseDevice("openvino:GPU.1")->kind, "openvino");
-  EXPECT_EQ(ParseDevice("openvino:GPU.1")->library_name, "GPU.1");
+  EXPECT_EQ(ParseDevice("openvino:GPU.1")->openvino_name, "GPU.1");
   for (const char* text : {"", "gpu", "openvino:", "cuda", "cuda:", "cuda:-1", "cuda:x", "CPU"}) {
     EXPECT_EQ(ParseDevice(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
