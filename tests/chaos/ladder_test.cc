@@ -2,17 +2,14 @@
 // the pixels of an undisturbed one, and its report says what was done. Real processes; the engines
 // fail by order (tests/worker/faulty).
 
-#include <signal.h>
-
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/chaos/blur_fixture.h"
 #include "tests/cluster/cluster.h"
-#include "tests/cluster/picture.h"
 #include "worker/exit_code.h"
 
 namespace tilewright {
@@ -20,20 +17,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Under the load of other tests a process may take its time.
-constexpr absl::Duration kPatience = absl::Minutes(3);
 // Less memory than any machine has: what it hands back, another worker may take.
 constexpr char kLittleMemory[] = ",memory:1000000";
 
-class LadderTest : public testing::Test {
+class LadderTest : public BlurTest {
  protected:
-  void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-    ASSERT_TRUE(WritePicture(NoisePicture(250, 130, 3, 8, 5), cluster_->Path("in.tif")).ok());
-  }
-
   void Add(const std::string& name, const std::string& engine_fault = "",
            const std::vector<std::string>& flags = {}) {
     WorkerSetup setup;
@@ -41,36 +29,6 @@ class LadderTest : public testing::Test {
     setup.flags = flags;
     const absl::Status added = cluster_->AddWorker(name, setup);
     ASSERT_TRUE(added.ok()) << added;
-  }
-  void End(const std::string& name) {
-    cluster_->worker(name).Signal(SIGKILL);
-    ASSERT_TRUE(cluster_->AwaitWorker(name, false, kPatience).ok());
-  }
-
-  std::string Submit(bool strict) {
-    JobRequest request;
-    request.input = cluster_->Path("in.tif");
-    request.output = cluster_->Path(absl::StrCat("out-", submitted_++, ".tif"));
-    request.model = "gaussian-blur";
-    request.tile = 64;
-    request.strict = strict;
-    const absl::StatusOr<std::string> job = cluster_->Submit(request);
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.ok() ? *job : "";
-  }
-  v1::Job Finish(const std::string& name) {
-    const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name, kPatience);
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.value_or(v1::Job());
-  }
-  v1::Job Render(bool strict) { return Finish(Submit(strict)); }
-
-  // The pixel hash of an undisturbed strict job, by a worker that leaves again.
-  void RenderReference() {
-    Add("reference");
-    reference_ = Render(/*strict=*/true).pixel_hash();
-    ASSERT_EQ(reference_.size(), 16u);
-    End("reference");
   }
 
   static uint64_t Attempts(const v1::Job& job, v1::LadderStep step) {
@@ -97,10 +55,6 @@ class LadderTest : public testing::Test {
     EXPECT_EQ(job.promise(), "strict") << fault;
     End("helper");
   }
-
-  std::unique_ptr<Cluster> cluster_;
-  std::string reference_;
-  int submitted_ = 0;
 };
 
 TEST_F(LadderTest, CachesAreDroppedAndTheTileTriedAgain) {

@@ -5,9 +5,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "gtest/gtest.h"
 #include "proto/base/status_macros.h"
-#include "tests/cluster/cluster.h"
 #include "tests/cluster/process.h"
 
 namespace tilewright {
@@ -31,6 +29,17 @@ Networks::~Networks() {
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
   std::filesystem::remove(folder_ + ".log", ignored);
+}
+
+void NetworksTest::SetUp() {
+  auto networks = Networks::Write();
+  ASSERT_TRUE(networks.ok()) << networks.status();
+  networks_ = *std::move(networks);
+  ClusterOptions options;
+  options.models = networks_->folder();
+  absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  cluster_ = *std::move(cluster);
 }
 
 }  // namespace tilewright

@@ -1,5 +1,5 @@
-// The test networks (tilewright-testnets) in a folder of their own, which goes with the object. Not
-// thread-safe.
+// The test networks (tilewright-testnets) in a folder of their own, which goes with the object, and
+// a cluster that has them. Not thread-safe.
 
 #ifndef TILEWRIGHT_TESTS_CLUSTER_NETWORKS_H_
 #define TILEWRIGHT_TESTS_CLUSTER_NETWORKS_H_
@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "tests/cluster/cluster.h"
 
 namespace tilewright {
 
@@ -27,6 +29,15 @@ class Networks {
   explicit Networks(std::string folder) : folder_(std::move(folder)) {}
 
   const std::string folder_;
+};
+
+// Tests of networks in a cluster, which begins without workers.
+class NetworksTest : public testing::Test {
+ protected:
+  void SetUp() override;
+
+  std::unique_ptr<Networks> networks_;
+  std::unique_ptr<Cluster> cluster_;
 };
 
 }  // namespace tilewright

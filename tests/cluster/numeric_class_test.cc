@@ -32,17 +32,10 @@ bool ProcessorHas(const std::string& flag) {
 }
 
 // By oneDNN's name of the instruction set that one worker is confined to.
-class NumericClassTest : public testing::TestWithParam<std::string> {
+class NumericClassTest : public NetworksTest, public testing::WithParamInterface<std::string> {
  protected:
   void SetUp() override {
-    auto networks = Networks::Write();
-    ASSERT_TRUE(networks.ok()) << networks.status();
-    networks_ = *std::move(networks);
-    ClusterOptions options;
-    options.models = networks_->folder();
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(NetworksTest::SetUp());
     ASSERT_TRUE(WritePicture(NoisePicture(260, 180, 3, 8, 3), cluster_->Path("in.png")).ok());
   }
 
@@ -72,8 +65,6 @@ class NumericClassTest : public testing::TestWithParam<std::string> {
     return job.value_or(v1::Job());
   }
 
-  std::unique_ptr<Networks> networks_;
-  std::unique_ptr<Cluster> cluster_;
   int submitted_ = 0;
 };
 

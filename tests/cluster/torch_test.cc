@@ -22,17 +22,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class TorchTest : public testing::Test {
+class TorchTest : public NetworksTest {
  protected:
   void SetUp() override {
-    auto networks = Networks::Write();
-    ASSERT_TRUE(networks.ok()) << networks.status();
-    networks_ = *std::move(networks);
-    ClusterOptions options;
-    options.models = networks_->folder();
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(NetworksTest::SetUp());
     for (const char* name : {"a", "b"}) {
       const absl::Status added = cluster_->AddWorker(name);
       ASSERT_TRUE(added.ok()) << added;
@@ -61,9 +54,6 @@ class TorchTest : public testing::Test {
     }
     return static_cast<double>(above) / static_cast<double>(a.samples.size());
   }
-
-  std::unique_ptr<Networks> networks_;
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(TorchTest, TiledEqualsWholeAtTheModelsHaloAndNotWithoutIt) {

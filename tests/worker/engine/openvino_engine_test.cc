@@ -59,16 +59,6 @@ LocalModel TestModel(const std::string& name) {
   std::abort();
 }
 
-StageKey KeyFor(const LocalModel& model, Size shape, int batch = 1) {
-  StageKey key;
-  key.model_digest = model.digest;
-  key.shape = shape;
-  key.channels = 3;
-  key.batch = batch;
-  key.dtype = "fp32";
-  return key;
-}
-
 absl::Status RunOnce(const LocalModel& model) {
   auto stage = TestEngine().Load(model, KeyFor(model, {16, 16}), {});
   if (!stage.ok()) return stage.status();
@@ -121,10 +111,7 @@ TEST(OpenVinoEngine, GivesTheSameBitsInEverySlotAndInAPaddedBatch) {
   auto triple = TestEngine().Load(model, KeyFor(model, {64, 64}, 3), {});
   ASSERT_TRUE(single.ok()) << single.status();
   ASSERT_TRUE(triple.ok()) << triple.status();
-  std::vector<NetworkTile> tiles;
-  for (uint64_t i = 0; i < 3; ++i) {
-    tiles.push_back({i, {64, 64}, 3, NoisePicture({64, 64}, 3, i).values});
-  }
+  const std::vector<NetworkTile> tiles = NoiseTiles(3, {64, 64});
   const auto batch = (*triple)->Run(tiles);
   const auto padded = (*triple)->Run({tiles.data() + 1, 1});
   ASSERT_TRUE(batch.ok()) << batch.status();

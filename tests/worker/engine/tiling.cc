@@ -14,15 +14,6 @@
 namespace tilewright {
 namespace {
 
-StageKey KeyOf(const LocalModel& model, Size shape, int channels) {
-  StageKey key;
-  key.model_digest = model.digest;
-  key.shape = shape;
-  key.channels = channels;
-  key.dtype = "fp32";
-  return key;
-}
-
 NetworkTile Cut(const Picture& picture, const Rect& rect, uint64_t index) {
   NetworkTile tile{index, rect.size(), picture.channels, {}};
   const int64_t row = rect.width * picture.channels;
@@ -87,9 +78,28 @@ Picture NoisePicture(Size size, int channels, uint64_t seed) {
   return picture;
 }
 
+std::vector<NetworkTile> NoiseTiles(int count, Size size) {
+  std::vector<NetworkTile> tiles;
+  for (uint64_t i = 0; i < static_cast<uint64_t>(count); ++i) {
+    tiles.push_back({i, size, 3, NoisePicture(size, 3, i).values});
+  }
+  return tiles;
+}
+
+StageKey KeyFor(const LocalModel& model, Size shape, int batch, int channels) {
+  StageKey key;
+  key.model_digest = model.digest;
+  key.shape = shape;
+  key.channels = channels;
+  key.batch = batch;
+  key.dtype = "fp32";
+  return key;
+}
+
 absl::StatusOr<Picture> RunWhole(Engine& engine, const LocalModel& model, const Picture& picture) {
-  TW_ASSIGN_OR_RETURN(auto stage,
-                      engine.Load(model, KeyOf(model, picture.size, picture.channels), {}));
+  TW_ASSIGN_OR_RETURN(
+      auto stage,
+      engine.Load(model, KeyFor(model, picture.size, /*batch=*/1, picture.channels), {}));
   NetworkTile tile{0, picture.size, picture.channels, picture.values};
   TW_ASSIGN_OR_RETURN(auto outputs, stage->Run({&tile, 1}));
   return Picture{outputs[0].size, outputs[0].channels, std::move(outputs[0].values)};
@@ -101,7 +111,8 @@ absl::StatusOr<Picture> RunTiled(Engine& engine, const LocalModel& model, const 
   TW_ASSIGN_OR_RETURN(const Axis x, AxisOf(picture.size.width, tile, halo, scale));
   TW_ASSIGN_OR_RETURN(const Axis y, AxisOf(picture.size.height, tile, halo, scale));
   const Size shape{x.options().tile, y.options().tile};
-  TW_ASSIGN_OR_RETURN(auto stage, engine.Load(model, KeyOf(model, shape, picture.channels), {}));
+  TW_ASSIGN_OR_RETURN(auto stage,
+                      engine.Load(model, KeyFor(model, shape, /*batch=*/1, picture.channels), {}));
   Picture merged{{scale.Exact(picture.size.width), scale.Exact(picture.size.height)}, 0, {}};
   for (int64_t i = 0; i < x.tile_count() * y.tile_count(); ++i) {
     const int64_t column = i % x.tile_count();

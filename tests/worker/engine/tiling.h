@@ -26,6 +26,12 @@ Picture SmoothPicture(Size size, int channels, uint64_t seed);
 // Independent noise k / 255.
 Picture NoisePicture(Size size, int channels, uint64_t seed);
 
+// Tiles of three channels of independent noise, with the indices 0, 1, ...
+std::vector<NetworkTile> NoiseTiles(int count, Size size);
+
+// In fp32.
+StageKey KeyFor(const LocalModel& model, Size shape, int batch = 1, int channels = 3);
+
 // The whole picture as one tile.
 absl::StatusOr<Picture> RunWhole(Engine& engine, const LocalModel& model, const Picture& picture);
 // Tile by tile at tile side `tile` and halo `halo`, hard cuts. The model's scale comes from its

@@ -19,18 +19,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-StageKey KeyFor(const LocalModel& model, Size shape, int channels, int batch = 1) {
-  StageKey key;
-  key.model_digest = model.digest;
-  key.shape = shape;
-  key.channels = channels;
-  key.batch = batch;
-  key.dtype = "fp32";
-  return key;
-}
-
 absl::Status RunOnce(const LocalModel& model, int channels) {
-  auto stage = TestTorchEngine().Load(model, KeyFor(model, {16, 16}, channels), {});
+  auto stage = TestTorchEngine().Load(model, KeyFor(model, {16, 16}, 1, channels), {});
   if (!stage.ok()) return stage.status();
   const Picture noise = NoisePicture({16, 16}, channels, 3);
   const NetworkTile tile{9, noise.size, channels, noise.values};
@@ -106,7 +96,7 @@ TEST(TorchEngine, TypesTheFailuresOfFiles) {
 TEST(TorchEngine, RefusesAKeyThatTheModelCannotServe) {
   const LocalModel model = TestModel("grey-sharpen");
   EXPECT_THAT(std::string(RunOnce(model, 3).message()), HasSubstr("takes 1 channels, not 3"));
-  StageKey half = KeyFor(model, {16, 16}, 1);
+  StageKey half = KeyFor(model, {16, 16}, 1, 1);
   half.dtype = "fp16";
   EXPECT_THAT(std::string(TestTorchEngine().Load(model, half, {}).status().message()),
               HasSubstr("manifest allows fp32, not fp16"));
@@ -117,14 +107,11 @@ TEST(TorchEngine, RefusesAKeyThatTheModelCannotServe) {
 
 TEST(TorchEngine, GivesTheSameBitsInEverySlotAndInAPaddedBatch) {
   const LocalModel model = TestModel("srvgg16x4");
-  auto single = TestTorchEngine().Load(model, KeyFor(model, {64, 64}, 3), {});
-  auto triple = TestTorchEngine().Load(model, KeyFor(model, {64, 64}, 3, /*batch=*/3), {});
+  auto single = TestTorchEngine().Load(model, KeyFor(model, {64, 64}), {});
+  auto triple = TestTorchEngine().Load(model, KeyFor(model, {64, 64}, /*batch=*/3), {});
   ASSERT_TRUE(single.ok()) << single.status();
   ASSERT_TRUE(triple.ok()) << triple.status();
-  std::vector<NetworkTile> tiles;
-  for (uint64_t i = 0; i < 3; ++i) {
-    tiles.push_back({i, {64, 64}, 3, NoisePicture({64, 64}, 3, i).values});
-  }
+  const std::vector<NetworkTile> tiles = NoiseTiles(3, {64, 64});
   const auto batch = (*triple)->Run(tiles);
   const auto padded = (*triple)->Run({tiles.data() + 1, 1});
   ASSERT_TRUE(batch.ok()) << batch.status();
@@ -146,7 +133,7 @@ TEST(TorchEngine, GivesTheSameBitsInEverySlotAndInAPaddedBatch) {
 
 TEST(TorchEngine, RepeatsItsBitsFromTheFirstRunOn) {
   const LocalModel model = TestModel("srvgg16x4");
-  auto stage = TestTorchEngine().Load(model, KeyFor(model, {64, 64}, 3), {});
+  auto stage = TestTorchEngine().Load(model, KeyFor(model, {64, 64}), {});
   ASSERT_TRUE(stage.ok()) << stage.status();
   const NetworkTile tile{0, {64, 64}, 3, NoisePicture({64, 64}, 3, 1).values};
   const auto first = (*stage)->Run({&tile, 1});

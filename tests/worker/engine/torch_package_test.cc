@@ -19,16 +19,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-StageKey KeyFor(const LocalModel& model, Size shape, int batch = 1) {
-  StageKey key;
-  key.model_digest = model.digest;
-  key.shape = shape;
-  key.channels = 3;
-  key.batch = batch;
-  key.dtype = "fp32";
-  return key;
-}
-
 absl::Status LoadFrom(const LocalModel& model) {
   return TestTorchEngine().Load(model, KeyFor(model, {64, 64}), {}).status();
 }
@@ -95,10 +85,7 @@ TEST_F(TorchPackage, GivesTheSameBitsAloneInABatchAndAgain) {
   auto triple = TestTorchEngine().Load(srvgg_, KeyFor(srvgg_, {64, 64}, /*batch=*/3), {});
   ASSERT_TRUE(single.ok()) << single.status();
   ASSERT_TRUE(triple.ok()) << triple.status();
-  std::vector<NetworkTile> tiles;
-  for (uint64_t i = 0; i < 3; ++i) {
-    tiles.push_back({i, {64, 64}, 3, NoisePicture({64, 64}, 3, i).values});
-  }
+  const std::vector<NetworkTile> tiles = NoiseTiles(3, {64, 64});
   const auto batch = (*triple)->Run(tiles);
   const auto again = (*triple)->Run(tiles);
   ASSERT_TRUE(batch.ok()) << batch.status();
