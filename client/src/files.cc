@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,8 +10,8 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
@@ -55,18 +54,6 @@ int OpenExclusively(const std::string& path) {
 }
 
 }  // namespace
-
-std::string RandomBytes(size_t bytes) {
-  std::string random(bytes, '\0');
-  size_t have = 0;
-  while (have < bytes) {
-    const ssize_t got = getrandom(random.data() + have, bytes - have, 0);
-    if (got > 0) have += static_cast<size_t>(got);  // otherwise interrupted by a signal
-  }
-  return random;
-}
-
-std::string RandomHex(size_t bytes) { return absl::BytesToHexString(RandomBytes(bytes)); }
 
 absl::StatusOr<std::string> AbsolutePath(absl::string_view path) {
   if (path.empty()) return absl::InvalidArgumentError("a path is empty");

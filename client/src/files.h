@@ -14,10 +14,6 @@
 
 namespace tilewright {
 
-// `bytes` random bytes from the operating system, as they are and in hexadecimal.
-std::string RandomBytes(size_t bytes);
-std::string RandomHex(size_t bytes);
-
 // The path from the root, without "." and "..", symbolic links kept. INVALID_ARGUMENT if empty.
 absl::StatusOr<std::string> AbsolutePath(absl::string_view path);
 

@@ -2,20 +2,18 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -76,13 +74,7 @@ absl::Status WriteFileDurably(const std::string& path, const std::string& conten
   return SyncFolder(folder.empty() ? "." : folder);
 }
 
-std::string RandomId() {
-  unsigned char bytes[8];
-  // getrandom gives up to 256 bytes whole or fails; without random numbers ids would collide.
-  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) std::abort();
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(bytes), sizeof bytes));
-}
+std::string RandomId() { return RandomHex(8); }
 
 absl::StatusOr<std::unique_ptr<StateFolder>> StateFolder::Open(const std::string& path) {
   std::error_code error;

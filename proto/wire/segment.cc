@@ -3,13 +3,11 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -20,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -65,12 +64,6 @@ absl::Status TakenBack() {
 bool IsNumber(absl::string_view text) {
   return !text.empty() && text.size() <= 10 &&
          std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isdigit(c); });
-}
-
-void FillRandom(void* bytes, size_t size) {
-  // Below 256 bytes it fails only before the kernel's generator is seeded, and then it waits.
-  [[maybe_unused]] const ssize_t got = getrandom(bytes, size, 0);
-  assert(got == static_cast<ssize_t>(size));
 }
 
 absl::StatusOr<std::byte*> Map(int fd, uint64_t bytes) {

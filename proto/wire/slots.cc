@@ -1,13 +1,12 @@
 #include "proto/wire/slots.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <cstring>
 #include <utility>
 
+#include "proto/base/random_bytes.h"
 #include "proto/wire/checksum.h"
 
 namespace tilewright {
@@ -61,9 +60,7 @@ absl::Span<const std::byte> SlottedPayload::Piece(size_t offset) const {
 
 SlotWriter::SlotWriter(std::shared_ptr<Segment> segment, SegmentHalf half)
     : segment_(std::move(segment)), half_(half) {
-  // Below 256 bytes it fails only before the kernel's generator is seeded, and then it waits.
-  [[maybe_unused]] const ssize_t got = getrandom(&ticket_, sizeof(ticket_), 0);
-  assert(got == static_cast<ssize_t>(sizeof(ticket_)));
+  FillRandom(&ticket_, sizeof(ticket_));
 }
 
 SlotWriter::~SlotWriter() {
