@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
+#include "proto/wire/random_bytes.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {

@@ -9,9 +9,9 @@
 #include "client/src/convert.h"
 #include "client/src/files.h"
 #include "client/src/transfer.h"
-#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/file_uri.h"
+#include "proto/wire/random_bytes.h"
 #include "proto/wire/status_details.h"
 #include "tilewright/client.h"
 

@@ -13,8 +13,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
+#include "proto/wire/random_bytes.h"
 
 namespace tilewright {
 namespace {

@@ -18,8 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "proto/base/random_bytes.h"
 #include "proto/base/status_macros.h"
+#include "proto/wire/random_bytes.h"
 
 namespace tilewright {
 namespace {

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <utility>
 
-#include "proto/base/random_bytes.h"
 #include "proto/wire/checksum.h"
+#include "proto/wire/random_bytes.h"
 
 namespace tilewright {
 namespace {

@@ -1,7 +1,7 @@
 // Random bytes from the kernel, for ids and nonces. Functions without state, so thread-safe.
 
-#ifndef TILEWRIGHT_PROTO_BASE_RANDOM_BYTES_H_
-#define TILEWRIGHT_PROTO_BASE_RANDOM_BYTES_H_
+#ifndef TILEWRIGHT_PROTO_WIRE_RANDOM_BYTES_H_
+#define TILEWRIGHT_PROTO_WIRE_RANDOM_BYTES_H_
 
 #include <sys/random.h>
 
@@ -36,4 +36,4 @@ inline std::string RandomHex(size_t bytes) { return absl::BytesToHexString(Rando
 
 }  // namespace tilewright
 
-#endif  // TILEWRIGHT_PROTO_BASE_RANDOM_BYTES_H_
+#endif  // TILEWRIGHT_PROTO_WIRE_RANDOM_BYTES_H_
