@@ -41,6 +41,9 @@ absl::Status CheckRequest(const v1::RenderRequest& request) {
     return BadRequest(absl::StrCat("the request has ", request.stages_size(),
                                    " stages: give exactly one; chains are not supported yet"));
   }
+  if (!request.mask().empty() || request.has_region()) {
+    return BadRequest("the request has a mask or a region: neither is supported yet");
+  }
   const double timeout = request.tile_timeout_seconds();
   if (!std::isfinite(timeout) || timeout < 0 || timeout > kTileTimeoutMaxSeconds) {
     return BadRequest(absl::StrCat("a tile timeout of ", timeout,
