@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <tiffio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +49,14 @@ absl::StatusOr<int> OpenFile(const std::string& path) {
   if (problem == nullptr) return fd;
   close(fd);
   return absl::InvalidArgumentError(absl::StrCat("opening ", path, ": ", problem));
+}
+
+bool IsTiledTiff(const std::string& path) {
+  TIFF* const file = TIFFOpen(path.c_str(), "rm");
+  if (file == nullptr) return false;
+  const bool tiled = TIFFIsTiled(file) != 0;
+  TIFFClose(file);
+  return tiled;
 }
 
 // "VipsForeignLoadJpegSource" -> "jpeg".
@@ -314,6 +323,7 @@ absl::StatusOr<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string
   TW_RETURN_IF_ERROR(CheckChannels(image.get(), path));
   TW_ASSIGN_OR_RETURN(info.sample, SampleTypeOf(image.get(), path));
   info.channels = vips_image_get_bands(image.get());
+  info.random_access = info.format == "tiff" && IsTiledTiff(path);
   info.has_alpha = info.channels == 2 || info.channels == 4;
   TW_RETURN_IF_ERROR(
       CheckLimits(info.size, info.channels * BytesPerSample(info.sample), limits, path));

@@ -32,6 +32,7 @@ struct ImageInfo {
   int channels = 0;  // 1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha
   bool has_alpha = false;
   SampleType sample = SampleType::kU8;
+  bool random_access = false;  // any region can be read alone; else rows from top to bottom
   ImageMetadata metadata;
   std::string format;  // libvips loader, for messages
 };

@@ -197,6 +197,7 @@ absl::StatusOr<StagePlan> ResolvePlan(const v1::StageRequest& stage, const Repos
                                       const ImageInfo& input, bool alpha_beside) {
   PlanRequest plan;
   plan.image = input.size;
+  plan.rows_in_order = !input.random_access;
   if (stage.has_tile()) plan.tile = stage.tile();
   if (stage.has_halo()) plan.halo = stage.halo();
   if (stage.has_overlap()) plan.overlap = stage.overlap();
@@ -318,6 +319,7 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_window(WindowName(plan.window()));
   summary->set_columns(static_cast<uint32_t>(plan.x().tile_count()));
   summary->set_rows(static_cast<uint32_t>(plan.y().tile_count()));
+  summary->set_stripe_columns(static_cast<uint32_t>(plan.stripe_columns()));
   summary->set_tiles(static_cast<uint64_t>(plan.tile_count()));
   summary->set_halo_overhead(plan.HaloOverhead());
   // The wavefront: a row of tiles and a row of blocks, beside what is on its way.

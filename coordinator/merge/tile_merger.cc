@@ -96,16 +96,17 @@ class TileMerger::Impl {
   }
 
   int64_t CellsOf(TileIndex tile) const {
-    return x_.CellsOfTile(tile.value % plan_.x().tile_count()).length() *
-           y_.CellsOfTile(tile.value / plan_.x().tile_count()).length();
+    const GridPlace place = plan_.PlaceOf(tile);
+    return x_.CellsOfTile(place.column).length() * y_.CellsOfTile(place.row).length();
   }
 
   // Nothing more comes of this tile: merges the cells that waited for it alone.
   absl::Status Settle(TileIndex tile) {
     settled_[static_cast<size_t>(tile.value)] = true;
     --tiles_left_;
-    const Interval columns = x_.CellsOfTile(tile.value % plan_.x().tile_count());
-    const Interval rows = y_.CellsOfTile(tile.value / plan_.x().tile_count());
+    const auto [x, y] = plan_.PlaceOf(tile);
+    const Interval columns = x_.CellsOfTile(x);
+    const Interval rows = y_.CellsOfTile(y);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       for (int64_t column = columns.begin; column < columns.end; ++column) {
         if (!Complete({column, row})) continue;
@@ -114,8 +115,6 @@ class TileMerger::Impl {
       }
     }
     // Neighbours too: this tile may have closed all but a strip of them.
-    const int64_t x = tile.value % plan_.x().tile_count();
-    const int64_t y = tile.value / plan_.x().tile_count();
     for (int64_t j = std::max<int64_t>(y - 1, 0); j <= y + 1 && j < plan_.y().tile_count(); ++j) {
       for (int64_t i = std::max<int64_t>(x - 1, 0); i <= x + 1 && i < plan_.x().tile_count(); ++i) {
         Trim(i, j);
@@ -124,9 +123,7 @@ class TileMerger::Impl {
     return absl::OkStatus();
   }
 
-  int64_t TileAt(int64_t column, int64_t row) const {
-    return row * plan_.x().tile_count() + column;
-  }
+  int64_t TileAt(int64_t column, int64_t row) const { return plan_.IndexAt({column, row}).value; }
 
   // Nothing more comes for the cell: its contributors have arrived or are left out.
   bool Complete(Cell cell) const {

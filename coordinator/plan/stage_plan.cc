@@ -60,6 +60,17 @@ absl::StatusOr<int64_t> AlignedTile(const ModelGeometry& model, int64_t tile,
   return aligned;
 }
 
+// The columns are divided evenly among as few stripes as the bound of their width allows.
+int64_t StripeColumns(const Axis& x) {
+  int64_t widest = 0;
+  for (int64_t i = 0; i < x.tile_count(); ++i) {
+    widest = std::max(widest, x.Contribution(i).length());
+  }
+  const int64_t columns_max = std::max<int64_t>(StagePlan::kStripeWidthMax / widest, 1);
+  const int64_t stripes = (x.tile_count() + columns_max - 1) / columns_max;
+  return (x.tile_count() + stripes - 1) / stripes;
+}
+
 const char* PadModeName(PadMode mode) {
   switch (mode) {
     case PadMode::kReflect:
@@ -127,20 +138,36 @@ absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
         "an image of ", ToString(image), " in tiles of ", ToString(plan.shape_), " makes ",
         plan.tile_count(), " tiles, above ", kMaxTiles, ": use a larger tile"));
   }
+  plan.stripe_columns_ = request.rows_in_order ? plan.x_->tile_count() : StripeColumns(*plan.x_);
   return plan;
 }
 
-Rect StagePlan::InputRect(TileIndex tile) const {
+GridPlace StagePlan::PlaceOf(TileIndex tile) const {
   assert(tile.value >= 0 && tile.value < tile_count());
-  const int64_t columns = x_->tile_count();
-  return Rect::FromIntervals(x_->Input(tile.value % columns), y_->Input(tile.value / columns));
+  const int64_t stripe_tiles = stripe_columns_ * y_->tile_count();
+  const int64_t first_column = tile.value / stripe_tiles * stripe_columns_;
+  const int64_t columns = std::min(stripe_columns_, x_->tile_count() - first_column);
+  const int64_t within = tile.value % stripe_tiles;
+  return {first_column + within % columns, within / columns};
+}
+
+TileIndex StagePlan::IndexAt(GridPlace place) const {
+  assert(place.column >= 0 && place.column < x_->tile_count());
+  assert(place.row >= 0 && place.row < y_->tile_count());
+  const int64_t first_column = place.column / stripe_columns_ * stripe_columns_;
+  const int64_t columns = std::min(stripe_columns_, x_->tile_count() - first_column);
+  return {first_column * y_->tile_count() + place.row * columns + place.column - first_column};
+}
+
+Rect StagePlan::InputRect(TileIndex tile) const {
+  const GridPlace place = PlaceOf(tile);
+  return Rect::FromIntervals(x_->Input(place.column), y_->Input(place.row));
 }
 
 Rect StagePlan::Contribution(TileIndex tile) const {
-  assert(tile.value >= 0 && tile.value < tile_count());
-  const int64_t columns = x_->tile_count();
-  const Rect whole = Rect::FromIntervals(x_->Contribution(tile.value % columns),
-                                         y_->Contribution(tile.value / columns));
+  const GridPlace place = PlaceOf(tile);
+  const Rect whole =
+      Rect::FromIntervals(x_->Contribution(place.column), y_->Contribution(place.row));
   return Intersect(whole, {0, 0, output_.width, output_.height});
 }
 
@@ -150,12 +177,12 @@ double StagePlan::HaloOverhead() const {
 }
 
 std::string StagePlan::Canonical() const {
-  return absl::StrCat("plan=1 image=", ToString(image_), " pad=", PadModeName(model_.pad_mode),
-                      " padded=", ToString(padded_), " tile=", ToString(shape_),
-                      " grid=", x_->tile_count(), "x", y_->tile_count(),
-                      " scale=", model_.scale.p(), "/", model_.scale.q(),
-                      " output=", ToString(output_), " alignment=", model_.alignment,
-                      " halo=", halo(), " overlap=", overlap(), " window=", WindowName(window_));
+  return absl::StrCat(
+      "plan=2 image=", ToString(image_), " pad=", PadModeName(model_.pad_mode),
+      " padded=", ToString(padded_), " tile=", ToString(shape_), " grid=", x_->tile_count(), "x",
+      y_->tile_count(), " stripe=", stripe_columns_, " scale=", model_.scale.p(), "/",
+      model_.scale.q(), " output=", ToString(output_), " alignment=", model_.alignment,
+      " halo=", halo(), " overlap=", overlap(), " window=", WindowName(window_));
 }
 
 }  // namespace tilewright

@@ -18,11 +18,19 @@
 
 namespace tilewright {
 
-// Index of a tile in its stage: row-major over the grid. The canonical order of tiles is the order
-// of their indices.
+// Number of a tile in its stage, in the order in which tiles are wanted: vertical stripes from left
+// to right, each row by row, so that what waits for its neighbours grows neither with the width nor
+// with the height of the image.
 struct TileIndex {
   int64_t value = 0;
   friend auto operator<=>(TileIndex, TileIndex) = default;
+};
+
+// Where a tile stands in its stage.
+struct GridPlace {
+  int64_t column = 0;
+  int64_t row = 0;
+  friend auto operator<=>(GridPlace, GridPlace) = default;
 };
 
 // How a stage's tiles become one image.
@@ -47,12 +55,16 @@ struct PlanRequest {
   std::optional<int64_t> halo;
   std::optional<int64_t> overlap;
   std::optional<Window> window;
+  // Rows can only be read from top to bottom: all tiles are one stripe.
+  bool rows_in_order = false;
 };
 
 class StagePlan {
  public:
   // Bound of the tiles of one stage.
   static constexpr int64_t kMaxTiles = int64_t{1} << 24;
+  // Bound of a stripe's width in output pixels, unless one column alone is wider.
+  static constexpr int64_t kStripeWidthMax = 16384;
 
   // INVALID_ARGUMENT with a sentence that names the numbers: empty image, tile below the model's
   // minimum, overlap too big for the tile (with what would work), a quantity that is not the
@@ -71,6 +83,11 @@ class StagePlan {
   const Axis& x() const { return *x_; }
   const Axis& y() const { return *y_; }
   int64_t tile_count() const { return x_->tile_count() * y_->tile_count(); }
+  // Columns of a stripe; the last stripe may have fewer.
+  int64_t stripe_columns() const { return stripe_columns_; }
+  GridPlace PlaceOf(TileIndex tile) const;
+  // The inverse of PlaceOf.
+  TileIndex IndexAt(GridPlace place) const;
 
   // The padded-input pixels of a tile; may reach beyond image(), into the padding.
   Rect InputRect(TileIndex tile) const;
@@ -92,6 +109,7 @@ class StagePlan {
   Size image_, padded_, shape_, output_;
   Window window_ = Window::kCosine;
   std::optional<Axis> x_, y_;
+  int64_t stripe_columns_ = 1;
   std::vector<std::string> notes_;
 };
 

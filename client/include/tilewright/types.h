@@ -111,7 +111,7 @@ struct WorkerShare {
 // Something that happened to a job.
 struct Event {
   std::string kind;              // lower_snake: "tile_lapsed", "worker_gone", …
-  std::optional<uint64_t> tile;  // row-major index
+  std::optional<uint64_t> tile;  // its number in the plan
   std::string worker;
   std::string text;
   absl::Duration at;  // since submit
@@ -122,7 +122,7 @@ struct Event {
 // A tile that is left out of the picture: its neighbours stand in where they reach, what it alone
 // covers is zero (transparent, if there is an alpha channel).
 struct Hole {
-  uint64_t tile = 0;  // row-major index
+  uint64_t tile = 0;  // its number in the plan
   int64_t x = 0;      // output pixels that it would have contributed to
   int64_t y = 0;
   int64_t width = 0;

@@ -173,11 +173,13 @@ TEST(ImageReader, ServesSeveralThreadsFromStripsAndFromTiles) {
   TempFolder folder;
   const CanvasFormat format = {{1100, 900}, 3, SampleType::kU8};
   const std::vector<std::byte> samples = NoiseSamples(format, 5);
-  for (const char* name : {"a.png", "a.tif[tile]", "a.tif[tile,compression=deflate]"}) {
+  for (const std::string name :
+       {"a.png", "a.tif", "a.tif[tile]", "a.tif[tile,compression=deflate]"}) {
     SCOPED_TRACE(name);
     WriteByVips(folder.path(name), format, samples);
-    const auto reader = OpenOrFail(folder.path(std::string(name, 5)));
+    const auto reader = OpenOrFail(folder.path(name.substr(0, 5)));
     ASSERT_NE(reader, nullptr);
+    EXPECT_EQ(reader->info().random_access, name.find("[tile") != std::string::npos);
     std::vector<std::thread> threads;
     std::atomic<int> wrong = 0;
     for (int t = 0; t < 4; ++t) {

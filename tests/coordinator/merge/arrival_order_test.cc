@@ -101,12 +101,13 @@ uint64_t SumInOrder(const StagePlan& plan, const CanvasFormat& format, const Til
     if (!seen.insert(tile).second) continue;
     const Rect rect = plan.Contribution({tile});
     const std::vector<std::byte>& samples = tiles[static_cast<size_t>(tile)];
+    const GridPlace place = plan.PlaceOf({tile});
     std::vector<float> wx, wy;
     for (int64_t x = rect.x; x < rect.right(); ++x) {
-      wx.push_back(AxisWeight(plan.x(), plan.window(), tile % plan.x().tile_count(), x));
+      wx.push_back(AxisWeight(plan.x(), plan.window(), place.column, x));
     }
     for (int64_t y = rect.y; y < rect.bottom(); ++y) {
-      wy.push_back(AxisWeight(plan.y(), plan.window(), tile / plan.x().tile_count(), y));
+      wy.push_back(AxisWeight(plan.y(), plan.window(), place.row, y));
     }
     size_t next = 0;
     for (int64_t y = 0; y < rect.height; ++y) {
@@ -173,6 +174,30 @@ TEST(ArrivalOrder, LeavesNoTraceInCutTiles) {
                      })
                 .size(),
             1u);
+}
+
+TEST(ArrivalOrder, LeavesNoTraceOfStripes) {
+  ModelGeometry model;
+  PlanRequest request;
+  request.image = {35'000, 430};
+  request.tile = 300;
+  request.overlap = 20;
+  const StagePlan stripes = StagePlan::Create(model, request).value();
+  request.rows_in_order = true;
+  const StagePlan rows = StagePlan::Create(model, request).value();
+  ASSERT_LT(2 * stripes.stripe_columns(), rows.stripe_columns());
+  ASSERT_GT(rows.y().tile_count(), 1);
+  const CanvasFormat format = {rows.output(), 1, SampleType::kU8};
+  const Tiles by_rows = DisagreeingTiles(rows, format);
+  Tiles by_stripes;
+  for (int64_t tile = 0; tile < stripes.tile_count(); ++tile) {
+    by_stripes.push_back(by_rows[static_cast<size_t>(rows.IndexAt(stripes.PlaceOf({tile})).value)]);
+  }
+  EXPECT_NE(by_rows, by_stripes);
+  std::vector<int64_t> order(static_cast<size_t>(rows.tile_count()));
+  std::iota(order.begin(), order.end(), 0);
+  EXPECT_EQ(MergeInOrder(rows, format, MergeKind::kBlend, by_rows, order),
+            MergeInOrder(stripes, format, MergeKind::kBlend, by_stripes, order));
 }
 
 TEST(ArrivalOrder, ShowsInAMergerWhereTheLastWriterWins) {

@@ -82,7 +82,7 @@ TestImage Reference(const StagePlan& plan, const CanvasFormat& format, const Til
       const Place px = PlaceAt(plan.x(), plan.window(), x);
       for (int c = 0; c < format.channels; ++c) {
         const auto sample = [&](int64_t column, int64_t row) -> std::optional<uint32_t> {
-          const int64_t tile = row * plan.x().tile_count() + column;
+          const int64_t tile = plan.IndexAt({column, row}).value;
           if (holes.contains(tile)) return std::nullopt;
           const Rect rect = plan.Contribution({tile});
           return static_cast<uint32_t>(tiles[static_cast<size_t>(tile)][static_cast<size_t>(

@@ -117,7 +117,7 @@ AxisMix MixAt(const Axis& axis, Window window, int64_t at) {
 TestImage Reference(const StagePlan& plan, const CanvasFormat& format, MergeKind kind,
                     const std::vector<std::vector<std::byte>>& tiles) {
   const auto sample = [&](int64_t column, int64_t row, int64_t x, int64_t y, int c) {
-    const int64_t tile = row * plan.x().tile_count() + column;
+    const int64_t tile = plan.IndexAt({column, row}).value;
     const Rect rect = plan.Contribution({tile});
     return static_cast<uint32_t>(tiles[static_cast<size_t>(tile)][static_cast<size_t>(
         ((y - rect.y) * rect.width + x - rect.x) * format.channels + c)]);

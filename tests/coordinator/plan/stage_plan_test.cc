@@ -1,5 +1,6 @@
 #include "coordinator/plan/stage_plan.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -70,9 +71,10 @@ TEST(StagePlan, TakesWhatTheRequestLeavesOpenFromTheModel) {
   EXPECT_EQ(plan.overlap(), 16);
   EXPECT_EQ(plan.window(), Window::kGaussian);
   EXPECT_THAT(plan.notes(), IsEmpty());
-  EXPECT_EQ(plan.Canonical(),
-            "plan=1 image=1000x700 pad=reflect padded=1024x704 tile=256x256 grid=5x4 scale=1/2 "
-            "output=500x350 alignment=32 halo=16 overlap=16 window=gaussian");
+  EXPECT_EQ(
+      plan.Canonical(),
+      "plan=2 image=1000x700 pad=reflect padded=1024x704 tile=256x256 grid=5x4 stripe=5 scale=1/2 "
+      "output=500x350 alignment=32 halo=16 overlap=16 window=gaussian");
 }
 
 TEST(StagePlan, PutsTilesInRowMajorOrder) {
@@ -135,6 +137,39 @@ TEST(StagePlan, ContributesFromEveryTileWhereverThePaddingEnds) {
     }
     ASSERT_EQ(reached, plan.output().width) << "at width " << width;
   }
+}
+
+TEST(StagePlan, NumbersTilesStripeByStripe) {
+  // 64 columns of about 1,000 output pixels.
+  const StagePlan plan = Plan(Upscaler(), Of({16'000, 1000}));
+  EXPECT_EQ(plan.output().width, 64'000);
+  const int64_t columns = plan.x().tile_count();
+  const int64_t stripe = plan.stripe_columns();
+  ASSERT_GT(columns, 3 * stripe);
+  int64_t next = 0;
+  for (int64_t first = 0; first < columns; first += stripe) {
+    const int64_t last = std::min(first + stripe, columns) - 1;
+    EXPECT_LE(plan.x().Contribution(last).end - plan.x().Contribution(first).begin,
+              StagePlan::kStripeWidthMax);
+    for (int64_t row = 0; row < plan.y().tile_count(); ++row) {
+      for (int64_t column = first; column <= last; ++column, ++next) {
+        ASSERT_EQ(plan.IndexAt({column, row}), TileIndex{next});
+        ASSERT_EQ(plan.PlaceOf({next}), (GridPlace{column, row}));
+      }
+    }
+  }
+  EXPECT_EQ(next, plan.tile_count());
+}
+
+TEST(StagePlan, HasOneStripeIfRowsComeInOrderOrOneIsWideEnough) {
+  PlanRequest request = Of({16'000, 1000});
+  request.rows_in_order = true;
+  const StagePlan plan = Plan(Upscaler(), request);
+  EXPECT_EQ(plan.stripe_columns(), plan.x().tile_count());
+  const StagePlan narrow = Plan(Upscaler(), Of({3000, 100'000}));
+  EXPECT_EQ(narrow.stripe_columns(), narrow.x().tile_count());
+  // A column wider than a stripe may be is a stripe of its own.
+  EXPECT_EQ(Plan(Upscaler(), Of({16'000, 1000}, 8000, 34, 0)).stripe_columns(), 1);
 }
 
 TEST(StagePlan, RoundsTheTileDownAndSaysSo) {
