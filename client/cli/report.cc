@@ -92,12 +92,18 @@ std::string JobReport(const Job& job, bool with_events) {
         {"bits", absl::StrCat(job.exactness, job.promise.empty() ? "" : ", ", job.promise, ", ",
                               job.numeric_classes.size(), " numeric class(es)")});
   }
-  if (!job.ladder.empty()) {
-    rows.push_back(
-        {"out of memory",
-         absl::StrJoin(job.ladder, ", ", [](std::string* out, const LadderCount& count) {
-           absl::StrAppend(out, absl::StrReplaceAll(count.step, {{"_", " "}}), " ", count.attempts);
-         })});
+  std::vector<std::string> memory_steps;
+  for (const LadderCount& count : job.ladder) {
+    if (count.step == "no_graph") {
+      rows.push_back({"CUDA graph", absl::StrCat("done without for ",
+                                                 CountText(count.attempts, "tile", "tiles"))});
+      continue;
+    }
+    memory_steps.push_back(
+        absl::StrCat(absl::StrReplaceAll(count.step, {{"_", " "}}), " ", count.attempts));
+  }
+  if (!memory_steps.empty()) {
+    rows.push_back({"out of memory", absl::StrJoin(memory_steps, ", ")});
   }
   if (job.constant_results > 0) {
     rows.push_back(

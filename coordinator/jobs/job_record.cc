@@ -113,8 +113,10 @@ void JobRecord::AddCost(const std::string& worker, int64_t tile, const v1::TileC
   for (int i = 0; i < steps; ++i) {
     ++ladder_[cost.ladder(i)];
     if (!FirstOf(worker, cost.ladder(i))) continue;
+    const char* const happened =
+        cost.ladder(i) == v1::LADDER_STEP_NO_GRAPH ? "No CUDA graph on " : "Memory ran out on ";
     AddEventLocked({identity_.name, "ladder_step", tile, worker,
-                    absl::StrCat("Memory ran out on ", worker, " for tile ", tile, ": ",
+                    absl::StrCat(happened, worker, " for tile ", tile, ": ",
                                  cost.steps(i).substr(0, kStepTextMax), ".")},
                    now);
   }

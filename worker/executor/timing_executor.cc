@@ -1,5 +1,6 @@
 #include "worker/executor/timing_executor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -7,6 +8,12 @@
 
 namespace tilewright {
 namespace {
+
+// What was done about it is no measure of speed.
+bool ShortOfMemory(const v1::TileCost& cost) {
+  return std::any_of(cost.ladder().begin(), cost.ladder().end(),
+                     [](int step) { return step != v1::LADDER_STEP_NO_GRAPH; });
+}
 
 class TimingExecutor : public Executor {
  public:
@@ -49,8 +56,7 @@ class TimingExecutor : public Executor {
     }
     double seconds = 0;
     for (const TileOutcome& outcome : outcomes) {
-      // What the failure ladder did is no measure of speed.
-      if (!outcome.samples.ok() || outcome.cost.ladder_size() > 0) return;
+      if (!outcome.samples.ok() || ShortOfMemory(outcome.cost)) return;
       seconds += outcome.cost.engine_seconds();
     }
     if (seconds <= 0) return;

@@ -107,6 +107,14 @@ TEST(JobReport, TellsWhatWasDoneAboutMemory) {
   EXPECT_THAT(report, HasSubstr("suspicion      1 tile is one constant though the input is not\n"));
 }
 
+TEST(JobReport, TellsOfGraphsApartFromMemory) {
+  Job job = Finished();
+  job.ladder = {{"no_graph", 7}};
+  const std::string report = JobReport(job, false);
+  EXPECT_THAT(report, HasSubstr("CUDA graph  done without for 7 tiles\n"));
+  EXPECT_THAT(report, testing::Not(HasSubstr("out of memory")));
+}
+
 TEST(JobReport, EndsWithItsHoles) {
   Job job = Finished();
   job.holes = {{4, 128, 0, 64, 48}, {5, 256, 0, 64, 48}};
