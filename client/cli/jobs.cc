@@ -114,10 +114,10 @@ ExitCode FetchJob(const Session& session, Client& client, const JobFlags& flags)
   return ExitCode::kOk;
 }
 
-using Verb = ExitCode (*)(const Session&, Client&, const JobFlags&);
+using JobVerb = ExitCode (*)(const Session&, Client&, const JobFlags&);
 
 CLI::App* AddVerb(CLI::App* jobs, Session& session, const std::shared_ptr<JobFlags>& flags,
-                  const std::string& name, const std::string& help, Verb verb) {
+                  const std::string& name, const std::string& help, JobVerb verb) {
   CLI::App* command = jobs->add_subcommand(name, help);
   command->callback([&session, flags, verb] {
     session.SetAction([&session, flags, verb] {

@@ -60,11 +60,11 @@ struct WorkerFlags {
   bool now = false;
 };
 
-using Verb = absl::StatusOr<Worker> (*)(Client&, const WorkerFlags&);
+using WorkerVerb = absl::StatusOr<Worker> (*)(Client&, const WorkerFlags&);
 
 // Adds a subcommand that operates on a worker and prints it as it stands then.
 CLI::App* AddVerb(CLI::App* workers, Session& session, const std::shared_ptr<WorkerFlags>& flags,
-                  const std::string& name, const std::string& help, Verb verb) {
+                  const std::string& name, const std::string& help, WorkerVerb verb) {
   CLI::App* command = workers->add_subcommand(name, help);
   command->add_option("worker", flags->worker, "Its name, see: tilewright workers list")
       ->required();

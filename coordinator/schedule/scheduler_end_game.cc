@@ -31,7 +31,7 @@ constexpr int64_t kFasterLooked = 32;
 constexpr int kWoken = 16;
 constexpr int kIdleLooked = 256;
 // Returned tiles among which one look searches for those that not everybody may take.
-constexpr int kReturnedLooked = 8;
+constexpr int kReturnedSearched = 8;
 // Tiles of a lease that one look passes over because this worker may not have them.
 constexpr int kTilesLooked = 64;
 // A copy of what is copied already must be so much faster still: workers that turn up later, or
@@ -181,7 +181,7 @@ bool Scheduler::Impl::LeavesToFaster(Job& job, Worker& worker) {
   if (job.left_until.has_value() && now_ >= *job.left_until) return false;  // they did not
   int looked = 0;
   for (int64_t returned : job.tiles.returned()) {
-    if (++looked > kReturnedLooked) break;
+    if (++looked > kReturnedSearched) break;
     if (job.tiles.trouble(returned) != nullptr) return false;  // the others may not want it
   }
   if (!FasterFinish(job, worker, ready, own)) return false;

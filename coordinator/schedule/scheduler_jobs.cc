@@ -21,7 +21,6 @@ namespace {
 constexpr size_t kStagesMax = 1024;
 // Tenants beyond which those without a job and without a lead are forgotten.
 constexpr size_t kTenantsMax = 1024;
-constexpr size_t kWorkersNamed = 8;
 
 }  // namespace
 
@@ -256,13 +255,13 @@ std::string Scheduler::Impl::WhyNobody(const Job& job) const {
     if (worker->connected()) connected.push_back(worker.get());
   }
   if (connected.empty()) return "none is connected";
-  std::partial_sort(connected.begin(),
-                    connected.begin() + std::min(connected.size(), kWorkersNamed), connected.end(),
-                    [](const Worker* a, const Worker* b) { return a->name < b->name; });
+  std::partial_sort(
+      connected.begin(), connected.begin() + std::min(connected.size(), schedule::kWorkersNamed),
+      connected.end(), [](const Worker* a, const Worker* b) { return a->name < b->name; });
   std::vector<std::string> reasons;
   for (const Worker* worker : connected) {
-    if (reasons.size() == kWorkersNamed && connected.size() > kWorkersNamed) {
-      reasons.push_back(absl::StrCat("and ", connected.size() - kWorkersNamed, " more"));
+    if (reasons.size() == schedule::kWorkersNamed && connected.size() > schedule::kWorkersNamed) {
+      reasons.push_back(absl::StrCat("and ", connected.size() - schedule::kWorkersNamed, " more"));
       break;
     }
     reasons.push_back(absl::StrCat(worker->name, " ", WhyNot(job, *worker)));

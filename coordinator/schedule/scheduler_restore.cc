@@ -21,7 +21,6 @@ namespace {
 
 constexpr Timer kRestored{TimerKind::kRestored, 0};
 constexpr Timer kRestartGrace{TimerKind::kRestartGrace, 0};
-constexpr size_t kWorkersNamed = 8;
 
 // Ascending, each once.
 std::vector<int64_t> OpenTiles(const HeldLease& held) {
@@ -67,12 +66,13 @@ void Scheduler::Impl::TellRestored() {
   std::string wait;
   if (WaitsForWorkers()) {
     const std::vector<std::string> names(awaited_.begin(), awaited_.end());
-    wait = absl::StrCat("; nothing is granted before ",
-                        names.size() > kWorkersNamed ? absl::StrCat(names.size(), " workers")
-                                                     : schedule::JoinAnd(names),
-                        names.size() == 1 ? " has" : " have", " said what ",
-                        names.size() == 1 ? "it holds" : "they hold", ", or for ",
-                        schedule::SecondsText(options_.restart_grace));
+    wait =
+        absl::StrCat("; nothing is granted before ",
+                     names.size() > schedule::kWorkersNamed ? absl::StrCat(names.size(), " workers")
+                                                            : schedule::JoinAnd(names),
+                     names.size() == 1 ? " has" : " have", " said what ",
+                     names.size() == 1 ? "it holds" : "they hold", ", or for ",
+                     schedule::SecondsText(options_.restart_grace));
   }
   std::vector<Job*> jobs;
   for (const auto& [id, job] : active_jobs_) jobs.push_back(job);

@@ -3,6 +3,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_SENTENCES_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_SENTENCES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "absl/types/span.h"
 
 namespace tilewright::schedule {
+
+// Workers that one sentence names; of more it says how many there are.
+inline constexpr size_t kWorkersNamed = 8;
 
 // "tile 3", "tiles 3, 4 and 7", "tiles 3, 4, 5, 6, 7, 8, 9, 10 and 992 more".
 std::string TileList(absl::Span<const int64_t> tiles);

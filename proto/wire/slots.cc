@@ -10,13 +10,6 @@
 #include "proto/wire/random_bytes.h"
 
 namespace tilewright {
-namespace {
-
-// So much is copied and hashed at a time, while it is in the innermost caches.
-constexpr size_t kCopyBytes = 64 << 10;
-
-}  // namespace
-
 std::shared_ptr<const SlottedPayload> SlottedPayload::Copy(std::shared_ptr<Segment> segment,
                                                            SegmentHalf half,
                                                            absl::Span<const std::byte> bytes,
@@ -37,7 +30,7 @@ std::shared_ptr<const SlottedPayload> SlottedPayload::Copy(std::shared_ptr<Segme
   RunningChecksum running;
   for (size_t at = 0; at < bytes.size();) {
     const size_t in_slot = at % kSlot;
-    const size_t size = std::min({kCopyBytes, kSlot - in_slot, bytes.size() - at});
+    const size_t size = std::min({kHashedAtOnce, kSlot - in_slot, bytes.size() - at});
     std::memcpy(memory.BytesOf(half, payload->slots_[at / kSlot]) + in_slot, bytes.data() + at,
                 size);
     running.Add(bytes.subspan(at, size));  // of what was meant, not of what a peer might change

@@ -25,8 +25,6 @@ constexpr int64_t kSliceBytesMax = 1024;  // its encoding; it has 33 and what la
 constexpr uint64_t kReserveBytesMax = 64 << 20;
 // Bigger payloads are hashed piece by piece while they are in the cache.
 constexpr uint64_t kHashAtOnceBytesMax = 256 << 10;
-// So much of a slice is copied and hashed at a time.
-constexpr size_t kCopyBytes = 64 << 10;
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("malformed tile message: ", what));
@@ -227,7 +225,7 @@ absl::Status TileFrameReader::AppendSlice(const v1::SegmentSlice& slice) {
   const SegmentHalf half = HalfOf(envelope_);
   TW_ASSIGN_OR_RETURN(absl::Span<const std::byte> bytes, segment_->View(half, slice));
   while (!bytes.empty()) {
-    const absl::Span<const std::byte> block = bytes.subspan(0, kCopyBytes);
+    const absl::Span<const std::byte> block = bytes.subspan(0, kHashedAtOnce);
     TW_RETURN_IF_ERROR(Append(block.data(), static_cast<int64_t>(block.size())));
     bytes.remove_prefix(block.size());
   }

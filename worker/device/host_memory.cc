@@ -15,7 +15,7 @@ namespace tilewright {
 namespace {
 
 // "MemTotal:  123 kB" or "inactive_file 123": the number after `field`.
-std::optional<uint64_t> FieldOf(const std::string& text, absl::string_view field) {
+std::optional<uint64_t> NumberOfField(const std::string& text, absl::string_view field) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> words =
         absl::StrSplit(line, absl::ByAnyChar(" :\t"), absl::SkipEmpty());
@@ -53,7 +53,7 @@ void ApplyGroup(const FileReader& read, const GroupFiles& files, const std::stri
   const uint64_t used = NumberIn(read, absl::StrCat(folder, "/", files.usage)).value_or(0);
   uint64_t droppable = 0;
   if (const auto stat = read(absl::StrCat(folder, "/memory.stat")); stat.ok()) {
-    droppable = FieldOf(*stat, files.droppable).value_or(0);
+    droppable = NumberOfField(*stat, files.droppable).value_or(0);
   }
   const uint64_t held = used - std::min(used, droppable);
   memory->free_bytes = std::min(memory->free_bytes, *limit - std::min(*limit, held));
@@ -74,8 +74,8 @@ void ApplyGroups(const FileReader& read, const GroupFiles& files, HostMemory* me
 
 absl::StatusOr<HostMemory> ReadHostMemory(const FileReader& read) {
   const auto meminfo = read("/proc/meminfo");
-  const auto total = meminfo.ok() ? FieldOf(*meminfo, "MemTotal") : std::nullopt;
-  const auto available = meminfo.ok() ? FieldOf(*meminfo, "MemAvailable") : std::nullopt;
+  const auto total = meminfo.ok() ? NumberOfField(*meminfo, "MemTotal") : std::nullopt;
+  const auto available = meminfo.ok() ? NumberOfField(*meminfo, "MemAvailable") : std::nullopt;
   if (!total.has_value() || !available.has_value()) {
     return absl::UnavailableError(
         "/proc/meminfo names no MemTotal and MemAvailable, so the memory of this machine is "
