@@ -4,13 +4,11 @@
 
 namespace tilewright {
 
-BlockPool::BlockPool(int64_t buffer_bytes, size_t free_buffers_max)
-    : buffer_bytes_(buffer_bytes), free_buffers_max_(free_buffers_max) {}
-
-BlockPool::Buffer BlockPool::Take() {
-  if (free_.empty()) return Buffer(new std::byte[static_cast<size_t>(buffer_bytes_)]);
+BlockPool::Buffer BlockPool::Take(size_t bytes) {
+  if (free_.empty()) return Buffer(bytes);
   Buffer buffer = std::move(free_.back());
   free_.pop_back();
+  buffer.resize(bytes);
   return buffer;
 }
 

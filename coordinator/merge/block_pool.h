@@ -5,26 +5,22 @@
 #define TILEWRIGHT_COORDINATOR_MERGE_BLOCK_POOL_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace tilewright {
 
 class BlockPool {
  public:
-  using Buffer = std::unique_ptr<std::byte[]>;
+  using Buffer = std::vector<std::byte>;
 
-  // Every buffer has `buffer_bytes`; at most `free_buffers_max` of them are kept while nobody uses
-  // them.
-  BlockPool(int64_t buffer_bytes, size_t free_buffers_max);
+  // At most `free_buffers_max` buffers are kept while nobody uses them.
+  explicit BlockPool(size_t free_buffers_max) : free_buffers_max_(free_buffers_max) {}
 
-  // Contents are unspecified.
-  Buffer Take();
+  // A buffer of so many bytes; contents are unspecified.
+  Buffer Take(size_t bytes);
   void Return(Buffer buffer);
 
  private:
-  const int64_t buffer_bytes_;
   const size_t free_buffers_max_;
   std::vector<Buffer> free_;
 };

@@ -1,5 +1,6 @@
 #include "coordinator/merge/cell_grid.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace tilewright {
@@ -40,6 +41,14 @@ CellAxis::CellAxis(const Axis& axis, int64_t output_length, MergeKind merge, Win
       cells.end = cell + 1;
     }
   }
+}
+
+Interval CellAxis::TilesUnder(Interval part) const {
+  const auto ends_by = [](const AxisSpan& span, int64_t at) { return span.output.end <= at; };
+  const auto first = std::lower_bound(spans_.begin(), spans_.end(), part.begin, ends_by);
+  const auto last = std::lower_bound(spans_.begin(), spans_.end(), part.end - 1, ends_by);
+  assert(last != spans_.end());
+  return {first->first_tile, last->first_tile + (last->blended ? 2 : 1)};
 }
 
 absl::Span<const uint16_t> CellAxis::Weights(int64_t cell, Interval part) const {

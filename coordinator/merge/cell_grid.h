@@ -24,6 +24,8 @@ class CellAxis {
   const AxisSpan& span(int64_t cell) const { return spans_[static_cast<size_t>(cell)]; }
   // Indices of the cells that tile i contributes to; never empty.
   Interval CellsOfTile(int64_t i) const { return tiles_[static_cast<size_t>(i)]; }
+  // The tiles that contribute to some of the output pixels `part`, which must not be empty.
+  Interval TilesUnder(Interval part) const;
   // Weights of the later tile for the pixels `part` of a blended cell, which holds them; empty for
   // one with one tile.
   absl::Span<const uint16_t> Weights(int64_t cell, Interval part) const;

@@ -5,31 +5,32 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/merge/block_pool.h"
 #include "coordinator/merge/cell_grid.h"
+#include "coordinator/merge/part_store.h"
 #include "proto/base/status_macros.h"
 #include "proto/blend/cell.h"
 
 namespace tilewright {
 namespace {
 
-// Free block buffers kept for the next block: 48 MiB for RGB u8.
-constexpr size_t kFreeBlocksMax = 64;
+// Free block buffers kept for the next block: 3 MiB for RGB u8.
+constexpr size_t kFreeBlocksMax = 4;
 // A waiting tile is cropped once what it still owes fits into this share of it: copying so little
 // costs next to nothing, and keeps a row of the wavefront at the height of the blend zone instead
 // of the tile's.
 constexpr int64_t kCropShare = 8;
 
 struct HeldTile {
-  Rect rect;  // output pixels that `samples` holds
-  std::vector<std::byte> samples;
+  Rect rect;  // output pixels that `part` holds
+  Part part;
   int64_t open_cells = 0;
 };
 
 struct OpenBlock {
-  BlockPool::Buffer samples;
+  Part part;
   int64_t missing = 0;  // pixels
 };
 
@@ -39,19 +40,36 @@ struct Cell {
   int64_t row = 0;
 };
 
+// Keeps a part in memory while it is in use.
+class Pin {
+ public:
+  explicit Pin(Part* part) : part_(part) {
+    if (part_ != nullptr) part_->pinned = true;
+  }
+  Pin(Pin&& other) noexcept : part_(std::exchange(other.part_, nullptr)) {}
+  ~Pin() {
+    if (part_ != nullptr) part_->pinned = false;
+  }
+
+ private:
+  Part* part_;
+};
+
 }  // namespace
 
 class TileMerger::Impl {
  public:
-  Impl(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink)
+  Impl(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink,
+       Scratch* scratch)
       : plan_(plan),
         format_(format),
         sink_(sink),
         x_(plan.x(), format.size.width, merge, plan.window()),
         y_(plan.y(), format.size.height, merge, plan.window()),
-        pool_(format.BlockRect(0, 0).area() * format.pixel_bytes(), kFreeBlocksMax),
+        pool_(kFreeBlocksMax),
         settled_(static_cast<size_t>(plan.tile_count()), false),
         tiles_left_(plan.tile_count()),
+        parts_(scratch, [this] { return Candidates(); }),
         blocks_left_(format.block_columns() * format.block_rows()) {
     assert(format.size == plan.output());
   }
@@ -66,8 +84,14 @@ class TileMerger::Impl {
                                                      ToString(rect), " pixels need ", expected));
     }
     ++tiles_added_;
-    held_bytes_ += expected;
-    held_[tile.value] = {rect, std::move(samples), CellsOf(tile)};
+    // Before it is counted: it is not yet one of those that may be put away.
+    broken_ = parts_.MakeRoom(expected);
+    TW_RETURN_IF_ERROR(broken_);
+    HeldTile& held = held_[tile.value];
+    held.rect = rect;
+    held.part.samples = std::move(samples);
+    held.open_cells = CellsOf(tile);
+    parts_.Add(held.part);
     return Settle(tile);
   }
 
@@ -78,7 +102,10 @@ class TileMerger::Impl {
 
   bool done() const { return tiles_left_ == 0 && blocks_left_ == 0; }
   int64_t tiles_added() const { return tiles_added_; }
-  int64_t bytes_held() const { return held_bytes_ + open_bytes_; }
+  void set_bytes_max(int64_t bytes_max) {
+    parts_.set_bytes_max(std::max(bytes_max, BytesNeeded(plan_, format_)));
+  }
+  const PartStore& parts() const { return parts_; }
 
  private:
   // OK if the tile was neither added nor left out yet.
@@ -117,10 +144,13 @@ class TileMerger::Impl {
     // Neighbours too: this tile may have closed all but a strip of them.
     for (int64_t j = std::max<int64_t>(y - 1, 0); j <= y + 1 && j < plan_.y().tile_count(); ++j) {
       for (int64_t i = std::max<int64_t>(x - 1, 0); i <= x + 1 && i < plan_.x().tile_count(); ++i) {
-        Trim(i, j);
+        broken_ = Trim(i, j);
+        TW_RETURN_IF_ERROR(broken_);
       }
     }
-    return absl::OkStatus();
+    broken_ = PutSeamAway({x, y});
+    if (broken_.ok()) broken_ = parts_.MakeRoom(0);
+    return broken_;
   }
 
   int64_t TileAt(int64_t column, int64_t row) const { return plan_.IndexAt({column, row}).value; }
@@ -137,14 +167,19 @@ class TileMerger::Impl {
     return true;
   }
 
-  // Where `rect` begins in the samples of a tile that contributes to it; null for a hole.
+  HeldTile* FindHeld(int64_t column, int64_t row) {
+    const auto found = held_.find(TileAt(column, row));
+    return found == held_.end() ? nullptr : &found->second;
+  }
+
+  // Where `rect` begins in the samples of a tile in memory that contributes to it; null for a hole.
   CellSource Source(int64_t column, int64_t row, const Rect& rect) const {
     const auto found = held_.find(TileAt(column, row));
     if (found == held_.end()) return {};
     const HeldTile& tile = found->second;
-    assert(tile.rect.Contains(rect));
+    assert(tile.rect.Contains(rect) && !tile.part.slot.has_value());
     const int64_t row_bytes = tile.rect.width * format_.pixel_bytes();
-    return {tile.samples.data() + (rect.y - tile.rect.y) * row_bytes +
+    return {tile.part.samples.data() + (rect.y - tile.rect.y) * row_bytes +
                 (rect.x - tile.rect.x) * format_.pixel_bytes(),
             row_bytes};
   }
@@ -153,18 +188,24 @@ class TileMerger::Impl {
   absl::Status Merge(Cell cell) {
     const AxisSpan& x = x_.span(cell.column);
     const AxisSpan& y = y_.span(cell.row);
+    std::vector<HeldTile*> contributors;
+    std::vector<Pin> pins;
+    for (int64_t j = y.first_tile; j <= y.first_tile + (y.blended ? 1 : 0); ++j) {
+      for (int64_t i = x.first_tile; i <= x.first_tile + (x.blended ? 1 : 0); ++i) {
+        HeldTile* const held = FindHeld(i, j);
+        if (held == nullptr) continue;
+        contributors.push_back(held);
+        pins.emplace_back(&held->part);
+      }
+    }
+    for (HeldTile* held : contributors) TW_RETURN_IF_ERROR(parts_.Load(held->part));
     for (int64_t row = y.output.begin / kBlockSide; row * kBlockSide < y.output.end; ++row) {
       for (int64_t column = x.output.begin / kBlockSide; column * kBlockSide < x.output.end;
            ++column) {
         TW_RETURN_IF_ERROR(MergeIntoBlock(cell, column, row));
       }
     }
-    for (int64_t j = y.first_tile; j <= y.first_tile + (y.blended ? 1 : 0); ++j) {
-      for (int64_t i = x.first_tile; i <= x.first_tile + (x.blended ? 1 : 0); ++i) {
-        const auto held = held_.find(TileAt(i, j));
-        if (held != held_.end()) --held->second.open_cells;
-      }
-    }
+    for (HeldTile* held : contributors) --held->open_cells;
     return absl::OkStatus();
   }
 
@@ -175,11 +216,15 @@ class TileMerger::Impl {
     const Rect part = Intersect(Rect::FromIntervals(x.output, y.output), block_rect);
     const int64_t block_index = row * format_.block_columns() + column;
     const int64_t block_bytes = block_rect.area() * format_.pixel_bytes();
-    OpenBlock& block = open_[block_index];
-    if (block.samples == nullptr) {
-      block = {pool_.Take(), block_rect.area()};
-      open_bytes_ += block_bytes;
+    const auto [found, is_new] = open_.try_emplace(block_index);
+    OpenBlock& block = found->second;
+    if (is_new) {
+      block.missing = block_rect.area();
+      TW_RETURN_IF_ERROR(parts_.MakeRoom(block_bytes));
+      block.part.samples = pool_.Take(static_cast<size_t>(block_bytes));
+      parts_.Add(block.part);
     }
+    TW_RETURN_IF_ERROR(parts_.Load(block.part));
 
     CellJob job;
     job.type = format_.sample;
@@ -192,7 +237,7 @@ class TileMerger::Impl {
     if (y.blended) job.p01 = Source(x.first_tile, y.first_tile + 1, part);
     if (x.blended && y.blended) job.p11 = Source(x.first_tile + 1, y.first_tile + 1, part);
     job.out_row_bytes = block_rect.width * format_.pixel_bytes();
-    job.out = block.samples.get() + (part.y - block_rect.y) * job.out_row_bytes +
+    job.out = block.part.samples.data() + (part.y - block_rect.y) * job.out_row_bytes +
               (part.x - block_rect.x) * format_.pixel_bytes();
     const bool only_holes = job.p00.data == nullptr && job.p10.data == nullptr &&
                             job.p01.data == nullptr && job.p11.data == nullptr;
@@ -205,13 +250,10 @@ class TileMerger::Impl {
     block.missing -= part.area();
     assert(block.missing >= 0);
     if (block.missing > 0) return absl::OkStatus();
-    BlockPool::Buffer samples = std::move(block.samples);
-    open_.erase(block_index);
-    open_bytes_ -= block_bytes;
     --blocks_left_;
-    absl::Status written = sink_.WriteBlock(
-        column, row, absl::MakeConstSpan(samples.get(), static_cast<size_t>(block_bytes)));
-    pool_.Return(std::move(samples));
+    absl::Status written = sink_.WriteBlock(column, row, block.part.samples);
+    pool_.Return(parts_.Remove(block.part));
+    open_.erase(found);
     return written;
   }
 
@@ -224,17 +266,21 @@ class TileMerger::Impl {
   }
 
   // Lets go of what no open cell needs of the tile at (column, row), if it is held.
-  void Trim(int64_t column, int64_t row) {
-    const auto held = held_.find(TileAt(column, row));
-    if (held == held_.end()) return;
-    HeldTile& tile = held->second;
+  absl::Status Trim(int64_t column, int64_t row) {
+    HeldTile* const held = FindHeld(column, row);
+    if (held == nullptr) return absl::OkStatus();
+    HeldTile& tile = *held;
     if (tile.open_cells == 0) {
-      held_bytes_ -= static_cast<int64_t>(tile.samples.size());
-      held_.erase(held);
-      return;
+      parts_.Remove(tile.part);
+      held_.erase(TileAt(column, row));
+      return absl::OkStatus();
     }
     const Rect needed = OpenPart(column, row);
-    if (needed.area() * kCropShare > tile.rect.area()) return;
+    if (tile.part.slot.has_value() || needed.area() * kCropShare > tile.rect.area()) {
+      return absl::OkStatus();
+    }
+    const Pin pin(&tile.part);
+    TW_RETURN_IF_ERROR(parts_.MakeRoom(needed.area() * format_.pixel_bytes()));
     const int64_t row_bytes = needed.width * format_.pixel_bytes();
     std::vector<std::byte> cropped;
     cropped.reserve(static_cast<size_t>(row_bytes * needed.height));
@@ -242,9 +288,74 @@ class TileMerger::Impl {
       const std::byte* line = Source(column, row, {needed.x, needed.y + y, needed.width, 1}).data;
       cropped.insert(cropped.end(), line, line + row_bytes);
     }
-    held_bytes_ += static_cast<int64_t>(cropped.size()) - static_cast<int64_t>(tile.samples.size());
+    parts_.Replace(tile.part, std::move(cropped));
     tile.rect = needed;
-    tile.samples = std::move(cropped);
+    return absl::OkStatus();
+  }
+
+  // The lowest tile that is not settled of those in columns x rows; tile_count() if there is none.
+  int64_t NextOf(Interval columns, Interval rows) const {
+    int64_t next = plan_.tile_count();
+    for (int64_t row = std::max<int64_t>(rows.begin, 0);
+         row < std::min(rows.end, plan_.y().tile_count()); ++row) {
+      for (int64_t column = std::max<int64_t>(columns.begin, 0);
+           column < std::min(columns.end, plan_.x().tile_count()); ++column) {
+        const int64_t tile = TileAt(column, row);
+        if (!settled_[static_cast<size_t>(tile)]) next = std::min(next, tile);
+      }
+    }
+    return next;
+  }
+
+  // For PartStore: a tile is wanted by its neighbours, a block by the tiles over it.
+  std::vector<PartStore::Candidate> Candidates() {
+    std::vector<PartStore::Candidate> candidates;
+    candidates.reserve(held_.size() + open_.size());
+    const auto add = [&candidates](Part& part, int64_t wanted) {
+      if (!part.pinned && !part.samples.empty()) candidates.push_back({&part, wanted});
+    };
+    for (auto& [tile, held] : held_) add(held.part, TileWanted(plan_.PlaceOf({tile})));
+    for (auto& [index, block] : open_) add(block.part, BlockWanted(index));
+    return candidates;
+  }
+
+  // By which tile a tile that is held is wanted next: by its neighbours.
+  int64_t TileWanted(GridPlace place) const {
+    return NextOf({place.column - 1, place.column + 2}, {place.row - 1, place.row + 2});
+  }
+  // The same of a block: by the tiles over it.
+  int64_t BlockWanted(int64_t index) const {
+    const Rect rect =
+        format_.BlockRect(index % format_.block_columns(), index / format_.block_columns());
+    return NextOf(x_.TilesUnder(rect.horizontal()), y_.TilesUnder(rect.vertical()));
+  }
+
+  // What lies along the right side of a stripe waits for the whole stripe: so that this does not
+  // grow with the height of the image, it is put away at once, around the tile at `place`.
+  absl::Status PutSeamAway(GridPlace place) {
+    const int64_t next_stripe =
+        (place.column / plan_.stripe_columns() + 1) * plan_.stripe_columns();
+    if (place.column + 1 != next_stripe || next_stripe >= plan_.x().tile_count()) {
+      return absl::OkStatus();
+    }
+    const int64_t first_late = plan_.IndexAt({next_stripe, 0}).value;
+    const Interval rows = {std::max<int64_t>(place.row - 1, 0),
+                           std::min(place.row + 2, plan_.y().tile_count())};
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      HeldTile* const held = FindHeld(place.column, row);
+      if (held == nullptr || TileWanted({place.column, row}) < first_late) continue;
+      TW_RETURN_IF_ERROR(parts_.PutAway(held->part));
+    }
+    const Rect around = plan_.Contribution(plan_.IndexAt(place));
+    const int64_t column = (around.right() - 1) / kBlockSide;
+    for (int64_t row = std::max<int64_t>(around.y / kBlockSide - 1, 0);
+         row * kBlockSide < around.bottom(); ++row) {
+      const int64_t index = row * format_.block_columns() + column;
+      const auto block = open_.find(index);
+      if (block == open_.end() || BlockWanted(index) < first_late) continue;
+      TW_RETURN_IF_ERROR(parts_.PutAway(block->second.part));
+    }
+    return absl::OkStatus();
   }
 
   // The smallest rectangle around the open cells of a tile. Precondition: it has one.
@@ -276,26 +387,39 @@ class TileMerger::Impl {
   int64_t tiles_left_;         // Invariant: those of settled_ that are false
   int64_t tiles_added_ = 0;
   // Tiles that open cells wait for. Invariant between calls: open_cells > 0.
-  absl::flat_hash_map<int64_t, HeldTile> held_;
-  int64_t held_bytes_ = 0;
+  absl::node_hash_map<int64_t, HeldTile> held_;
   // By row * block_columns + column. Invariant between calls: 0 < missing < the block's pixels.
-  absl::flat_hash_map<int64_t, OpenBlock> open_;
-  int64_t open_bytes_ = 0;
+  absl::node_hash_map<int64_t, OpenBlock> open_;
+  PartStore parts_;  // counts those of held_ and open_
   int64_t blocks_left_;
   absl::Status broken_;  // the first error of the sink
 };
 
 TileMerger::TileMerger(const StagePlan& plan, const CanvasFormat& format, MergeKind merge,
-                       BlockSink& sink)
-    : impl_(std::make_unique<Impl>(plan, format, merge, sink)) {}
+                       BlockSink& sink, Scratch* scratch)
+    : impl_(std::make_unique<Impl>(plan, format, merge, sink, scratch)) {}
 TileMerger::~TileMerger() = default;
 
 absl::Status TileMerger::AddTile(TileIndex tile, std::vector<std::byte> samples) {
   return impl_->AddTile(tile, std::move(samples));
 }
 absl::Status TileMerger::AddHole(TileIndex tile) { return impl_->AddHole(tile); }
+int64_t TileMerger::BytesNeeded(const StagePlan& plan, const CanvasFormat& format) {
+  int64_t width = 0, height = 0;
+  for (int64_t i = 0; i < plan.x().tile_count(); ++i) {
+    width = std::max(width, plan.x().Contribution(i).length());
+  }
+  for (int64_t i = 0; i < plan.y().tile_count(); ++i) {
+    height = std::max(height, plan.y().Contribution(i).length());
+  }
+  return (4 * width * height + format.BlockRect(0, 0).area()) * format.pixel_bytes();
+}
+
 bool TileMerger::done() const { return impl_->done(); }
 int64_t TileMerger::tiles_added() const { return impl_->tiles_added(); }
-int64_t TileMerger::bytes_held() const { return impl_->bytes_held(); }
+void TileMerger::set_bytes_max(int64_t bytes_max) { impl_->set_bytes_max(bytes_max); }
+int64_t TileMerger::bytes_held() const { return impl_->parts().memory_bytes(); }
+int64_t TileMerger::bytes_held_peak() const { return impl_->parts().memory_bytes_peak(); }
+int64_t TileMerger::bytes_spilled() const { return impl_->parts().scratch_bytes(); }
 
 }  // namespace tilewright

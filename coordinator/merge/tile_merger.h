@@ -1,6 +1,7 @@
 // Merges accepted tiles into blocks: a cell is blended once, in canonical tile order,
 // when all its contributors have arrived, so the bits do not depend on the order of arrival and
-// memory is that of the wavefront. Not thread-safe.
+// memory is that of the wavefront. What exceeds a bound, and is wanted last, waits in a scratch
+// instead. Not thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_MERGE_TILE_MERGER_H_
 #define TILEWRIGHT_COORDINATOR_MERGE_TILE_MERGER_H_
@@ -12,23 +13,26 @@
 
 #include "absl/status/status.h"
 #include "coordinator/merge/canvas.h"
+#include "coordinator/merge/scratch.h"
 #include "coordinator/plan/stage_plan.h"
 
 namespace tilewright {
 
 class TileMerger {
  public:
-  // `plan` and `sink` must outlive the merger. format.size is plan.output(). `merge` kCut takes
-  // each output pixel from the tile whose side of the cut it lies on.
-  TileMerger(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink);
+  // `plan`, `sink` and `scratch` (null: none) must outlive the merger. format.size is
+  // plan.output(). `merge` kCut takes each output pixel from the tile whose side of the cut it lies
+  // on.
+  TileMerger(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink,
+             Scratch* scratch = nullptr);
   ~TileMerger();
   TileMerger(const TileMerger&) = delete;
   TileMerger& operator=(const TileMerger&) = delete;
 
   // Takes a tile: `samples` is exactly plan.Contribution(tile) in format's layout. ALREADY_EXISTS
   // if the tile was added before, INVALID_ARGUMENT if there is no such tile or the byte count is
-  // wrong: nothing changes. Errors of the sink pass through; its block is lost, so every later call
-  // returns the same error.
+  // wrong: nothing changes. Errors of the sink and the scratch pass through; something is lost, so
+  // every later call returns the same error.
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples);
 
   // Leaves a tile out. Where it would have been blended, the other tile of its row stands in with
@@ -41,6 +45,14 @@ class TileMerger {
   int64_t tiles_added() const;  // holes are not counted
   // Bytes of tiles and unfinished blocks held now.
   int64_t bytes_held() const;
+  int64_t bytes_held_peak() const;  // the most it ever was, within calls too
+  // Bytes of them in the scratch now.
+  int64_t bytes_spilled() const;
+  // From the next call on bytes_held() stays within this or BytesNeeded(), whichever is more, if
+  // there is a scratch; until then it is unbounded.
+  void set_bytes_max(int64_t bytes_max);
+  // What merging one tile takes: the four tiles of a corner and a block.
+  static int64_t BytesNeeded(const StagePlan& plan, const CanvasFormat& format);
 
  private:
   class Impl;

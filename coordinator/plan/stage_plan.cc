@@ -60,15 +60,12 @@ absl::StatusOr<int64_t> AlignedTile(const ModelGeometry& model, int64_t tile,
   return aligned;
 }
 
-// The columns are divided evenly among as few stripes as the bound of their width allows.
 int64_t StripeColumns(const Axis& x) {
   int64_t widest = 0;
   for (int64_t i = 0; i < x.tile_count(); ++i) {
     widest = std::max(widest, x.Contribution(i).length());
   }
-  const int64_t columns_max = std::max<int64_t>(StagePlan::kStripeWidthMax / widest, 1);
-  const int64_t stripes = (x.tile_count() + columns_max - 1) / columns_max;
-  return (x.tile_count() + stripes - 1) / stripes;
+  return std::clamp<int64_t>(StagePlan::kStripeWidthMax / widest, 1, x.tile_count());
 }
 
 const char* PadModeName(PadMode mode) {

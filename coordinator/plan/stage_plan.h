@@ -63,8 +63,9 @@ class StagePlan {
  public:
   // Bound of the tiles of one stage.
   static constexpr int64_t kMaxTiles = int64_t{1} << 24;
-  // Bound of a stripe's width in output pixels, unless one column alone is wider.
-  static constexpr int64_t kStripeWidthMax = 16384;
+  // Bound of a stripe's width in output pixels, unless one column alone is wider. A row of blocks
+  // as wide is 12 MiB of RGB u8; of a stripe's pixels, one in sixteen waits for the next stripe.
+  static constexpr int64_t kStripeWidthMax = 8192;
 
   // INVALID_ARGUMENT with a sentence that names the numbers: empty image, tile below the model's
   // minimum, overlap too big for the tile (with what would work), a quantity that is not the

@@ -166,7 +166,7 @@ TEST(StagePlan, HasOneStripeIfRowsComeInOrderOrOneIsWideEnough) {
   request.rows_in_order = true;
   const StagePlan plan = Plan(Upscaler(), request);
   EXPECT_EQ(plan.stripe_columns(), plan.x().tile_count());
-  const StagePlan narrow = Plan(Upscaler(), Of({3000, 100'000}));
+  const StagePlan narrow = Plan(Upscaler(), Of({1500, 100'000}));
   EXPECT_EQ(narrow.stripe_columns(), narrow.x().tile_count());
   // A column wider than a stripe may be is a stripe of its own.
   EXPECT_EQ(Plan(Upscaler(), Of({16'000, 1000}, 8000, 34, 0)).stripe_columns(), 1);
