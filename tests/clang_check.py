@@ -70,6 +70,15 @@ def first_include(path):
     return ""
 
 
+def sources_of(entry):
+    """The sources that a compile command is for: several where CMake compiles them together."""
+    path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+    if os.sep + "Unity" + os.sep not in path or not os.path.exists(path):
+        return [path]
+    with open(path, encoding="utf-8") as unity:
+        return [line.split('"')[1] for line in unity if line.startswith("#include ")]
+
+
 def collect(root, build, tests):
     """(file, arguments) of everything to check."""
     folders = SOURCE_FOLDERS + (("tests",) if tests else ())
@@ -78,17 +87,17 @@ def collect(root, build, tests):
     shared = ["-include-pch", precompile(root, build)]
     work, covered, by_folder = [], set(), {}
     for entry in entries:
-        path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-        relative = os.path.relpath(path, root)
-        covered.add(first_include(path))
-        if relative.split(os.sep)[0] not in folders:
-            continue  # generated, or not asked for
-        if is_torch(entry["command"]):
-            continue
-        arguments = language_arguments(entry["command"])
-        work.append((relative, arguments + shared))
-        by_folder.setdefault(relative.split(os.sep)[0], set()).update(
-            [tuple(arguments[i:i + 2]) for i in range(len(arguments)) if arguments[i] == "-isystem"])
+        for path in sources_of(entry):
+            relative = os.path.relpath(path, root)
+            covered.add(first_include(path))
+            if relative.split(os.sep)[0] not in folders:
+                continue  # generated, or not asked for
+            if is_torch(entry["command"]):
+                continue
+            arguments = language_arguments(entry["command"])
+            work.append((relative, arguments + shared))
+            by_folder.setdefault(relative.split(os.sep)[0], set()).update(
+                [tuple(arguments[i:i + 2]) for i in range(len(arguments)) if arguments[i] == "-isystem"])
     # Headers without a source of their own: with every include folder that their part of the tree uses.
     for folder in folders:
         for where, _, names in os.walk(os.path.join(root, folder)):

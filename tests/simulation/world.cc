@@ -8,8 +8,6 @@
 namespace tilewright::simulation {
 namespace {
 
-// A connection over which nothing passes for so long is closed by both ends.
-constexpr absl::Duration kKeepalive = absl::Seconds(15);
 constexpr absl::Duration kGiveUpAfter = absl::Minutes(10);
 constexpr absl::Duration kLookAfter = absl::Seconds(5);
 // After the last job everything must have been let go of within this.

@@ -27,6 +27,9 @@
 
 namespace tilewright::simulation {
 
+// A connection over which nothing passes for so long is closed by both ends.
+inline constexpr absl::Duration kKeepalive = absl::Seconds(15);
+
 // What a run was like.
 struct Outcome {
   std::string trouble;  // empty: all was well

@@ -6,13 +6,6 @@
 #include "tests/simulation/world.h"
 
 namespace tilewright::simulation {
-namespace {
-
-// A partition longer than this ends the connections.
-constexpr absl::Duration kKeepalive = absl::Seconds(15);
-
-}  // namespace
-
 void World::NextFault() {
   // One that is switched off still takes its turn, so that the others stay as they were.
   const std::vector<Fault> faults = plan_.drawn_faults.List();

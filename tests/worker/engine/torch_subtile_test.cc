@@ -20,7 +20,7 @@
 namespace tilewright {
 namespace {
 
-constexpr int64_t kRadius = 18;  // of srvgg16x4
+constexpr int64_t kHalo = 18;  // the radius of srvgg16x4
 
 absl::StatusOr<SubTiling> Cut(Size tile, int parts, int64_t halo) {
   return PlanSubTiles(tile, parts, {halo, 1, 1, *Scale::Create(4, 1)});
@@ -62,7 +62,7 @@ TEST(TorchSubTiles, OfTheseShapesHaveTheBitsOfTheWholeTile) {
   const bool measured = !absl::StrContains(CpuInstructionSets(RealFiles()), "avx512");
   for (const auto& [side, parts] :
        std::vector<std::pair<int64_t, int>>{{96, 2}, {128, 2}, {128, 4}, {192, 4}, {256, 4}}) {
-    const auto tiling = Cut({side, side}, parts, kRadius);
+    const auto tiling = Cut({side, side}, parts, kHalo);
     ASSERT_TRUE(tiling.ok()) << tiling.status();
     const double difference =
         InSubTilesAgainstWhole(SmoothPicture({side, side}, 3, /*seed=*/7), *tiling);
@@ -77,14 +77,14 @@ TEST(TorchSubTiles, OfTheseShapesHaveTheBitsOfTheWholeTile) {
 }
 
 TEST(TorchSubTiles, WithHalfTheHaloDiffer) {
-  const auto tiling = Cut({128, 128}, 2, kRadius / 2);
+  const auto tiling = Cut({128, 128}, 2, kHalo / 2);
   ASSERT_TRUE(tiling.ok()) << tiling.status();
   EXPECT_GT(InSubTilesAgainstWhole(SmoothPicture({128, 128}, 3, /*seed=*/7), *tiling), 1e-4);
 }
 
 TEST(TorchSubTiles, WithoutRoomBetweenTheirHalosAreRefused) {
-  EXPECT_TRUE(Cut({40, 40}, 2, kRadius).ok()) << "two pixels between them";
-  EXPECT_EQ(Cut({38, 38}, 2, kRadius).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Cut({40, 40}, 2, kHalo).ok()) << "two pixels between them";
+  EXPECT_EQ(Cut({38, 38}, 2, kHalo).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

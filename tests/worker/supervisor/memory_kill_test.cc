@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr absl::Duration kPatience = absl::Minutes(2);  // of a busy machine
+constexpr absl::Duration kKillPatience = absl::Minutes(2);  // of a busy machine
 constexpr char kBytes[] = "30000000";
 
 bool Write(const fs::path& path, const std::string& text) {
@@ -94,14 +94,14 @@ TEST(MemoryKill, BeginsTheNextLifeSmaller) {
   const std::string wanted =
       "\"rung\": 1, \"last_end\": \"the kernel killed it because memory ran out (signal 9, Killed)"
       "\"";
-  const absl::Time deadline = absl::Now() + kPatience;
+  const absl::Time deadline = absl::Now() + kKillPatience;
   while (!absl::StrContains(Read(folder + "/status"), wanted) && absl::Now() < deadline) {
     absl::SleepFor(absl::Milliseconds(10));
   }
   EXPECT_TRUE(absl::StrContains(Read(folder + "/status"), wanted))
       << Read(folder + "/status") << Read(folder + "/log");
   (*supervisor)->Signal(SIGTERM);
-  EXPECT_TRUE((*supervisor)->Wait(kPatience).ok());
+  EXPECT_TRUE((*supervisor)->Wait(kKillPatience).ok());
   fs::remove_all(folder);
 }
 
