@@ -1,5 +1,5 @@
-// Reads regions of an input image through libvips. Thread-safe: calls are serialised where the
-// format needs it.
+// Reads rectangles of an input image. Thread-safe. Tiled TIFF is decoded where it is read, by as
+// many threads as ask; everything else is decoded once, from top to bottom.
 
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_READER_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_READER_H_
@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "coordinator/image/file_watch.h"
 #include "proto/blend/sample.h"
 #include "proto/geometry/rect.h"
 #include "proto/geometry/scale.h"
@@ -22,9 +24,17 @@ namespace tilewright {
 // Carried from input to output unchanged.
 struct ImageMetadata {
   std::vector<std::byte> icc_profile;  // empty: none
+  std::vector<std::byte> xmp;          // empty: none
   double x_pixels_per_mm = 0;          // 0: not said
   double y_pixels_per_mm = 0;
   int orientation = 1;  // EXIF, 1 … 8; pixels stay as stored
+};
+
+// Where pixels can be read, and what that takes.
+enum class ImageAccess {
+  kAnywhere,  // any rectangle at any time
+  kTopDown,   // rows are decoded once, in order; see ImageReader::Read
+  kWhole,     // kTopDown, and the format makes its library hold all of the image while it is read
 };
 
 struct ImageInfo {
@@ -32,9 +42,12 @@ struct ImageInfo {
   int channels = 0;  // 1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha
   bool has_alpha = false;
   SampleType sample = SampleType::kU8;
-  bool random_access = false;  // any region can be read alone; else rows from top to bottom
   ImageMetadata metadata;
   std::string format;  // libvips loader, for messages
+  ImageAccess access = ImageAccess::kAnywhere;
+  int64_t file_bytes = 0;
+
+  int64_t pixel_bytes() const { return channels * BytesPerSample(sample); }
 };
 
 // Checked on the header, before the first pixel.
@@ -43,6 +56,11 @@ struct ImageLimits {
   int64_t decoded_bytes_max = int64_t{1} << 40;
 };
 
+// Most bytes that a reader of the image holds for rectangles of up to `rows` rows, what is handed
+// out apart: a window of full rows, or a cache of decoded tiles, and all of the image where its
+// format asks for it.
+int64_t ReaderMemory(const ImageInfo& info, int64_t rows);
+
 // Call once first thing in main (of programs that read or export images): starts libvips, bounds
 // its cache and threads, and silences its log. Returns INTERNAL if libvips cannot start.
 absl::Status StartImageLibrary(const char* program);
@@ -50,16 +68,39 @@ absl::Status StartImageLibrary(const char* program);
 class ImageReader {
  public:
   // NOT_FOUND (missing), INVALID_ARGUMENT (empty, not an image, unsupported bands),
-  // RESOURCE_EXHAUSTED (over a limit), PERMISSION_DENIED: each names the path.
+  // RESOURCE_EXHAUSTED (over a limit), PERMISSION_DENIED: each names the path. CMYK is converted to
+  // RGB, a palette is looked up.
   static absl::StatusOr<std::unique_ptr<ImageReader>> Open(const std::string& path,
                                                            const ImageLimits& limits);
   virtual ~ImageReader() = default;
 
-  virtual const ImageInfo& info() const = 0;
+  const ImageInfo& info() const { return info_; }
   // The pixels of `rect`, row-major and interleaved. `rect` starts inside the image and may reach
   // beyond its right and bottom border, which is then padded by `pad`. DATA_LOSS if the file is
-  // truncated or damaged there.
-  virtual absl::Status Read(const Rect& rect, PadMode pad, absl::Span<std::byte> samples) = 0;
+  // truncated or damaged there, FAILED_PRECONDITION if it was changed since it was opened.
+  //
+  // Unless info().access is kAnywhere, reading forgets all rows above the rectangle: one that needs
+  // them again is FAILED_PRECONDITION, too.
+  absl::Status Read(const Rect& rect, PadMode pad, absl::Span<std::byte> samples);
+  // FAILED_PRECONDITION if the file was changed since it was opened.
+  absl::Status CheckUnchanged() const { return file_->Check(); }
+
+ protected:
+  ImageReader(ImageInfo info, std::unique_ptr<FileWatch> file)
+      : info_(std::move(info)), file_(std::move(file)) {}
+
+  // As Read, of a rectangle inside the image.
+  virtual absl::Status ReadInside(const Rect& rect, absl::Span<std::byte> samples) = 0;
+  const FileWatch& file() const { return *file_; }
+  // DATA_LOSS with the library's reason.
+  absl::Status Damaged(const std::string& reason) const;
+
+ private:
+  // As Read, of a rectangle that reaches beyond the image.
+  absl::Status ReadPadded(const Rect& rect, PadMode pad, absl::Span<std::byte> samples);
+
+  const ImageInfo info_;
+  const std::unique_ptr<FileWatch> file_;
 };
 
 }  // namespace tilewright

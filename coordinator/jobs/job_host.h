@@ -27,8 +27,8 @@ class JobHost {
   virtual const v1::StageSpec& stage() const = 0;
 
   // The input of a tile, ready to be sent: header with byte count and checksum, and payload. May
-  // wait for a disk. Called from several reader threads at once. An error fails the job with its
-  // sentence.
+  // wait for a disk. Called from several reader threads at once. CANCELLED: the tile was merged or
+  // left out meanwhile, nobody wants it. Any other error fails the job with its sentence.
   virtual absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) = 0;
 
   // Whether the result's tensor and byte count are what the plan asks of the tile. Quick; called

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
@@ -53,6 +54,7 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
     : job_(std::move(job)),
       record_(std::move(record)),
       options_(std::move(options)),
+      inputs_(*job_.plan, *job_.reader, options_.scratch),
       output_(std::move(output)),
       sink_(*output_, job_.format),
       merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, sink_)) {
@@ -79,8 +81,8 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
   auto samples = std::make_shared<std::vector<std::byte>>(
       static_cast<size_t>(rect.area() * job_.input.channels * BytesPerSample(job_.input.sample)));
   TW_RETURN_IF_ERROR(
-      Annotate(job_.reader->Read(rect, job_.plan->model().pad_mode, absl::MakeSpan(*samples)),
-               absl::StrCat("reading the input of tile ", tile)));
+      WithInputReason(Annotate(inputs_.Read(TileIndex{tile}, absl::MakeSpan(*samples)),
+                               absl::StrCat("reading the input of tile ", tile))));
 
   OutgoingTile outgoing;
   outgoing.header = input_header_;
@@ -131,12 +133,14 @@ absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_b
 }
 
 absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
+  inputs_.Drop(TileIndex{tile});
   const absl::Status status = merger_->AddTile(TileIndex{tile}, std::move(samples));
   if (status.ok()) return status;
   return OutputError(Annotate(status, absl::StrCat("writing the output after tile ", tile)));
 }
 
 absl::Status JobRun::MergeHole(int64_t tile) {
+  inputs_.Drop(TileIndex{tile});
   const absl::Status status = merger_->AddHole(TileIndex{tile});
   if (status.ok()) return status;
   return OutputError(Annotate(status, absl::StrCat("writing the output without tile ", tile)));
@@ -152,6 +156,7 @@ absl::Status JobRun::Finish() {
                                             " of ", job_.plan->tile_count(),
                                             " tiles were merged; this is a bug"));
   }
+  TW_RETURN_IF_ERROR(WithInputReason(job_.reader->CheckUnchanged()));
   TW_RETURN_IF_ERROR(OutputError(Annotate(output_->Publish(), "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", sink_.Finish());
   Abandon();

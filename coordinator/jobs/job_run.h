@@ -16,6 +16,7 @@
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/job_record.h"
 #include "coordinator/jobs/resolve_job.h"
+#include "coordinator/jobs/tile_inputs.h"
 #include "coordinator/merge/pixel_hash.h"
 #include "coordinator/merge/tile_merger.h"
 
@@ -26,6 +27,7 @@ class JobRun : public JobHost {
   struct Options {
     std::string output_path;     // absolute
     std::string export_program;  // for OutputOptions
+    std::string scratch;         // folder; see TileInputs
     std::function<Instant()> now;
     std::function<void()> on_ended;  // after the record has ended; may be empty
   };
@@ -74,6 +76,7 @@ class JobRun : public JobHost {
   const ResolvedJob job_;
   const std::shared_ptr<JobRecord> record_;
   const Options options_;
+  TileInputs inputs_;
   v1::TileHeader input_header_;  // what all input headers of the job share
 
   // Of the merging thread.

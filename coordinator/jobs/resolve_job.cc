@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "coordinator/jobs/channel_policy.h"
+#include "coordinator/jobs/input_error.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/file_uri.h"
@@ -24,11 +25,6 @@ namespace {
 
 constexpr double kTileTimeoutMaxSeconds = 7 * 24 * 3600.0;
 constexpr double kMaxDurationMaxSeconds = 366 * 24 * 3600.0;
-
-// The reason, unless the error came with one.
-absl::Status OrReason(const absl::Status& status, absl::string_view reason) {
-  return ReasonOf(status).empty() ? WithReason(status, reason) : status;
-}
 
 absl::Status BadRequest(std::string text) {
   return WithReason(absl::InvalidArgumentError(std::move(text)), "BAD_REQUEST");
@@ -104,20 +100,6 @@ absl::StatusOr<std::string> InputPath(const v1::RenderRequest& request,
                       "INPUT_CHANGED");
   }
   return path;
-}
-
-absl::Status InputError(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kNotFound:
-      return OrReason(status, "INPUT_NOT_FOUND");
-    case absl::StatusCode::kResourceExhausted:
-      return OrReason(status, "LIMIT_EXCEEDED");
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kDataLoss:
-      return OrReason(status, "NOT_AN_IMAGE");
-    default:
-      return OrReason(status, "INPUT_NOT_READABLE");
-  }
 }
 
 absl::Status OutputFormatError(const absl::Status& status) {
@@ -197,7 +179,7 @@ absl::StatusOr<StagePlan> ResolvePlan(const v1::StageRequest& stage, const Repos
                                       const ImageInfo& input, bool alpha_beside) {
   PlanRequest plan;
   plan.image = input.size;
-  plan.rows_in_order = !input.random_access;
+  plan.rows_in_order = input.access != ImageAccess::kAnywhere;
   if (stage.has_tile()) plan.tile = stage.tile();
   if (stage.has_halo()) plan.halo = stage.halo();
   if (stage.has_overlap()) plan.overlap = stage.overlap();
@@ -325,7 +307,8 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   // The wavefront: a row of tiles and a row of blocks, beside what is on its way.
   const int64_t wavefront = job.spec.output_bytes * (plan.x().tile_count() + 5) +
                             plan.output().width * kBlockSide * job.format.pixel_bytes();
-  summary->set_memory_bytes(static_cast<uint64_t>(wavefront + 4 * job.spec.input_bytes));
+  summary->set_memory_bytes(static_cast<uint64_t>(
+      wavefront + 4 * job.spec.input_bytes + ReaderMemory(job.input, plan.compute_shape().height)));
   summary->set_disk_bytes(static_cast<uint64_t>(plan.output().area() * job.format.pixel_bytes()));
   for (const std::string& note : notes) summary->add_notes(note);
   summary->set_model(job.model->model.name());
@@ -348,7 +331,7 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_ASSIGN_OR_RETURN(const std::string path, InputPath(request, context));
   if (absl::StartsWith(request.input(), "upload:")) job.upload = request.input();
   absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, context.limits);
-  if (!reader.ok()) return InputError(reader.status());
+  if (!reader.ok()) return WithInputReason(reader.status());
   job.reader = *std::move(reader);
   job.input = job.reader->info();
 

@@ -97,6 +97,7 @@ absl::StatusOr<std::unique_ptr<StateFolder>> StateFolder::Open(const std::string
   std::unique_ptr<StateFolder> folder(new StateFolder(resolved, lock));
   TW_RETURN_IF_ERROR(MakeEmptyFolder(folder->uploads()));
   TW_RETURN_IF_ERROR(MakeEmptyFolder(folder->downloads()));
+  TW_RETURN_IF_ERROR(MakeEmptyFolder(folder->scratch()));
   return folder;
 }
 

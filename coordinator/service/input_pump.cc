@@ -93,6 +93,7 @@ void InputPump::Serve(const std::shared_ptr<Feed>& feed) {
       feed->items.pop_front();
     }
     absl::StatusOr<OutgoingTile> tile = item.host->ReadTile(item.tile, item.lease);
+    if (absl::IsCancelled(tile.status())) continue;
     if (!tile.ok()) {
       on_error_(item.host->stage().job(), tile.status());
       continue;

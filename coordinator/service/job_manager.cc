@@ -84,6 +84,7 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   JobRun::Options run_options;
   run_options.output_path = identity.output_path;
   run_options.export_program = options_.export_program;
+  run_options.scratch = options_.scratch;
   run_options.now = [this] { return clock_.Now(); };
   if (!resolved.upload.empty()) {
     run_options.on_ended = [this, upload = resolved.upload] { uploads_.Remove(upload); };

@@ -31,6 +31,7 @@ struct JobManagerOptions {
   std::string uploads;         // folder, exists
   std::string downloads;       // folder, exists
   std::string export_program;  // see OutputOptions
+  std::string scratch;         // folder of files that last as long as a job
   int open_jobs_max = 256;
   int ended_jobs_max = 1000;
 };

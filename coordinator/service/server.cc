@@ -139,6 +139,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   jobs.upload_limits.bytes_max = options.upload_bytes_max;
   jobs.uploads = state->uploads();
   jobs.downloads = state->downloads();
+  jobs.scratch = state->scratch();
   jobs.export_program = options.export_program;
 
   spdlog::info("epoch {}, {} models, state in {}", dispatcher.epoch, models.models().size(),

@@ -1,0 +1,26 @@
+// What the header of an image file says: what the reader needs and what the output carries.
+// Thread-safe: functions.
+
+#ifndef TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_HEADER_H_
+#define TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_HEADER_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "coordinator/image/file_watch.h"
+#include "coordinator/image/image_library.h"
+#include "coordinator/image/image_reader.h"
+
+namespace tilewright {
+
+struct ImageHeader {
+  VipsOwned<VipsImage> image;  // its pixels must be read from top to bottom; grey or RGB
+  ImageInfo info;              // access: kTopDown or kWhole
+};
+
+// Errors as of ImageReader::Open. No pixel is decoded.
+absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_HEADER_H_

@@ -1,0 +1,226 @@
+#include "coordinator/image/tiled_tiff_reader.h"
+
+#include <tiffio.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+
+// One libtiff handle, for one thread at a time.
+class TiledTiffReader::Handle {
+ public:
+  // nullptr if libtiff cannot read the file.
+  static absl::StatusOr<std::unique_ptr<Handle>> Open(const FileWatch& file) {
+    TW_ASSIGN_OR_RETURN(const int fd, file.Reopen());
+    auto handle = std::make_unique<Handle>();
+    TIFFOpenOptions* const options = TIFFOpenOptionsAlloc();
+    // Handlers of its own: libvips catches everything that reaches libtiff's.
+    TIFFOpenOptionsSetErrorHandlerExtR(options, &Handle::Complain, handle.get());
+    TIFFOpenOptionsSetWarningHandlerExtR(options, &Handle::Ignore, handle.get());
+    // Not mapped: a file that shrinks under a mapping ends the process.
+    handle->tiff_ = TIFFFdOpenExt(fd, file.path().c_str(), "rm", options);
+    TIFFOpenOptionsFree(options);
+    if (handle->tiff_ != nullptr) return handle;
+    close(fd);
+    return nullptr;
+  }
+  ~Handle() {
+    if (tiff_ != nullptr) TIFFClose(tiff_);
+  }
+
+  template <typename T>
+  T Field(uint32_t tag) const {
+    T value = 0;
+    TIFFGetFieldDefaulted(tiff_, tag, &value);
+    return value;
+  }
+
+  bool tiled() const { return TIFFIsTiled(tiff_) != 0; }
+  // Whether each channel has tiles of its own, which neither we nor libvips put together.
+  bool planes() const {
+    return Field<uint16_t>(TIFFTAG_SAMPLESPERPIXEL) > 1 &&
+           Field<uint16_t>(TIFFTAG_PLANARCONFIG) == PLANARCONFIG_SEPARATE;
+  }
+  Size tile() const {
+    return {Field<uint32_t>(TIFFTAG_TILEWIDTH), Field<uint32_t>(TIFFTAG_TILELENGTH)};
+  }
+  // Where the tile lies in the file, and how many bytes it has there.
+  uint64_t Offset(uint32_t index) const { return TIFFGetStrileOffset(tiff_, index); }
+  uint64_t Bytes(uint32_t index) const { return TIFFGetStrileByteCount(tiff_, index); }
+
+  // Whether libtiff's samples are those of `info`.
+  bool Gives(const ImageInfo& info) {
+    const auto channels = Field<uint16_t>(TIFFTAG_SAMPLESPERPIXEL);
+    const auto bits = Field<uint16_t>(TIFFTAG_BITSPERSAMPLE);
+    const auto sample = Field<uint16_t>(TIFFTAG_SAMPLEFORMAT);
+    const auto colours = Field<uint16_t>(TIFFTAG_PHOTOMETRIC);
+    const bool jpeg = Field<uint16_t>(TIFFTAG_COMPRESSION) == COMPRESSION_JPEG;
+    if (jpeg && colours == PHOTOMETRIC_YCBCR) {
+      TIFFSetField(tiff_, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+    }
+    uint16_t extra_count = 0;
+    const uint16_t* extra = nullptr;
+    TIFFGetFieldDefaulted(tiff_, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
+    const bool premultiplied = extra_count > 0 && extra[0] == EXTRASAMPLE_ASSOCALPHA;
+    const bool grey = colours == PHOTOMETRIC_MINISBLACK && channels <= 2;
+    const bool rgb = channels >= 3 && (colours == PHOTOMETRIC_RGB ||
+                                       (colours == PHOTOMETRIC_YCBCR && jpeg && channels == 3));
+    const bool floating = info.sample == SampleType::kF32;
+    return (grey || rgb) && !premultiplied && channels == info.channels &&
+           bits == 8 * BytesPerSample(info.sample) &&
+           sample == (floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT) &&
+           TIFFIsCODECConfigured(Field<uint16_t>(TIFFTAG_COMPRESSION)) != 0 &&
+           info.size ==
+               Size{Field<uint32_t>(TIFFTAG_IMAGEWIDTH), Field<uint32_t>(TIFFTAG_IMAGELENGTH)};
+  }
+
+  // False: see reason().
+  bool Decode(uint32_t index, std::vector<std::byte>& samples) {
+    reason_.clear();
+    const auto size = static_cast<tmsize_t>(samples.size());
+    return TIFFReadEncodedTile(tiff_, index, samples.data(), size) == size && reason_.empty();
+  }
+  std::string reason() const { return reason_.empty() ? "a tile is too short" : reason_; }
+
+ private:
+  static int Complain(TIFF* /*tiff*/, void* self, const char* /*module*/, const char* format,
+                      va_list arguments) {
+    char text[256];
+    std::vsnprintf(text, sizeof(text), format, arguments);
+    std::string& reason = static_cast<Handle*>(self)->reason_;
+    if (reason.empty()) reason = text;
+    return 1;
+  }
+  static int Ignore(TIFF* /*tiff*/, void* /*self*/, const char* /*module*/, const char* /*format*/,
+                    va_list /*arguments*/) {
+    return 1;
+  }
+
+  TIFF* tiff_ = nullptr;  // owns the descriptor
+  std::string reason_;    // libtiff's first complaint
+};
+
+absl::StatusOr<std::unique_ptr<ImageReader>> TiledTiffReader::OpenIfTiled(
+    const ImageInfo& info, std::unique_ptr<FileWatch>* file) {
+  TW_ASSIGN_OR_RETURN(std::unique_ptr<Handle> handle, Handle::Open(**file));
+  if (handle == nullptr || !handle->tiled()) return nullptr;
+  if (handle->planes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("opening ", (*file)->path(),
+                     ": each channel has tiles of its own; put them together first, for instance "
+                     "with tiffcp -p contig"));
+  }
+  if (!handle->Gives(info)) return nullptr;
+  const Size tile = handle->tile();
+  if (tile.area() > kTileBytesMax / info.pixel_bytes()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("opening ", (*file)->path(), ": its tiles have ", ToString(tile),
+                     " pixels of ", info.pixel_bytes(), " bytes; the limit is ", kTileBytesMax,
+                     " bytes a tile: convert it to smaller tiles"));
+  }
+  ImageInfo tiled = info;
+  tiled.access = ImageAccess::kAnywhere;
+  return std::unique_ptr<ImageReader>(
+      new TiledTiffReader(std::move(tiled), std::move(*file), std::move(handle)));
+}
+
+TiledTiffReader::TiledTiffReader(ImageInfo info, std::unique_ptr<FileWatch> file,
+                                 std::unique_ptr<Handle> first)
+    : ImageReader(std::move(info), std::move(file)),
+      tile_(first->tile()),
+      tile_columns_((this->info().size.width + tile_.width - 1) / tile_.width) {
+  free_.push_back(std::move(first));
+}
+
+TiledTiffReader::~TiledTiffReader() = default;
+
+absl::StatusOr<std::unique_ptr<TiledTiffReader::Handle>> TiledTiffReader::TakeHandle() {
+  {
+    absl::MutexLock lock(&mu_);
+    mu_.Await(absl::Condition(this, &TiledTiffReader::HandleFree));
+    if (!free_.empty()) {
+      std::unique_ptr<Handle> handle = std::move(free_.back());
+      free_.pop_back();
+      return handle;
+    }
+    ++handles_;
+  }
+  absl::StatusOr<std::unique_ptr<Handle>> opened = Handle::Open(file());
+  if (opened.ok() && *opened != nullptr && (*opened)->Gives(info()) && (*opened)->tile() == tile_) {
+    return opened;
+  }
+  absl::MutexLock lock(&mu_);
+  --handles_;
+  if (!opened.ok()) return opened.status();
+  return Damaged("its header reads otherwise than before");
+}
+
+void TiledTiffReader::ReturnHandle(std::unique_ptr<Handle> handle) {
+  absl::MutexLock lock(&mu_);
+  free_.push_back(std::move(handle));
+}
+
+void TiledTiffReader::Keep(uint64_t offset, Tile tile) {
+  if (cache_.contains(offset)) return;  // another thread decoded it meanwhile
+  cache_bytes_ += static_cast<int64_t>(tile->size());
+  uses_.push_front(offset);
+  cache_[offset] = {std::move(tile), uses_.begin()};
+  while (cache_bytes_ > kCacheBytesMax) {
+    const auto oldest = cache_.find(uses_.back());
+    cache_bytes_ -= static_cast<int64_t>(oldest->second.tile->size());
+    cache_.erase(oldest);
+    uses_.pop_back();
+  }
+}
+
+absl::StatusOr<TiledTiffReader::Tile> TiledTiffReader::TileAt(Handle& handle, uint32_t index) {
+  const uint64_t offset = handle.Offset(index);
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = cache_.find(offset);
+    if (found != cache_.end()) {
+      uses_.splice(uses_.begin(), uses_, found->second.use);
+      return found->second.tile;
+    }
+  }
+  const int64_t bytes = tile_.area() * info().pixel_bytes();
+  // What packs worse than not at all is not a tile; libtiff would read it all.
+  if (handle.Bytes(index) > static_cast<uint64_t>(2 * bytes) + 4096) {
+    return Damaged(absl::StrCat("tile ", index, " claims ", handle.Bytes(index), " bytes"));
+  }
+  auto samples = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes));
+  if (!handle.Decode(index, *samples)) return Damaged(handle.reason());
+  absl::MutexLock lock(&mu_);
+  Keep(offset, samples);
+  return samples;
+}
+
+absl::Status TiledTiffReader::ReadInside(const Rect& rect, absl::Span<std::byte> samples) {
+  TW_ASSIGN_OR_RETURN(std::unique_ptr<Handle> handle, TakeHandle());
+  const absl::Cleanup give_back = [&] { ReturnHandle(std::move(handle)); };
+  const int64_t pixel = info().pixel_bytes();
+  for (int64_t row = rect.y / tile_.height; row * tile_.height < rect.bottom(); ++row) {
+    for (int64_t column = rect.x / tile_.width; column * tile_.width < rect.right(); ++column) {
+      TW_ASSIGN_OR_RETURN(const Tile tile,
+                          TileAt(*handle, static_cast<uint32_t>(row * tile_columns_ + column)));
+      const Rect place = {column * tile_.width, row * tile_.height, tile_.width, tile_.height};
+      const Rect part = Intersect(place, rect);
+      for (int64_t y = part.y; y < part.bottom(); ++y) {
+        std::memcpy(samples.data() + ((y - rect.y) * rect.width + part.x - rect.x) * pixel,
+                    tile->data() + ((y - place.y) * tile_.width + part.x - place.x) * pixel,
+                    static_cast<size_t>(part.width * pixel));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tilewright

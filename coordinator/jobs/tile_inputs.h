@@ -1,0 +1,61 @@
+// The inputs of one stage's tiles. Where rows can only be read from top to bottom, the inputs of
+// tiles that may be asked for again are laid aside in a scratch file before their rows go, so that
+// an attempt never needs an old row. Thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_TILE_INPUTS_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_TILE_INPUTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "coordinator/image/image_reader.h"
+#include "coordinator/plan/stage_plan.h"
+
+namespace tilewright {
+
+class TileInputs {
+ public:
+  // All references must outlive this. `scratch` is a folder; nothing is made in it before a tile is
+  // laid aside.
+  TileInputs(const StagePlan& plan, ImageReader& reader, std::string scratch);
+  ~TileInputs();
+
+  // The input of a tile, in the reader's layout, `samples` of its size. CANCELLED if the tile was
+  // dropped; RESOURCE_EXHAUSTED if the scratch file has no room; the reader's errors.
+  absl::Status Read(TileIndex tile, absl::Span<std::byte> samples) ABSL_LOCKS_EXCLUDED(mu_);
+  // The tile is not needed any more: it was merged, left out, or never wanted.
+  void Drop(TileIndex tile) ABSL_LOCKS_EXCLUDED(mu_);
+  // Inputs that lie in the scratch file now. They are those of tiles that were granted and are not
+  // merged yet, as long as tiles are granted in the order of their numbers.
+  int64_t laid_aside() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  class Scratch;
+
+  absl::Status ReadInOrder(TileIndex tile, absl::Span<std::byte> samples)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Lays aside what is still needed of the tiles above this row of them.
+  absl::Status LeaveRowsAbove(int64_t row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const StagePlan& plan_;
+  ImageReader& reader_;
+  const bool in_order_;
+  const int64_t tile_bytes_;
+
+  mutable absl::Mutex mu_;
+  std::vector<bool> dropped_ ABSL_GUARDED_BY(mu_);  // by tile; empty unless in_order_
+  int64_t first_row_ ABSL_GUARDED_BY(mu_) = 0;      // of tiles whose rows may still be read
+  std::unique_ptr<Scratch> scratch_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_TILE_INPUTS_H_
