@@ -47,6 +47,7 @@ void WritePlan(JsonWriter& json, const Plan& plan) {
   json.Key("halo").Integer(plan.halo).Key("overlap").Integer(plan.overlap);
   json.Key("window").String(plan.window);
   json.Key("columns").Integer(plan.columns).Key("rows").Integer(plan.rows);
+  json.Key("skipped_tiles").Integer(plan.skipped_tiles);
   json.Key("halo_overhead").Number(plan.halo_overhead);
   json.Key("memory_bytes").Integer(plan.memory_bytes).Key("disk_bytes").Integer(plan.disk_bytes);
   json.Key("notes");

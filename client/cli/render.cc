@@ -4,9 +4,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/commands.h"
 #include "client/cli/documents.h"
 #include "client/cli/interrupt.h"
@@ -19,6 +21,7 @@ namespace {
 
 struct RenderFlags {
   RenderRequest request;
+  std::optional<std::string> region;
   std::optional<std::string> tile_timeout;
   std::optional<std::string> max_duration;
   std::optional<std::string> on_failed_tile;
@@ -48,8 +51,23 @@ absl::StatusOr<OnFailedTile> ParseOnFailedTile(const std::string& text) {
       absl::StrCat("setting 'on-failed-tile' is '", text, "': say fail, wait or hole"));
 }
 
+absl::StatusOr<Region> ParseRegion(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  Region region;
+  const bool good = parts.size() == 4 && absl::SimpleAtoi(parts[0], &region.x) &&
+                    absl::SimpleAtoi(parts[1], &region.y) &&
+                    absl::SimpleAtoi(parts[2], &region.width) &&
+                    absl::SimpleAtoi(parts[3], &region.height);
+  if (good) return region;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--region is '", text, "': give x,y,width,height in input pixels"));
+}
+
 // Settings that flags did not give.
 absl::StatusOr<ProgressMode> Resolve(const Settings& settings, RenderFlags& flags) {
+  if (flags.region.has_value()) {
+    TW_ASSIGN_OR_RETURN(flags.request.region, ParseRegion(*flags.region));
+  }
   flags.request.compression = settings.Resolve("compression", flags.compression, "");
   TW_ASSIGN_OR_RETURN(flags.request.tile_timeout,
                       ResolveSeconds(settings, "tile-timeout", flags.tile_timeout));
@@ -132,6 +150,14 @@ void AddRender(CLI::App& app, Session& session) {
   command->add_option("-n,--model", request.model, "Model, see: tilewright models list")
       ->required()
       ->type_name("NAME");
+  command
+      ->add_option("--mask", request.mask,
+                   "Grey image of the input's size: black stays as it is, white is rendered")
+      ->type_name("PATH");
+  command
+      ->add_option("--region", flags->region,
+                   "Render only this part, input pixels; its pixels are those of the whole")
+      ->type_name("X,Y,W,H");
   command->add_option("-t,--tile", request.tile, "Side of a tile, input pixels (default: model's)")
       ->check(CLI::PositiveNumber)
       ->type_name("PX");

@@ -28,6 +28,11 @@ std::string PlaceText(const Hole& hole) {
 
 std::string SizeText(uint32_t width, uint32_t height) { return absl::StrCat(width, "x", height); }
 
+// Of tiles that a mask or a region makes needless.
+std::string SkippedText(const Plan& plan) {
+  return plan.skipped_tiles > 0 ? absl::StrCat(", ", plan.skipped_tiles, " skipped") : "";
+}
+
 }  // namespace
 
 std::string PlanReport(const Plan& plan) {
@@ -37,9 +42,10 @@ std::string PlanReport(const Plan& plan) {
                              plan.channels == 1 ? " channel" : " channels")},
       {"output",
        absl::StrCat(SizeText(plan.output_width, plan.output_height), " ", plan.output_sample)},
-      {"tiles", absl::StrCat(plan.columns, " x ", plan.rows, " = ", plan.tiles, " of ",
-                             SizeText(plan.tile_width, plan.tile_height), ", halo ", plan.halo,
-                             ", overlap ", plan.overlap, ", window ", plan.window)},
+      {"tiles",
+       absl::StrCat(plan.columns, " x ", plan.rows, " = ", plan.tiles, " of ",
+                    SizeText(plan.tile_width, plan.tile_height), ", halo ", plan.halo, ", overlap ",
+                    plan.overlap, ", window ", plan.window, SkippedText(plan))},
       {"halo overhead",
        absl::StrFormat("%.2fx the picture goes through the model", plan.halo_overhead)},
       {"memory", absl::StrCat("about ", BytesText(plan.memory_bytes), " at the coordinator")},
@@ -69,7 +75,8 @@ std::string JobReport(const Job& job, bool with_events) {
        absl::StrCat(
            job.tiles_done, " of ", job.plan.tiles, " (", job.plan.columns, " x ", job.plan.rows,
            "), ", job.attempts, " attempts",
-           job.copies > 0 ? absl::StrCat(", ", CountText(job.copies, "copy", "copies")) : "")},
+           job.copies > 0 ? absl::StrCat(", ", CountText(job.copies, "copy", "copies")) : "",
+           SkippedText(job.plan))},
   };
   if (job.priority != 0 || (!job.tenant.empty() && job.tenant != "default")) {
     rows.push_back({"priority", absl::StrCat(job.priority, ", tenant ", job.tenant)});

@@ -98,6 +98,7 @@ Plan PlanFromProto(const v1::PlanSummary& proto) {
   plan.columns = proto.columns();
   plan.rows = proto.rows();
   plan.tiles = proto.tiles();
+  plan.skipped_tiles = proto.skipped_tiles();
   plan.halo_overhead = proto.halo_overhead();
   plan.memory_bytes = proto.memory_bytes();
   plan.disk_bytes = proto.disk_bytes();
@@ -234,6 +235,12 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   proto.set_allow_cpu_fallback(request.cpu_fallback);
   proto.set_on_failed_tile(OnFailedTileToProto(request.on_failed_tile));
   proto.set_max_duration_seconds(absl::ToDoubleSeconds(request.max_duration));
+  if (request.region.has_value()) {
+    proto.mutable_region()->set_x(request.region->x);
+    proto.mutable_region()->set_y(request.region->y);
+    proto.mutable_region()->set_width(request.region->width);
+    proto.mutable_region()->set_height(request.region->height);
+  }
   return proto;
 }
 

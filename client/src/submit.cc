@@ -29,6 +29,31 @@ absl::Status CheckRequestId(absl::string_view id) {
                     "BAD_REQUEST_ID");
 }
 
+using ProbePaths =
+    absl::FunctionRef<absl::Status(const v1::ProbePathsRequest&, v1::ProbePathsResponse*)>;
+
+// Names the mask in `render`, uploaded if the coordinator does not see it.
+absl::Status SendMask(const std::string& mask, ProbePaths probe_paths,
+                      v1::RenderService::Stub& transfer, v1::RenderRequest& render,
+                      Submission& submission) {
+  TW_ASSIGN_OR_RETURN(const std::string path, AbsolutePath(mask));
+  TW_ASSIGN_OR_RETURN(const v1::FileFacts facts, InspectInput(path));
+  v1::ProbePathsRequest probe;
+  probe.set_input(path);
+  *probe.mutable_input_facts() = facts;
+  v1::ProbePathsResponse shared;
+  TW_RETURN_IF_ERROR(probe_paths(probe, &shared));
+  if (shared.input_shared()) {
+    render.set_mask(FileUri(path));
+    *render.mutable_mask_facts() = facts;
+    return absl::OkStatus();
+  }
+  TW_ASSIGN_OR_RETURN(*render.mutable_mask(), UploadFile(transfer, path, facts.size()));
+  submission.notes.push_back(
+      absl::StrCat("the coordinator does not see the mask: ", facts.size(), " bytes uploaded"));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Submission> Client::Submit(const RenderRequest& request) {
@@ -52,6 +77,12 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
   TW_ASSIGN_OR_RETURN(submission.output, AbsolutePath(request.output));
   TW_RETURN_IF_ERROR(CheckOutput(submission.output, request.overwrite, facts));
 
+  const auto probe_paths = [this](const v1::ProbePathsRequest& probe,
+                                  v1::ProbePathsResponse* answer) {
+    return connection_->Call([&](grpc::ClientContext& context) {
+      return connection_->render->ProbePaths(&context, probe, answer);
+    });
+  };
   v1::ProbePathsResponse shared;
   {
     TW_ASSIGN_OR_RETURN(const NonceFile nonce, NonceFile::MakeBeside(submission.output));
@@ -60,9 +91,7 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
     *probe.mutable_input_facts() = facts;
     probe.set_nonce_path(nonce.path());
     probe.set_nonce(nonce.nonce());
-    TW_RETURN_IF_ERROR(connection_->Call([&](grpc::ClientContext& context) {
-      return connection_->render->ProbePaths(&context, probe, &shared);
-    }));
+    TW_RETURN_IF_ERROR(probe_paths(probe, &shared));
   }
 
   v1::RenderRequest& render = *create.mutable_render();
@@ -76,6 +105,10 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
     submission.uploaded = true;
     submission.notes.push_back(
         absl::StrCat("the coordinator does not see the input: ", facts.size(), " bytes uploaded"));
+  }
+  if (!request.mask.empty()) {
+    TW_RETURN_IF_ERROR(
+        SendMask(request.mask, probe_paths, *connection_->transfer, render, submission));
   }
   if (shared.output_shared()) {
     render.set_output(FileUri(submission.output));

@@ -167,6 +167,7 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
       job.set_eta_seconds(absl::ToDoubleSeconds(*view->remaining));
     }
   }
+  job.set_tiles_done(job.tiles_done() + plan_.skipped_tiles());
   job.set_waits_for_decision(!IsEnd(state_) && job.failed_tile_count() > 0);
   if (IsEnd(state_)) job.set_paused(false);
   job.set_hole_count(holes_.size());

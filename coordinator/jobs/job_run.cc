@@ -15,7 +15,7 @@ namespace tilewright {
 namespace {
 
 absl::Status OutputError(const absl::Status& status) {
-  if (!ReasonOf(status).empty()) return status;
+  if (status.ok() || !ReasonOf(status).empty()) return status;
   if (absl::IsAlreadyExists(status)) return WithReason(status, "OUTPUT_EXISTS");
   if (absl::IsResourceExhausted(status)) return WithReason(status, "DISK_FULL");
   return WithReason(status, "OUTPUT_NOT_WRITABLE");
@@ -57,7 +57,21 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       inputs_(*job_.plan, *job_.reader, options_.scratch),
       output_(std::move(output)),
       sink_(*output_, job_.format),
-      merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, sink_)) {
+      masking_(job_.mask == nullptr ? nullptr
+                                    : std::make_unique<MaskingSink>(
+                                          job_.format, job_.plan->part().x, job_.plan->part().y,
+                                          *job_.reader, *job_.mask, sink_)),
+      merger_(std::make_unique<TileMerger>(
+          *job_.plan, job_.format, job_.model->merge,
+          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : sink_)) {
+  int64_t number = 0;
+  for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
+    if (number < job_.wanted->count() && PlanTile(number).value == tile) {
+      ++number;
+    } else {
+      inputs_.Drop(TileIndex{tile});
+    }
+  }
   v1::TileIdentity* tile = input_header_.mutable_tile();
   tile->set_job(job_.stage.job());
   tile->set_generation(job_.stage.generation());
@@ -77,11 +91,11 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
 }
 
 absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
-  const Rect rect = job_.plan->InputRect(TileIndex{tile});
+  const Rect rect = job_.plan->InputRect(PlanTile(tile));
   auto samples = std::make_shared<std::vector<std::byte>>(
       static_cast<size_t>(rect.area() * job_.input.channels * BytesPerSample(job_.input.sample)));
   TW_RETURN_IF_ERROR(
-      WithInputReason(Annotate(inputs_.Read(TileIndex{tile}, absl::MakeSpan(*samples)),
+      WithInputReason(Annotate(inputs_.Read(PlanTile(tile), absl::MakeSpan(*samples)),
                                absl::StrCat("reading the input of tile ", tile))));
 
   OutgoingTile outgoing;
@@ -91,7 +105,7 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
   v1::Tensor* tensor = outgoing.header.mutable_tensors(0);
   SetWire(rect, tensor->mutable_rect());
   tensor->mutable_inline_()->set_bytes(samples->size());
-  SetWire(job_.plan->Contribution(TileIndex{tile}), outgoing.header.mutable_contribution());
+  SetWire(job_.plan->Contribution(PlanTile(tile)), outgoing.header.mutable_contribution());
   outgoing.header.set_payload_bytes(samples->size());
   outgoing.header.set_checksum(Checksum(*samples));
   outgoing.payload = std::move(samples);
@@ -100,18 +114,17 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
 
 absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const {
   const uint64_t index = header.tile().index();
-  if (index >= static_cast<uint64_t>(job_.plan->tile_count())) {
-    return WithReason(
-        absl::InvalidArgumentError(absl::StrCat("tile ", index, " does not exist: the plan has ",
-                                                job_.plan->tile_count())),
-        "UNKNOWN_TILE");
+  if (index >= static_cast<uint64_t>(job_.wanted->count())) {
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          "tile ", index, " does not exist: the job has ", job_.wanted->count())),
+                      "UNKNOWN_TILE");
   }
   if (header.tensors_size() != 1) {
     return WrongShape(absl::StrCat("the result has ", header.tensors_size(),
                                    " tensors where the stage gives one"));
   }
   const v1::Tensor& tensor = header.tensors(0);
-  const Rect wanted = job_.plan->Contribution(TileIndex{static_cast<int64_t>(index)});
+  const Rect wanted = job_.plan->Contribution(PlanTile(static_cast<int64_t>(index)));
   const Rect rect = FromWire(tensor.rect());
   if (!(rect == wanted)) {
     return WrongShape(absl::StrCat("the result covers ", ToString(rect), ", the tile contributes ",
@@ -133,30 +146,51 @@ absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_b
 }
 
 absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
-  inputs_.Drop(TileIndex{tile});
-  const absl::Status status = merger_->AddTile(TileIndex{tile}, std::move(samples));
+  inputs_.Drop(PlanTile(tile));
+  absl::Status status = SkipBelow(PlanTile(tile).value);
+  if (status.ok()) status = merger_->AddTile(PlanTile(tile), std::move(samples));
   if (status.ok()) return status;
-  return OutputError(Annotate(status, absl::StrCat("writing the output after tile ", tile)));
+  return MergeError(Annotate(status, absl::StrCat("writing the output after tile ", tile)));
 }
 
 absl::Status JobRun::MergeHole(int64_t tile) {
-  inputs_.Drop(TileIndex{tile});
-  const absl::Status status = merger_->AddHole(TileIndex{tile});
+  inputs_.Drop(PlanTile(tile));
+  const absl::Status status = merger_->AddHole(PlanTile(tile));
   if (status.ok()) return status;
-  return OutputError(Annotate(status, absl::StrCat("writing the output without tile ", tile)));
+  return MergeError(Annotate(status, absl::StrCat("writing the output without tile ", tile)));
 }
 
 void JobRun::OnHole(int64_t tile) {
-  record_->AddHole(tile, job_.plan->Contribution(TileIndex{tile}));
+  record_->AddHole(tile, job_.plan->Contribution(PlanTile(tile)));
+}
+
+absl::Status JobRun::MergeError(const absl::Status& status) const {
+  const bool of_input = masking_ != nullptr && !masking_->input_error().ok();
+  return of_input ? WithInputReason(status) : OutputError(status);
+}
+
+absl::Status JobRun::SkipBelow(int64_t end) {
+  for (; job_.wanted->skipped() > 0 && next_of_plan_ < end; ++next_of_plan_) {
+    if (next_wanted_ < job_.wanted->count() && PlanTile(next_wanted_).value == next_of_plan_) {
+      ++next_wanted_;
+      continue;
+    }
+    TW_RETURN_IF_ERROR(merger_->AddHole(TileIndex{next_of_plan_}));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status JobRun::Finish() {
+  TW_RETURN_IF_ERROR(MergeError(SkipBelow(job_.plan->tile_count())));
   if (!merger_->done()) {
     return absl::InternalError(absl::StrCat("the output is not complete: ", merger_->tiles_added(),
                                             " of ", job_.plan->tile_count(),
                                             " tiles were merged; this is a bug"));
   }
   TW_RETURN_IF_ERROR(WithInputReason(job_.reader->CheckUnchanged()));
+  if (job_.mask != nullptr) {
+    TW_RETURN_IF_ERROR(WithInputReason(job_.mask_reader->CheckUnchanged()));
+  }
   TW_RETURN_IF_ERROR(OutputError(Annotate(output_->Publish(), "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", sink_.Finish());
   Abandon();

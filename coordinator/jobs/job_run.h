@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/masking_sink.h"
 #include "coordinator/image/output_file.h"
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/job_record.h"
@@ -77,12 +78,22 @@ class JobRun : public JobHost {
   const std::shared_ptr<JobRecord> record_;
   const Options options_;
   TileInputs inputs_;
+  TileIndex PlanTile(int64_t tile) const { return job_.wanted->at(tile); }
+  // An error of the merger, with its reason.
+  absl::Status MergeError(const absl::Status& status) const;
+  // Leaves out what is not wanted of the plan's tiles below `end`, so that the canvas fills up in
+  // order.
+  absl::Status SkipBelow(int64_t end);
+
   v1::TileHeader input_header_;  // what all input headers of the job share
 
   // Of the merging thread.
   std::unique_ptr<OutputFile> output_;
   HashingSink sink_;
+  std::unique_ptr<MaskingSink> masking_;  // before sink_; null: no mask
   std::unique_ptr<TileMerger> merger_;
+  int64_t next_of_plan_ = 0;  // Invariant: all unwanted tiles below it were left out.
+  int64_t next_wanted_ = 0;   // Invariant: the number of the first wanted one not below it.
   std::string pixel_hash_;
 };
 

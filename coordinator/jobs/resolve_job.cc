@@ -12,8 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "coordinator/image/decoded_copy.h"
 #include "coordinator/jobs/channel_policy.h"
 #include "coordinator/jobs/input_error.h"
+#include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/file_uri.h"
@@ -36,9 +38,6 @@ absl::Status CheckRequest(const v1::RenderRequest& request) {
   if (request.stages_size() != 1) {
     return BadRequest(absl::StrCat("the request has ", request.stages_size(),
                                    " stages: give exactly one; chains are not supported yet"));
-  }
-  if (!request.mask().empty() || request.has_region()) {
-    return BadRequest("the request has a mask or a region: neither is supported yet");
   }
   const double timeout = request.tile_timeout_seconds();
   if (!std::isfinite(timeout) || timeout < 0 || timeout > kTileTimeoutMaxSeconds) {
@@ -87,12 +86,13 @@ absl::StatusOr<std::string> FilePath(const std::string& uri, const Roots& roots)
   return roots.Resolve(*path);
 }
 
-absl::StatusOr<std::string> InputPath(const v1::RenderRequest& request,
+// `said` is what the client sees of the file, or nullptr.
+absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFacts* said,
                                       const ResolveContext& context) {
-  if (absl::StartsWith(request.input(), "upload:")) return context.uploads.PathOf(request.input());
-  TW_ASSIGN_OR_RETURN(const std::string path, FilePath(request.input(), context.roots));
+  if (absl::StartsWith(uri, "upload:")) return context.uploads.PathOf(uri);
+  TW_ASSIGN_OR_RETURN(const std::string path, FilePath(uri, context.roots));
   TW_ASSIGN_OR_RETURN(const v1::FileFacts facts, StatFile(path));
-  if (request.has_input_facts() && !SameFile(facts, request.input_facts())) {
+  if (said != nullptr && !SameFile(facts, *said)) {
     return WithReason(absl::FailedPreconditionError(
                           absl::StrCat("'", path,
                                        "' is another file for the coordinator than for the client, "
@@ -100,6 +100,51 @@ absl::StatusOr<std::string> InputPath(const v1::RenderRequest& request,
                       "INPUT_CHANGED");
   }
   return path;
+}
+
+// With `anywhere`, one whose pixels can be read in any order. Uploads that it reads are appended.
+absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri,
+                                                       const v1::FileFacts* said, bool anywhere,
+                                                       const ResolveContext& context,
+                                                       std::vector<std::string>* uploads) {
+  TW_ASSIGN_OR_RETURN(const std::string path, InputPath(uri, said, context));
+  if (absl::StartsWith(uri, "upload:")) uploads->push_back(uri);
+  absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, context.limits);
+  if (reader.ok() && anywhere) reader = ReadAnywhere(*std::move(reader), context.scratch);
+  if (!reader.ok()) return WithInputReason(reader.status());
+  return reader;
+}
+
+absl::Status BadMask(const absl::Status& status) { return OrReason(status, "BAD_MASK"); }
+
+absl::Status ResolveMask(ResolvedJob* job) {
+  const Scale& scale = job->model->geometry.scale;
+  if (!(scale == Scale())) {
+    return BadMask(absl::InvalidArgumentError(
+        absl::StrCat("a mask needs a model that keeps the size of the image; ",
+                     job->model->model.name(), " scales by ", scale.p(), "/", scale.q())));
+  }
+  absl::StatusOr<std::unique_ptr<Mask>> mask = Mask::Create(*job->mask_reader, job->input);
+  if (!mask.ok()) return BadMask(mask.status());
+  job->mask = *std::move(mask);
+  return absl::OkStatus();
+}
+
+// Fills `wanted`.
+absl::Status ChooseTiles(ResolvedJob* job) {
+  job->wanted.emplace(*job->plan);
+  if (job->mask == nullptr && !job->request.has_region()) return absl::OkStatus();
+  const SampleType sample = job->format.sample;
+  if (job->mask != nullptr &&
+      (sample != job->input.sample || (sample != SampleType::kU8 && sample != SampleType::kU16))) {
+    return BadMask(absl::InvalidArgumentError(absl::StrCat(
+        "with a mask the output keeps samples of the input, of 8 or 16 bits: the input has ",
+        SampleTypeName(job->input.sample), ", the output would have ", SampleTypeName(sample))));
+  }
+  absl::StatusOr<WantedTiles> wanted = WantedTiles::Choose(*job->plan, job->mask.get());
+  if (!wanted.ok()) return WithInputReason(wanted.status());
+  job->wanted = *std::move(wanted);
+  return absl::OkStatus();
 }
 
 absl::Status OutputFormatError(const absl::Status& status) {
@@ -176,9 +221,11 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
 }
 
 absl::StatusOr<StagePlan> ResolvePlan(const v1::StageRequest& stage, const RepositoryModel& model,
-                                      const ImageInfo& input, bool alpha_beside) {
+                                      const ImageInfo& input, bool alpha_beside,
+                                      const std::optional<Rect>& region) {
   PlanRequest plan;
   plan.image = input.size;
+  if (region.has_value()) plan.region = *region;
   plan.rows_in_order = input.access != ImageAccess::kAnywhere;
   if (stage.has_tile()) plan.tile = stage.tile();
   if (stage.has_halo()) plan.halo = stage.halo();
@@ -261,7 +308,7 @@ void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
 void FillSpec(const ResolvedJob& job, JobSpec* spec) {
   const StagePlan& plan = *job.plan;
   spec->generation = job.stage.generation();
-  spec->tile_count = plan.tile_count();
+  spec->tile_count = job.wanted->count();
   spec->plan_digest = job.stage.plan_digest();
   spec->model_digest = job.stage.model_digest();
   spec->model_name = job.stage.model();
@@ -303,6 +350,7 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_rows(static_cast<uint32_t>(plan.y().tile_count()));
   summary->set_stripe_columns(static_cast<uint32_t>(plan.stripe_columns()));
   summary->set_tiles(static_cast<uint64_t>(plan.tile_count()));
+  summary->set_skipped_tiles(static_cast<uint64_t>(job.wanted->skipped()));
   summary->set_halo_overhead(plan.HaloOverhead());
   // The wavefront: a row of tiles and a row of blocks, beside what is on its way.
   const int64_t wavefront = job.spec.output_bytes * (plan.x().tile_count() + 5) +
@@ -328,19 +376,29 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   if (!model.ok()) return OrReason(model.status(), "UNKNOWN_MODEL");
   job.model = *model;
 
-  TW_ASSIGN_OR_RETURN(const std::string path, InputPath(request, context));
-  if (absl::StartsWith(request.input(), "upload:")) job.upload = request.input();
-  absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, context.limits);
-  if (!reader.ok()) return WithInputReason(reader.status());
-  job.reader = *std::move(reader);
+  const bool masked = !request.mask().empty();
+  TW_ASSIGN_OR_RETURN(
+      job.reader,
+      OpenInput(request.input(), request.has_input_facts() ? &request.input_facts() : nullptr,
+                masked, context, &job.uploads));
   job.input = job.reader->info();
+  if (masked) {
+    TW_ASSIGN_OR_RETURN(
+        job.mask_reader,
+        OpenInput(request.mask(), request.has_mask_facts() ? &request.mask_facts() : nullptr,
+                  masked, context, &job.uploads));
+    TW_RETURN_IF_ERROR(ResolveMask(&job));
+  }
 
   TW_ASSIGN_OR_RETURN(const ChannelMatch channels,
                       MatchChannels(job.model->model, job.input.channels, job.input.has_alpha));
-  TW_ASSIGN_OR_RETURN(StagePlan plan,
-                      ResolvePlan(stage, *job.model, job.input, channels.alpha_beside));
+  TW_ASSIGN_OR_RETURN(
+      StagePlan plan,
+      ResolvePlan(stage, *job.model, job.input, channels.alpha_beside,
+                  request.has_region() ? std::optional(FromWire(request.region())) : std::nullopt));
   job.plan = std::make_unique<StagePlan>(std::move(plan));
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
+  TW_RETURN_IF_ERROR(ChooseTiles(&job));
 
   std::vector<std::string> notes = job.plan->notes();
   TW_ASSIGN_OR_RETURN(job.dtype, ResolveDtype(stage.dtype(), *job.model));

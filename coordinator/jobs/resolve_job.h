@@ -5,13 +5,17 @@
 #define TILEWRIGHT_COORDINATOR_JOBS_RESOLVE_JOB_H_
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/mask.h"
 #include "coordinator/image/output_file.h"
 #include "coordinator/jobs/roots.h"
 #include "coordinator/jobs/uploads.h"
+#include "coordinator/jobs/wanted_tiles.h"
 #include "coordinator/merge/canvas.h"
 #include "coordinator/models/repository.h"
 #include "coordinator/plan/stage_plan.h"
@@ -28,6 +32,7 @@ struct ResolveContext {
   const Uploads& uploads;
   ImageLimits limits;
   std::string downloads;  // folder of outputs that are downloaded
+  std::string scratch;    // folder of files that last as long as a job
 };
 
 // A job as numbers; nothing of it changes any more.
@@ -35,13 +40,16 @@ struct ResolvedJob {
   v1::RenderRequest request;
   const RepositoryModel* model = nullptr;  // of the repository
   std::unique_ptr<ImageReader> reader;
+  std::unique_ptr<ImageReader> mask_reader;  // null: no mask
+  std::unique_ptr<Mask> mask;                // of mask_reader
   std::unique_ptr<StagePlan> plan;
+  std::optional<WantedTiles> wanted;  // set
   ImageInfo input;
   CanvasFormat format;
   Compression compression = Compression::kDeflate;
   std::string output_path;  // empty: named by the job (download)
   std::string output_extension;
-  std::string upload;  // URI of the upload that is read, or empty
+  std::vector<std::string> uploads;  // URIs of those that are read
   std::string dtype;
   std::string exactness;
   v1::StageSpec stage;  // without the job's name
@@ -51,7 +59,8 @@ struct ResolvedJob {
 
 // Errors carry a reason (status_details.h): BAD_REQUEST, UNKNOWN_MODEL, INPUT_NOT_FOUND,
 // INPUT_NOT_READABLE, INPUT_CHANGED, NOT_AN_IMAGE, LIMIT_EXCEEDED, BAD_URI, OUTSIDE_ROOT,
-// CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS.
+// CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS, BAD_MASK.
+// A masked job whose image or mask must be decoded in order takes as long as that.
 absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                        const ResolveContext& context);
 

@@ -24,15 +24,18 @@ std::vector<AxisSpan> DivideAtCuts(const std::vector<AxisSpan>& spans) {
 
 }  // namespace
 
-CellAxis::CellAxis(const Axis& axis, int64_t output_length, MergeKind merge, Window window)
+CellAxis::CellAxis(const Axis& axis, Interval kept, MergeKind merge, Window window)
     : tiles_(static_cast<size_t>(axis.tile_count())) {
   const std::vector<AxisSpan> spans =
       merge == MergeKind::kCut ? DivideAtCuts(axis.spans()) : axis.spans();
   for (AxisSpan span : spans) {
     if (span.blended && weights_.empty()) weights_ = WindowWeights(window, span.output.length());
     assert(!span.blended || static_cast<int64_t>(weights_.size()) == span.output.length());
-    span.output.end = std::min(span.output.end, output_length);
+    const int64_t begin = span.output.begin;
+    span.output = Intersect(span.output, kept);
     if (span.output.empty()) continue;
+    if (spans_.empty()) first_weight_ = span.output.begin - begin;
+    span.output = {span.output.begin - kept.begin, span.output.end - kept.begin};
     const auto cell = static_cast<int64_t>(spans_.size());
     spans_.push_back(span);
     for (int64_t i = span.first_tile; i <= span.first_tile + (span.blended ? 1 : 0); ++i) {
@@ -55,7 +58,8 @@ absl::Span<const uint16_t> CellAxis::Weights(int64_t cell, Interval part) const 
   const AxisSpan& owner = span(cell);
   assert(owner.output.Contains(part));
   if (!owner.blended) return {};
-  return absl::MakeConstSpan(weights_).subspan(static_cast<size_t>(part.begin - owner.output.begin),
+  const int64_t first = part.begin - owner.output.begin + (cell == 0 ? first_weight_ : 0);
+  return absl::MakeConstSpan(weights_).subspan(static_cast<size_t>(first),
                                                static_cast<size_t>(part.length()));
 }
 

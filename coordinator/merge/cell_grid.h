@@ -18,11 +18,12 @@ namespace tilewright {
 
 class CellAxis {
  public:
-  // `output_length` output pixels of the axis are kept; what the plan covers beyond is padding.
-  CellAxis(const Axis& axis, int64_t output_length, MergeKind merge, Window window);
+  // Only the output pixels `kept` are; cells count from the first of them. What the plan covers
+  // beyond is padding, or no part of what is rendered.
+  CellAxis(const Axis& axis, Interval kept, MergeKind merge, Window window);
 
   const AxisSpan& span(int64_t cell) const { return spans_[static_cast<size_t>(cell)]; }
-  // Indices of the cells that tile i contributes to; never empty.
+  // Indices of the cells that tile i contributes to; empty if it only reaches what is not kept.
   Interval CellsOfTile(int64_t i) const { return tiles_[static_cast<size_t>(i)]; }
   // The tiles that contribute to some of the output pixels `part`, which must not be empty.
   Interval TilesUnder(Interval part) const;
@@ -33,6 +34,7 @@ class CellAxis {
  private:
   std::vector<AxisSpan> spans_;
   std::vector<Interval> tiles_;
+  int64_t first_weight_ = 0;       // of the first cell's first pixel, if that cell is blended
   std::vector<uint16_t> weights_;  // of every blended cell: all are equally wide before clipping
 };
 

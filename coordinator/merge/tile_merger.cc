@@ -64,8 +64,8 @@ class TileMerger::Impl {
       : plan_(plan),
         format_(format),
         sink_(sink),
-        x_(plan.x(), format.size.width, merge, plan.window()),
-        y_(plan.y(), format.size.height, merge, plan.window()),
+        x_(plan.x(), plan.part().horizontal(), merge, plan.window()),
+        y_(plan.y(), plan.part().vertical(), merge, plan.window()),
         pool_(kFreeBlocksMax),
         settled_(static_cast<size_t>(plan.tile_count()), false),
         tiles_left_(plan.tile_count()),
@@ -76,7 +76,7 @@ class TileMerger::Impl {
 
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples) {
     TW_RETURN_IF_ERROR(CheckOpen(tile));
-    const Rect rect = plan_.Contribution(tile);
+    const Rect rect = PlaceOnCanvas(tile);
     const int64_t expected = rect.area() * format_.pixel_bytes();
     if (static_cast<int64_t>(samples.size()) != expected) {
       return absl::InvalidArgumentError(absl::StrCat("merging: tile ", tile.value, " has ",
@@ -108,6 +108,14 @@ class TileMerger::Impl {
   const PartStore& parts() const { return parts_; }
 
  private:
+  // What the tile contributes to the canvas, whose first pixel is that of the plan's part.
+  Rect PlaceOnCanvas(TileIndex tile) const {
+    Rect rect = plan_.Contribution(tile);
+    rect.x -= plan_.part().x;
+    rect.y -= plan_.part().y;
+    return rect;
+  }
+
   // OK if the tile was neither added nor left out yet.
   absl::Status CheckOpen(TileIndex tile) const {
     TW_RETURN_IF_ERROR(broken_);
@@ -346,7 +354,8 @@ class TileMerger::Impl {
       if (held == nullptr || TileWanted({place.column, row}) < first_late) continue;
       TW_RETURN_IF_ERROR(parts_.PutAway(held->part));
     }
-    const Rect around = plan_.Contribution(plan_.IndexAt(place));
+    const Rect around = PlaceOnCanvas(plan_.IndexAt(place));
+    if (around.empty()) return absl::OkStatus();
     const int64_t column = (around.right() - 1) / kBlockSide;
     for (int64_t row = std::max<int64_t>(around.y / kBlockSide - 1, 0);
          row * kBlockSide < around.bottom(); ++row) {

@@ -68,6 +68,27 @@ int64_t StripeColumns(const Axis& x) {
   return std::clamp<int64_t>(StagePlan::kStripeWidthMax / widest, 1, x.tile_count());
 }
 
+// The output pixels that the region's pixels reach.
+absl::StatusOr<Rect> PartOf(const Scale& scale, Size image, const std::optional<Rect>& region) {
+  if (!region.has_value()) {
+    return Rect{0, 0, scale.OutputLength(image.width), scale.OutputLength(image.height)};
+  }
+  // Each side alone, since their sum may not fit.
+  const bool inside = !region->empty() && region->x >= 0 && region->y >= 0 &&
+                      region->x < image.width && region->y < image.height &&
+                      region->width <= image.width - region->x &&
+                      region->height <= image.height - region->y;
+  if (!inside) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the region ", ToString(*region), " is not a part of the image, which has ",
+                     ToString(image), " pixels: give x,y,width,height inside it"));
+  }
+  const auto reach = [&scale](Interval pixels) {
+    return Interval{pixels.begin * scale.p() / scale.q(), scale.OutputLength(pixels.end)};
+  };
+  return Rect::FromIntervals(reach(region->horizontal()), reach(region->vertical()));
+}
+
 const char* PadModeName(PadMode mode) {
   switch (mode) {
     case PadMode::kReflect:
@@ -101,7 +122,7 @@ absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
   plan.window_ = request.window.value_or(model.default_window);
   plan.padded_ = {PaddedLength(image.width, model.minimum, model.alignment),
                   PaddedLength(image.height, model.minimum, model.alignment)};
-  plan.output_ = {model.scale.OutputLength(image.width), model.scale.OutputLength(image.height)};
+  TW_ASSIGN_OR_RETURN(plan.part_, PartOf(model.scale, image, request.region));
 
   TW_ASSIGN_OR_RETURN(const int64_t tile,
                       AlignedTile(model, request.tile.value_or(model.default_tile), plan.notes_));
@@ -165,7 +186,7 @@ Rect StagePlan::Contribution(TileIndex tile) const {
   const GridPlace place = PlaceOf(tile);
   const Rect whole =
       Rect::FromIntervals(x_->Contribution(place.column), y_->Contribution(place.row));
-  return Intersect(whole, {0, 0, output_.width, output_.height});
+  return Intersect(whole, part_);
 }
 
 double StagePlan::HaloOverhead() const {
@@ -178,8 +199,10 @@ std::string StagePlan::Canonical() const {
       "plan=2 image=", ToString(image_), " pad=", PadModeName(model_.pad_mode),
       " padded=", ToString(padded_), " tile=", ToString(shape_), " grid=", x_->tile_count(), "x",
       y_->tile_count(), " stripe=", stripe_columns_, " scale=", model_.scale.p(), "/",
-      model_.scale.q(), " output=", ToString(output_), " alignment=", model_.alignment,
-      " halo=", halo(), " overlap=", overlap(), " window=", WindowName(window_));
+      model_.scale.q(),
+      " output=", part_.x == 0 && part_.y == 0 ? ToString(output()) : ToString(part_),
+      " alignment=", model_.alignment, " halo=", halo(), " overlap=", overlap(),
+      " window=", WindowName(window_));
 }
 
 }  // namespace tilewright

@@ -55,6 +55,7 @@ struct PlanRequest {
   std::optional<int64_t> halo;
   std::optional<int64_t> overlap;
   std::optional<Window> window;
+  std::optional<Rect> region;  // of the image: what is rendered, if not all of it
   // Rows can only be read from top to bottom: all tiles are one stripe.
   bool rows_in_order = false;
 };
@@ -77,7 +78,10 @@ class StagePlan {
   Size image() const { return image_; }          // input pixels
   Size padded() const { return padded_; }        // input pixels
   Size compute_shape() const { return shape_; }  // input pixels of every tile
-  Size output() const { return output_; }        // output pixels: ceil(image * p / q)
+  // What is rendered of the whole output, ceil(image * p / q): all of it, or what the request's
+  // region becomes.
+  const Rect& part() const { return part_; }
+  Size output() const { return part_.size(); }
   int64_t halo() const { return x_->options().halo; }
   int64_t overlap() const { return x_->options().overlap; }
   Window window() const { return window_; }
@@ -92,7 +96,8 @@ class StagePlan {
 
   // The padded-input pixels of a tile; may reach beyond image(), into the padding.
   Rect InputRect(TileIndex tile) const;
-  // The output pixels that the tile contributes, clipped to output(). Never empty.
+  // The output pixels that the tile contributes, clipped to part(). Empty only where it reaches
+  // none of it.
   Rect Contribution(TileIndex tile) const;
   // Pixels through the model / pixels of the padded image: 1.0 is no overhead.
   double HaloOverhead() const;
@@ -107,7 +112,8 @@ class StagePlan {
   StagePlan() = default;
 
   ModelGeometry model_;
-  Size image_, padded_, shape_, output_;
+  Size image_, padded_, shape_;
+  Rect part_;
   Window window_ = Window::kCosine;
   std::optional<Axis> x_, y_;
   int64_t stripe_columns_ = 1;

@@ -43,7 +43,8 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
       watches_([this](const JobRecord& job) { return Snapshot(job); }) {}
 
 ResolveContext JobManager::Context() const {
-  return ResolveContext{models_, roots_, uploads_, options_.image_limits, options_.downloads};
+  return ResolveContext{models_, roots_, uploads_, options_.image_limits, options_.downloads,
+                        options_.scratch};
 }
 
 absl::StatusOr<v1::Job> JobManager::DryRun(const v1::RenderRequest& request) const {
@@ -86,8 +87,10 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   run_options.export_program = options_.export_program;
   run_options.scratch = options_.scratch;
   run_options.now = [this] { return clock_.Now(); };
-  if (!resolved.upload.empty()) {
-    run_options.on_ended = [this, upload = resolved.upload] { uploads_.Remove(upload); };
+  if (!resolved.uploads.empty()) {
+    run_options.on_ended = [this, uploads = resolved.uploads] {
+      for (const std::string& upload : uploads) uploads_.Remove(upload);
+    };
   }
   const JobSpec spec = resolved.spec;
   TW_ASSIGN_OR_RETURN(std::shared_ptr<JobRun> run,

@@ -22,10 +22,22 @@ enum class OnFailedTile {
   kHole,  // the tile is left out of the picture and named in Job.holes
 };
 
+// A part of an image, pixels.
+struct Region {
+  int64_t x = 0;
+  int64_t y = 0;
+  int64_t width = 0;
+  int64_t height = 0;
+};
+
 // One model over one image. Absent values are the model's defaults.
 struct RenderRequest {
-  std::string input;                // path of an image on this machine
-  std::string output;               // path on this machine; the extension chooses the format
+  std::string input;   // path of an image on this machine
+  std::string output;  // path on this machine; the extension chooses the format
+  // Path of a grey image of the input's size: 0 keeps a pixel, the greatest value takes what the
+  // model (of scale 1) makes of it. Empty: everything is rendered.
+  std::string mask;
+  std::optional<Region> region;     // of the input: the part that is rendered
   std::string model;                // NAME, or models/NAME/versions/VERSION
   std::optional<uint32_t> tile;     // side of a tile, input pixels
   std::optional<uint32_t> overlap;  // blend zone between neighbours, input pixels
@@ -95,9 +107,10 @@ struct Plan {
   uint32_t columns = 0;
   uint32_t rows = 0;
   uint64_t tiles = 0;
-  double halo_overhead = 0;   // pixels through the model / pixels of the padded image
-  uint64_t memory_bytes = 0;  // about, at the coordinator
-  uint64_t disk_bytes = 0;    // of the uncompressed output
+  uint64_t skipped_tiles = 0;  // of them: not computed, for want of a masked pixel or of the region
+  double halo_overhead = 0;    // pixels through the model / pixels of the padded image
+  uint64_t memory_bytes = 0;   // about, at the coordinator
+  uint64_t disk_bytes = 0;     // of the uncompressed output
   std::vector<std::string> notes;
   std::vector<WorkerMatch> matches;
 };

@@ -69,7 +69,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("ladder":{},"constant_results":0,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
-      R"("window":"cosine","columns":3,"rows":2,"halo_overhead":1.5,"memory_bytes":2000000,)"
+      R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,)"
       R"("disk_bytes":240000,"notes":[],"matches":[]},"notes":["uploaded"]})");
 }
 
@@ -94,6 +94,13 @@ TEST(JobDocument, NamesHolesAndFailedTiles) {
               HasSubstr(R"("waits_for_decision":true,"failed_tiles":[2,5],"failed_tile_count":2,)"
                         R"("holes":[{"tile":4,"x":128,"y":0,"width":64,"height":48}],)"
                         R"("hole_count":1,)"));
+}
+
+TEST(JobReport, CountsTheTilesThatWereSkipped) {
+  Job job = Finished();
+  EXPECT_EQ(JobReport(job, false).find("skipped"), std::string::npos);
+  job.plan.skipped_tiles = 4;
+  EXPECT_NE(JobReport(job, false).find(", 4 skipped"), std::string::npos) << JobReport(job, false);
 }
 
 TEST(JobReport, TellsWhatWasDoneAboutMemory) {

@@ -82,7 +82,8 @@ class ResolveJobTest : public testing::Test {
   }
 
   absl::StatusOr<ResolvedJob> Resolve(const v1::RenderRequest& request) {
-    return ResolveJob(request, ResolveContext{*models_, *roots_, *uploads_, limits_, folder_});
+    return ResolveJob(request,
+                      ResolveContext{*models_, *roots_, *uploads_, limits_, folder_, folder_});
   }
 
   void ExpectRefused(const v1::RenderRequest& request, absl::StatusCode code,
@@ -328,6 +329,57 @@ TEST_F(ResolveJobTest, TheOutputSampleFollowsWhatTheFormatHolds) {
 TEST_F(ResolveJobTest, AnUnknownExtensionIsRefused) {
   EXPECT_EQ(ReasonOf(Resolve(Request("colour.tif", "double", "out.xyz")).status()),
             "BAD_OUTPUT_FORMAT");
+}
+
+TEST_F(ResolveJobTest, AMaskThatMarksNothingLeavesNothingToCompute) {
+  AddModel("same",
+           "exactness: EXACTNESS_KIND_EXACT inputs { name: \"image\" } "
+           "outputs { name: \"image\" }");
+  models_ = std::make_unique<ModelRepository>(*ModelRepository::Load(folder_ + "/models"));
+  v1::RenderRequest request = Request("colour.tif", "same");
+  request.mutable_stages(0)->set_tile(64);
+  request.set_mask(FileUri(folder_ + "/grey.tif"));  // every pixel is 7
+  auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->summary.skipped_tiles(), 0u);
+  EXPECT_EQ(job->spec.tile_count, job->plan->tile_count());
+  ASSERT_GT(job->spec.tile_count, 1);
+  request.mutable_region()->set_x(99);
+  request.mutable_region()->set_width(1);
+  request.mutable_region()->set_height(1);
+  job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->spec.tile_count, 1);
+  EXPECT_EQ(job->summary.skipped_tiles(), job->summary.tiles() - 1);
+  EXPECT_EQ(job->summary.output_width(), 1u);
+}
+
+TEST_F(ResolveJobTest, AMaskThatCannotBeHonouredIsRefused) {
+  AddModel("same",
+           "exactness: EXACTNESS_KIND_EXACT inputs { name: \"image\" } "
+           "outputs { name: \"image\" }");
+  models_ = std::make_unique<ModelRepository>(*ModelRepository::Load(folder_ + "/models"));
+  v1::RenderRequest request = Request("colour.tif", "double");
+  request.set_mask(FileUri(folder_ + "/grey.tif"));
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_MASK",
+                "a mask needs a model that keeps the size of the image; models/double/versions/1 "
+                "scales by 2/1");
+  request = Request("colour.tif", "same");
+  request.set_mask(FileUri(folder_ + "/colour.tif"));
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_MASK",
+                "the mask has 3 channels of type u8: give one grey channel of 8 or 16 bits");
+  request.set_mask(FileUri(folder_ + "/grey.tif"));
+  request.mutable_stages(0)->set_output_sample(v1::SAMPLE_TYPE_U16);
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_MASK",
+                "with a mask the output keeps samples of the input, of 8 or 16 bits: the input has "
+                "u8, the output would have u16");
+  request.mutable_stages(0)->clear_output_sample();
+  request.set_mask(FileUri(folder_ + "/missing.tif"));
+  EXPECT_EQ(ReasonOf(Resolve(request).status()), "INPUT_NOT_FOUND");
+  request.clear_mask();
+  request.mutable_region()->set_width(1000);
+  request.mutable_region()->set_height(1);
+  EXPECT_EQ(ReasonOf(Resolve(request).status()), "BAD_GEOMETRY");
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+#include "coordinator/image/masking_sink.h"
+
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+
+absl::Status MaskingSink::ReadInputs(const Rect& rect) {
+  TW_RETURN_IF_ERROR(source_.Read(rect, PadMode::kZero, absl::MakeSpan(source_samples_)));
+  return mask_.Read(rect, mask_samples_);
+}
+
+absl::Status MaskingSink::WriteBlock(int64_t column, int64_t row,
+                                     absl::Span<const std::byte> samples) {
+  Rect rect = format_.BlockRect(column, row);
+  rect.x += x_;
+  rect.y += y_;
+  source_samples_.resize(samples.size());
+  input_error_ = ReadInputs(rect);
+  TW_RETURN_IF_ERROR(input_error_);
+  if (!AnySet(mask_samples_)) return next_.WriteBlock(column, row, source_samples_);
+  result_.assign(samples.begin(), samples.end());
+  ApplyMask(format_.sample, format_.channels, source_samples_, mask_.sample(), mask_samples_,
+            absl::MakeSpan(result_));
+  return next_.WriteBlock(column, row, result_);
+}
+
+}  // namespace tilewright
