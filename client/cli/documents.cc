@@ -137,7 +137,21 @@ void WriteWorker(JsonWriter& json, const Worker& worker) {
   json.Key("blocklisted_count").Integer(worker.blocklisted_count);
   json.Key("away").Bool(worker.away);
   json.Key("transport").String(TransportText(worker));
-  json.Key("slot_misses").Integer(worker.slot_misses).EndObject();
+  json.Key("slot_misses").Integer(worker.slot_misses);
+  json.Key("compute_capability").String(worker.compute_capability);
+  json.Key("engine_offers").BeginArray();
+  for (const EngineOffer& offer : worker.engine_offers) {
+    json.BeginObject().Key("name").String(offer.name).Key("dtypes");
+    WriteStrings(json, offer.dtypes);
+    json.Key("reference_seconds_per_mpx").Number(offer.reference_seconds_per_mpx).EndObject();
+  }
+  json.EndArray().Key("memory_models").BeginArray();
+  for (const ModelMemory& memory : worker.memory_models) {
+    json.BeginObject().Key("model_digest").String(memory.model_digest);
+    json.Key("dtype").String(memory.dtype).Key("base_bytes").Number(memory.base_bytes);
+    json.Key("bytes_per_pixel").Number(memory.bytes_per_pixel).EndObject();
+  }
+  json.EndArray().EndObject();
 }
 
 void WriteModel(JsonWriter& json, const Model& model) {

@@ -2,56 +2,21 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/documents.h"
-#include "client/cli/progress.h"
-#include "client/cli/text_table.h"
+#include "client/cli/worker_report.h"
 
 namespace tilewright {
 namespace {
-
-// "ready", or why it gets nothing or less: "draining", "away", "quarantine 0:25",
-// "kept from 2 jobs".
-std::string StandingText(const Worker& worker) {
-  std::vector<std::string> parts;
-  if (worker.away) parts.push_back("away");
-  if (worker.draining) parts.push_back(worker.leased_tiles > 0 ? "draining" : "drained");
-  if (worker.quarantine.has_value()) {
-    parts.push_back(*worker.quarantine > absl::ZeroDuration()
-                        ? absl::StrCat("quarantine ", ClockText(*worker.quarantine))
-                        : "quarantine, probe due");
-  }
-  if (worker.blocklisted_count > 0) {
-    parts.push_back(absl::StrCat("kept from ", worker.blocklisted_count,
-                                 worker.blocklisted_count == 1 ? " job" : " jobs"));
-  }
-  return parts.empty() ? "ready" : absl::StrJoin(parts, ", ");
-}
 
 ExitCode ListWorkers(const Session& session) {
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.status());
   const auto workers = (*client)->ListWorkers();
   if (!workers.ok()) return session.Fail(workers.status());
-  std::vector<std::vector<std::string>> rows = {{"WORKER", "STANDING", "DEVICE", "ENGINES",
-                                                 "THREADS", "MEMORY FREE", "GFLOP/S", "TRANSPORT",
-                                                 "LEASED", "DONE", "SEEN"}};
-  for (const Worker& worker : *workers) {
-    rows.push_back({worker.name, StandingText(worker),
-                    absl::StrCat(worker.device_kind, ", ", worker.device_name),
-                    absl::StrJoin(worker.engines, ","), absl::StrCat(worker.threads),
-                    BytesText(worker.memory_free_bytes),
-                    absl::StrFormat("%.1f", worker.probe_flops / 1e9), TransportText(worker),
-                    absl::StrCat(worker.leased_tiles), absl::StrCat(worker.accepted_tiles),
-                    absl::StrFormat("%.1f s ago", absl::ToDoubleSeconds(worker.silent))});
-  }
-  session.Print(WorkersDocument(*workers),
-                workers->empty() ? "no worker is connected\n" : TextTable(rows));
+  session.Print(WorkersDocument(*workers), WorkersReport(*workers));
   return ExitCode::kOk;
 }
 

@@ -199,6 +199,16 @@ Worker WorkerFromProto(const v1::WorkerInfo& proto) {
   worker.environment_key = can.environment_key();
   worker.engines.assign(can.engines().begin(), can.engines().end());
   worker.dtypes.assign(can.dtypes().begin(), can.dtypes().end());
+  worker.compute_capability = can.compute_capability();
+  for (const v1::EngineOffer& offer : can.engine_offers()) {
+    worker.engine_offers.push_back({offer.name(),
+                                    {offer.dtypes().begin(), offer.dtypes().end()},
+                                    offer.reference_seconds_per_mpx()});
+  }
+  for (const v1::MemoryModel& memory : can.memory_models()) {
+    worker.memory_models.push_back(
+        {memory.model_digest(), memory.dtype(), memory.base_bytes(), memory.bytes_per_pixel()});
+  }
   worker.threads = can.threads();
   worker.memory_total_bytes = can.memory_total_bytes();
   worker.memory_free_bytes = can.memory_free_bytes();

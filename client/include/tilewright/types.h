@@ -198,20 +198,41 @@ struct Model {
   double flops_per_pixel = 0;
 };
 
+// What one engine of a worker can do.
+struct EngineOffer {
+  std::string name;  // "builtin", "torch", "openvino"
+  std::vector<std::string> dtypes;
+  // Per million input pixels of a reference network of sixteen 3×3 convolutions of 64 channels in
+  // fp32; 0: not measured.
+  double reference_seconds_per_mpx = 0;
+};
+
+// What a run of a model was measured to need beside its weights: base_bytes + bytes_per_pixel ×
+// input pixels of the batch.
+struct ModelMemory {
+  std::string model_digest;
+  std::string dtype;
+  double base_bytes = 0;
+  double bytes_per_pixel = 0;
+};
+
 struct Worker {
   std::string name;
-  std::string device_kind;  // "cpu", "cuda"
+  std::string device_kind;  // "cpu", "cuda", "openvino"
   std::string device_name;
+  std::string compute_capability;  // of a CUDA device: "8.6"; else empty
   std::string build;
   std::string environment_key;
   std::vector<std::string> engines;
   std::vector<std::string> dtypes;
+  std::vector<EngineOffer> engine_offers;
+  std::vector<ModelMemory> memory_models;  // the latest measured first
   uint32_t threads = 0;
   uint64_t memory_total_bytes = 0;
-  uint64_t memory_free_bytes = 0;
-  double probe_flops = 0;       // FLOP/s of a reference computation
-  uint32_t leased_tiles = 0;    // now
-  uint64_t accepted_tiles = 0;  // since it joined
+  uint64_t memory_free_bytes = 0;  // as it said last
+  double probe_flops = 0;          // FLOP/s of a reference computation
+  uint32_t leased_tiles = 0;       // now
+  uint64_t accepted_tiles = 0;     // since it joined
   absl::Duration silent = absl::ZeroDuration();
   bool draining = false;  // gets nothing new; drained once leased_tiles is 0
   // Until it may prove itself after repeated trouble; zero: it waits for its probe. Absent: it is

@@ -7,6 +7,7 @@
 
 #include "client/cli/documents.h"
 #include "client/cli/text_table.h"
+#include "client/cli/worker_report.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -173,7 +174,17 @@ TEST(Lists, AreObjectsWithOneArray) {
             R"("memory_total_bytes":0,"memory_free_bytes":0,"probe_flops":0,"leased_tiles":0,)"
             R"("accepted_tiles":0,"silent_seconds":0,"draining":false,"quarantine_seconds":null,)"
             R"("blocklisted_for":[],"blocklisted_count":0,"away":false,)"
-            R"("transport":"inline","slot_misses":0}]})");
+            R"("transport":"inline","slot_misses":0,"compute_capability":"",)"
+            R"("engine_offers":[],"memory_models":[]}]})");
+  worker.compute_capability = "9.0";
+  worker.engine_offers = {{"torch", {"fp32", "bf16"}, 0.25}};
+  worker.memory_models = {{"00ff", "bf16", 4096, 512.5}};
+  EXPECT_THAT(
+      WorkersDocument({worker}),
+      HasSubstr(R"("compute_capability":"9.0","engine_offers":[{"name":"torch",)"
+                R"("dtypes":["fp32","bf16"],"reference_seconds_per_mpx":0.25}],)"
+                R"("memory_models":[{"model_digest":"00ff","dtype":"bf16","base_bytes":4096,)"
+                R"("bytes_per_pixel":512.5}]})"));
   worker.draining = true;
   worker.quarantine = absl::Seconds(2.5);
   worker.blocklisted_for = {"jobs/a"};
@@ -187,6 +198,28 @@ TEST(Lists, AreObjectsWithOneArray) {
   Model model;
   model.name = "models/x4/versions/1";
   EXPECT_THAT(ModelsDocument({model}), HasSubstr(R"({"models":[{"name":"models/x4/versions/1",)"));
+}
+
+TEST(WorkersReport, TellsWhatDevicesCanDo) {
+  EXPECT_EQ(WorkersReport({}), "no worker is connected\n");
+  Worker worker;
+  worker.name = "gpu0";
+  worker.device_kind = "cuda";
+  worker.device_name = "Example";
+  worker.engines = {"builtin", "torch"};
+  worker.dtypes = {"fp32", "bf16"};
+  worker.memory_total_bytes = 8'000'000'000;
+  worker.memory_free_bytes = 6'000'000'000;
+  const std::string plain = WorkersReport({worker});
+  EXPECT_THAT(plain, HasSubstr("  cuda, Example  builtin, torch  fp32,bf16  0        6.0 GB       "
+                               "8.0 GB  "));
+  EXPECT_THAT(plain, testing::Not(HasSubstr("A RUN NEEDS"))) << "nothing was measured";
+  worker.compute_capability = "8.6";
+  worker.engine_offers = {{"builtin", {"fp32"}, 0}, {"torch", {"fp32", "bf16"}, 0.125}};
+  worker.memory_models = {{"0123456789abcdef", "bf16", 4'000'000, 1500}};
+  const std::string measured = WorkersReport({worker});
+  EXPECT_THAT(measured, HasSubstr("  cuda 8.6, Example  builtin, torch 0.125 s/Mpx  "));
+  EXPECT_THAT(measured, HasSubstr("\ngpu0    0123456789ab  bf16   4.0 MB + 1.5 kB a pixel\n"));
 }
 
 TEST(PlanReport, NamesGridCostAndWorkers) {
