@@ -30,6 +30,7 @@
 #include "worker/executor/checking_executor.h"
 #include "worker/executor/core_executor.h"
 #include "worker/executor/logging_executor.h"
+#include "worker/executor/memory_reporter.h"
 #include "worker/executor/repeat_guard.h"
 #include "worker/executor/timing_executor.h"
 #include "worker/executor/watchdog.h"
@@ -81,6 +82,10 @@ void ExitWhenMemoryRanOut() {
   });
 }
 
+Instant Now() {
+  return Instant::FromStart(absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
 // Ends the process if the device hangs, until all is served.
 void Watch(const Watchdog& watchdog, const absl::Notification& served) {
   while (!served.WaitForNotificationWithTimeout(absl::Seconds(1))) {
@@ -114,7 +119,8 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
     }
   };
   if (device.kind != "openvino") {
-    add("torch", CreateTorchEngine({settings.device, settings.threads, measurements}));
+    add("torch",
+        CreateTorchEngine({settings.device, settings.threads, measurements, settings.cuda_graphs}));
   }
   if (const std::string name = OpenVinoDevice(device); !name.empty()) {
     add("openvino", CreateOpenVinoEngine({name, settings.threads}));
@@ -122,6 +128,7 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
   for (auto& engine : engines) {
     if (options.wrap_engine) engine = options.wrap_engine(std::move(engine));
     AddEngine(*engine, capabilities);
+    engine = CreateMemoryReporter(std::move(engine), measurements, Now);
     engine = CreateRepeatGuard(std::move(engine));
     engine = CreateWatchedEngine(std::move(engine), watchdog);
   }
@@ -149,10 +156,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
     const bool usage = absl::IsInvalidArgument(capabilities.status());
     return Exit(usage ? WorkerExit::kUsage : WorkerExit::kNoDevice, capabilities.status());
   }
-  Watchdog watchdog(serve.watchdog, [] {
-    const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
-    return Instant::FromStart(absl::FromChrono(since_start));
-  });
+  Watchdog watchdog(serve.watchdog, Now);
   Measurements measurements;
   auto engines = CreateEngines(settings, *device, serve, &watchdog, &measurements, &*capabilities);
   CoreOptions core;
@@ -193,6 +197,8 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
       const auto memory = ReadHostMemory(RealFiles());
       return memory.ok() ? memory->free_bytes : 0;
     };
+  } else {
+    options.memory_free = [&measurements] { return measurements.memory_free(); };
   }
   auto link = WorkerLink::Create(std::move(options), executor.get());
   if (!link.ok()) return Exit(WorkerExit::kUsage, link.status());

@@ -136,7 +136,7 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
       {"log-level", "LEVEL", "trace, debug, info, warn, error or off (default info)"}};
   Sources sources;
   sources.environment = environment;
-  std::vector<std::string> names = {"insecure", "no-shared-memory"};
+  std::vector<std::string> names = {"insecure", "no-shared-memory", "no-cuda-graphs"};
   CLI::App app("Computes tiles on one device for a Tilewright coordinator.", "tilewright-worker");
   app.set_version_flag("--version", absl::StrCat("tilewright-worker ", version));
   std::map<std::string, std::optional<std::string>> flags;
@@ -153,6 +153,10 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   app.add_flag("--no-shared-memory", no_shared_memory,
                "Exchange tiles with a coordinator on this machine through sockets, as with others "
                "[TILEWRIGHT_NO_SHARED_MEMORY]");
+  bool no_cuda_graphs = false;
+  app.add_flag("--no-cuda-graphs", no_cuda_graphs,
+               "Run networks call by call even where their models ask for CUDA graphs "
+               "[TILEWRIGHT_NO_CUDA_GRAPHS]");
   std::optional<std::string> config;
   app.add_option("--config", config,
                  "File of NAME = VALUE lines [TILEWRIGHT_WORKER_CONFIG] (default "
@@ -174,6 +178,7 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   }
   if (insecure) sources.flags["insecure"] = "true";
   if (no_shared_memory) sources.flags["no-shared-memory"] = "true";
+  if (no_cuda_graphs) sources.flags["no-cuda-graphs"] = "true";
 
   std::optional<std::string> path = config ? config : environment("TILEWRIGHT_WORKER_CONFIG");
   const bool required = path.has_value();
@@ -213,6 +218,8 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   TW_RETURN_IF_ERROR(Set(sources, "insecure", &settings.insecure));
   TW_RETURN_IF_ERROR(Set(sources, "no-shared-memory", &no_shared_memory));
   settings.shared_memory = !no_shared_memory;
+  TW_RETURN_IF_ERROR(Set(sources, "no-cuda-graphs", &no_cuda_graphs));
+  settings.cuda_graphs = !no_cuda_graphs;
   settings.test_fault = environment("TILEWRIGHT_TEST_FAULT").value_or("");
   return settings;
 }

@@ -32,6 +32,7 @@ struct WorkerSettings {
   std::string cache_folder;
   bool insecure = false;
   bool shared_memory = true;  // with a coordinator on this machine
+  bool cuda_graphs = true;    // for models that ask for them
   std::string log_level = "info";
   std::string test_fault;  // TILEWRIGHT_TEST_FAULT, for tests alone
 };

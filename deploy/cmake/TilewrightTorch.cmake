@@ -18,3 +18,10 @@ target_compile_options(torch_cpu_wheel INTERFACE
   "SHELL:-idirafter ${torch}/include" "SHELL:-idirafter ${torch}/include/torch/csrc/api/include")
 target_link_libraries(torch_cpu_wheel INTERFACE ${torch}/lib/libtorch_cpu.so ${torch}/lib/libc10.so)
 target_link_options(torch_cpu_wheel INTERFACE -Wl,-rpath-link,${TILEWRIGHT_TORCH_ROOT}/nvidia/cu13/lib)
+
+# For a module that is opened once CUDA's half is loaded; the libraries that this half needs may be missing until then.
+add_library(torch_cuda_wheel INTERFACE IMPORTED)
+target_link_libraries(torch_cuda_wheel INTERFACE torch_cpu_wheel
+  ${torch}/lib/libtorch_cuda.so ${torch}/lib/libc10_cuda.so ${TILEWRIGHT_TORCH_ROOT}/nvidia/cu13/lib/libcudart.so.13)
+target_compile_options(torch_cuda_wheel INTERFACE "SHELL:-idirafter ${TILEWRIGHT_TORCH_ROOT}/nvidia/cu13/include")
+target_link_options(torch_cuda_wheel INTERFACE -Wl,--allow-shlib-undefined)

@@ -63,6 +63,7 @@ TEST_F(SettingsTest, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(settings.first_rung, 0);
   EXPECT_FALSE(settings.insecure);
   EXPECT_TRUE(settings.shared_memory);
+  EXPECT_TRUE(settings.cuda_graphs);
   EXPECT_THAT(settings.name, HasSubstr("-cpu"));
   EXPECT_EQ(Settings({"--device", "cuda:1"}).threads, 1);
   EXPECT_THAT(Settings({"--device", "cuda:1"}).name, HasSubstr("-cuda1"));
@@ -80,6 +81,7 @@ TEST_F(SettingsTest, WrongValuesAreNamed) {
   EXPECT_EQ(Parse({}).status().message(), "--insecure is 'maybe': it must be true or false");
   EXPECT_TRUE(Settings({"--insecure"}).insecure);
   EXPECT_FALSE(Settings({"--insecure", "--no-shared-memory"}).shared_memory);
+  EXPECT_FALSE(Settings({"--no-cuda-graphs"}).cuda_graphs);
 }
 
 TEST_F(SettingsTest, HelpAndVersionAreText) {

@@ -65,6 +65,15 @@ absl::Status EngineError(v1::FailureCause cause, std::string text, uint64_t peak
 v1::FailureCause CauseOf(const absl::Status& status);
 uint64_t PeakBytesOf(const absl::Status& status);
 
+// How a Run went.
+struct RunNotes {
+  // By the device's own clock, copies included; 0 where it has none.
+  double device_seconds = 0;
+  // Why the network ran call by call although its manifest asks for a CUDA graph; empty if it does
+  // not, or did not.
+  std::string without_graph;
+};
+
 // A model compiled for one StageKey.
 class Stage {
  public:
@@ -73,6 +82,8 @@ class Stage {
   // result has one tile per input, in order, of size shape * scale. Errors carry a cause
   // (EngineError); no tile is ever invented.
   virtual absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) = 0;
+  // Of the latest Run that succeeded.
+  virtual RunNotes Notes() const { return {}; }
   // Bytes that one Run needs beside the compiled state, about; what was measured, once a device has
   // measured it.
   virtual uint64_t MemoryEstimate() const = 0;
@@ -107,6 +118,8 @@ class Engine {
       const std::function<void(std::string)>& progress) = 0;
   // Gives back memory that is kept for speed alone; what is loaded stays.
   virtual void DropCaches() {}
+  // Bytes free on the device now; 0 where the operating system knows it, or nobody.
+  virtual uint64_t MemoryFree() { return 0; }
 };
 
 // Output pixels per input pixel of a manifest in which 0 means 1. MODEL_ERROR outside 1/32 … 32.
@@ -120,6 +133,10 @@ struct TorchOptions {
   int threads = 1;             // intra-op
   // Is told what is measured; outlives the engine. Null: nobody is.
   Measurements* measurements = nullptr;
+  bool cuda_graphs = true;  // for models that ask for them
+  // TorchScript is frozen and optimised when it is loaded; else it runs as it was saved, slower and
+  // with the same bits, which is for measurements.
+  bool freeze = true;
 };
 // LibTorch's engine. UNIMPLEMENTED in a build without it, UNAVAILABLE if the device is not there.
 absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& options);

@@ -25,6 +25,7 @@ class ForwardingStage : public Stage {
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     return inner_->Run(inputs);
   }
+  RunNotes Notes() const override { return inner_->Notes(); }
   uint64_t MemoryEstimate() const override { return inner_->MemoryEstimate(); }
   uint64_t StateBytes() const override { return inner_->StateBytes(); }
 
@@ -49,6 +50,7 @@ class ForwardingEngine : public Engine {
     return inner_->Load(model, key, progress);
   }
   void DropCaches() override { inner_->DropCaches(); }
+  uint64_t MemoryFree() override { return inner_->MemoryFree(); }
 
  private:
   const std::unique_ptr<Engine> inner_;

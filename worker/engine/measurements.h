@@ -4,6 +4,8 @@
 #ifndef TILEWRIGHT_WORKER_ENGINE_MEASUREMENTS_H_
 #define TILEWRIGHT_WORKER_ENGINE_MEASUREMENTS_H_
 
+#include <atomic>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <string>
@@ -29,6 +31,11 @@ class Measurements {
   // smoothed over about eight batches.
   void AddSpeed(const std::string& engine, double flops) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Bytes that were free on the device a moment ago.
+  void SetMemoryFree(uint64_t bytes) { memory_free_ = bytes; }
+  // The latest of them; 0: none yet.
+  uint64_t memory_free() const { return memory_free_; }
+
   // Writes what was measured over what stands in `capabilities`: memory models, the speeds of
   // engine offers, probe_flops if it is that of the engine. False, and nothing is written, if
   // nothing changed since the last call.
@@ -40,6 +47,7 @@ class Measurements {
     double told = 0;  // 0: never
   };
 
+  std::atomic<uint64_t> memory_free_ = 0;
   absl::Mutex mutex_;
   std::list<v1::MemoryModel> models_ ABSL_GUARDED_BY(mutex_);  // the latest first
   bool models_changed_ ABSL_GUARDED_BY(mutex_) = false;

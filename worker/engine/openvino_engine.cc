@@ -71,7 +71,9 @@ class OpenVinoStage : public Stage {
     return outputs;
   }
 
-  // Tiles in and out; activations are held between runs.
+  // Tiles in and out; activations are held between runs. Reckoned, not measured, and so not told to
+  // anyone as a memory model: OpenVINO has no count of its memory and takes no allocator of ours,
+  // and the process's resident set moves with the tiles that other threads receive meanwhile.
   uint64_t MemoryEstimate() const override {
     const auto in = static_cast<uint64_t>(key_.shape.area() * key_.channels);
     const auto out = static_cast<uint64_t>(output_.size.area() * output_.channels);

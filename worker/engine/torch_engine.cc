@@ -6,6 +6,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <sys/utsname.h>
 #include <torch/cuda.h>
@@ -35,8 +37,10 @@
 #include "worker/engine/measurements.h"
 #include "worker/engine/memory_model.h"
 #include "worker/engine/package_key.h"
+#include "worker/engine/program_module.h"
 #include "worker/engine/stage_output.h"
 #include "worker/engine/torch_allocator.h"
+#include "worker/engine/torch_graph.h"
 #include "worker/engine/torch_guard.h"
 #include "worker/engine/torch_memory.h"
 #include "worker/engine/torch_package.h"
@@ -62,14 +66,26 @@ void ConfigureProcessOnce() {
   });
 }
 
+// Where the engine computes.
+struct TorchDevice {
+  c10::Device device{c10::kCPU};
+  std::string name;
+  // All work goes to it: a graph cannot be recorded on a device's default stream, and what one
+  // stream frees serves the next run on it. Absent for a CPU.
+  std::optional<c10::Stream> stream;
+};
+
 class TorchEngine : public Engine {
  public:
-  TorchEngine(c10::Device device, std::string device_name, PackageKey package_key,
-              Measurements* measurements)
-      : device_(device),
-        device_name_(std::move(device_name)),
+  // The recorder is null where none is wanted, an error where it cannot be had.
+  TorchEngine(TorchDevice device, PackageKey package_key,
+              absl::StatusOr<std::unique_ptr<GraphRecorder>> recorder, const TorchOptions& options)
+      : device_(device.device),
+        device_name_(std::move(device.name)),
+        stream_(device.stream),
         package_key_(std::move(package_key)),
-        measurements_(measurements) {}
+        recorder_(std::move(recorder)),
+        options_(options) {}
 
   std::string name() const override { return "torch"; }
 
@@ -77,17 +93,18 @@ class TorchEngine : public Engine {
   // bits.
   std::string environment_key() const override {
     if (device_.is_cuda()) {
-      return absl::StrCat("torch/", TORCH_VERSION, " cuda [", device_name_,
-                          "] frozen ieee deterministic");
+      return absl::StrCat("torch/", TORCH_VERSION, " cuda [", device_name_, "] ", Form(),
+                          " ieee deterministic");
     }
     return absl::StrCat("torch/", TORCH_VERSION, " cpu ", at::get_cpu_capability(), " ",
-                        CpuEnvironment(), " frozen optimized");
+                        CpuEnvironment(), " ", Form());
   }
 
   EngineDevice ExamineDevice() override {
     EngineDevice device;
     device.kind = device_.is_cuda() ? "cuda" : "cpu";
     device.name = device_name_;
+    const c10::OptionalStreamGuard on_stream(stream_);
     const absl::Status status = Guarded("examining the device", [&] {
       if (device_.is_cuda()) {
         const auto [free, total] =
@@ -109,12 +126,14 @@ class TorchEngine : public Engine {
     TW_RETURN_IF_ERROR(CheckDtypeAllowed(model.manifest, key));
     TW_ASSIGN_OR_RETURN(const StageOutput output, OutputOf(model.manifest, key, name()));
     const std::string path = absl::StrCat(model.folder, "/", model.manifest.entry());
+    const c10::OptionalStreamGuard on_stream(stream_);
     TW_ASSIGN_OR_RETURN(TorchNetwork network,
                         absl::EndsWith(path, ".pt2")
                             ? LoadTorchPackage(path, device_, type, package_key_, progress)
-                            : LoadTorchScript(path, device_, type, progress));
+                            : LoadTorchScript(path, device_, type, options_.freeze, progress));
+    network.stream = stream_;
     const std::optional<MemoryModel> memory = MemoryOf(model, key, network, progress);
-    return CreateTorchStage(key, output, std::move(network), memory);
+    return CreateTorchStage(key, output, std::move(network), memory, GraphsFor(model));
   }
 
   void DropCaches() override {
@@ -126,7 +145,30 @@ class TorchEngine : public Engine {
     }).IgnoreError();
   }
 
+  uint64_t MemoryFree() override {
+    uint64_t free_bytes = 0;
+    if (device_.is_cpu()) return free_bytes;
+    // Where it fails nobody knows; whatever ails the device, the next run says.
+    Guarded("asking for the device's memory", [&] {
+      free_bytes = at::getDeviceAllocator(device_.type())->getMemoryInfo(device_.index()).first;
+    }).IgnoreError();
+    return free_bytes;
+  }
+
  private:
+  // What was done to networks.
+  const char* Form() const {
+    if (!options_.freeze) return "plain";
+    return device_.is_cpu() ? "frozen optimized" : "frozen";
+  }
+
+  GraphChoice GraphsFor(const LocalModel& model) const {
+    if (device_.is_cpu() || !model.manifest.cuda_graph()) return std::nullopt;
+    if (!recorder_.ok()) return recorder_.status();
+    if (*recorder_ == nullptr) return std::nullopt;
+    return recorder_->get();
+  }
+
   // Measured when a model is loaded in a dtype for the first time, and told. Absent where the
   // network does not run at the shapes that are tried; why it fails, if it does, the tiles say.
   std::optional<MemoryModel> MemoryOf(const LocalModel& model, const StageKey& key,
@@ -145,8 +187,8 @@ class TorchEngine : public Engine {
       }
       return memory_[name] = std::nullopt;
     }
-    if (measurements_ != nullptr) {
-      measurements_->AddMemory(key.model_digest, key.dtype, *measured);
+    if (options_.measurements != nullptr) {
+      options_.measurements->AddMemory(key.model_digest, key.dtype, *measured);
     }
     return memory_[name] = *measured;
   }
@@ -212,8 +254,10 @@ class TorchEngine : public Engine {
 
   const c10::Device device_;
   const std::string device_name_;
+  const std::optional<c10::Stream> stream_;
   const PackageKey package_key_;
-  Measurements* const measurements_;  // may be null
+  const absl::StatusOr<std::unique_ptr<GraphRecorder>> recorder_;  // null: not wanted
+  const TorchOptions options_;
   // By model digest, channels and dtype; absent where it could not be measured.
   std::map<std::tuple<std::string, int, std::string>, std::optional<MemoryModel>> memory_;
 };
@@ -245,6 +289,20 @@ absl::StatusOr<CudaDevice> OpenCuda(int index) {
   return cuda;
 }
 
+// Opens the module that records CUDA graphs; LibTorch's CUDA half is loaded.
+absl::StatusOr<std::unique_ptr<GraphRecorder>> OpenRecorder() {
+  const absl::StatusOr<void*> module = OpenProgramModule(kGraphModule, RTLD_NOW | RTLD_LOCAL);
+  if (!module.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("what records CUDA graphs does not load (", module.status().message(), ")"));
+  }
+  void* const open = dlsym(*module, kGraphSymbol);
+  if (open == nullptr) {
+    return absl::UnavailableError(absl::StrCat(kGraphModule, " has no ", kGraphSymbol));
+  }
+  return std::unique_ptr<GraphRecorder>(reinterpret_cast<OpenGraphRecorder>(open)());
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& options) {
@@ -253,25 +311,31 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& op
     return absl::InvalidArgumentError(
         absl::StrCat(options.threads, " threads asked for; 1 to 1024 are possible"));
   }
-  std::string name = CpuName(RealFiles());
+  TorchDevice place;
+  place.name = CpuName(RealFiles());
   PackageKey package_key;
   package_key.device_kind = device.kind;
   package_key.machine = MachineName();
   package_key.instruction_sets = CpuInstructionSets(RealFiles());
   package_key.torch_version = TORCH_VERSION;
-  c10::Device torch_device(c10::kCPU);
+  absl::StatusOr<std::unique_ptr<GraphRecorder>> recorder = nullptr;
   if (device.kind == "cuda") {
     TW_ASSIGN_OR_RETURN(const CudaDevice cuda, OpenCuda(device.index));
-    name = cuda.name;
+    place.name = cuda.name;
     package_key.compute_capability = cuda.compute_capability;
-    torch_device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device.index));
+    place.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device.index));
+    TW_RETURN_IF_ERROR(Guarded("opening a stream", [&place] {
+      const c10::impl::VirtualGuardImpl streams(place.device.type());
+      place.stream = streams.getStreamFromGlobalPool(place.device);
+    }));
+    if (options.cuda_graphs) recorder = OpenRecorder();
   }
   TW_RETURN_IF_ERROR(Guarded("configuring LibTorch", [&options] {
     ConfigureProcessOnce();
     at::set_num_threads(options.threads);
   }));
-  return std::make_unique<TorchEngine>(torch_device, name, std::move(package_key),
-                                       options.measurements);
+  return std::make_unique<TorchEngine>(std::move(place), std::move(package_key),
+                                       std::move(recorder), options);
 }
 
 }  // namespace tilewright

@@ -30,7 +30,7 @@ void ConfigureTorchScript() {
 }
 
 absl::StatusOr<TorchNetwork> LoadTorchScript(const std::string& path, c10::Device device,
-                                             c10::ScalarType type,
+                                             c10::ScalarType type, bool freeze,
                                              const std::function<void(std::string)>& progress) {
   TorchNetwork network;
   network.name = std::filesystem::path(path).filename().string();
@@ -48,6 +48,7 @@ absl::StatusOr<TorchNetwork> LoadTorchScript(const std::string& path, c10::Devic
     module.eval();
     if (type != c10::kFloat) module.to(type);
     network.weight_bytes = WeightBytes(module);
+    if (!freeze) return;
     module = torch::jit::freeze(module);
     if (progress) progress(absl::StrCat("optimising ", network.name));
     if (device.is_cpu() && type == c10::kFloat) module = torch::jit::optimize_for_inference(module);

@@ -1,7 +1,9 @@
 #include "worker/engine/torch_stage.h"
 
 #include <ATen/Functions.h>
+#include <c10/core/Event.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,33 +17,48 @@
 namespace tilewright {
 namespace {
 
-// The padded batch as a contiguous NCHW tensor; a short batch repeats its last tile.
-at::Tensor BatchTensor(const StageKey& key, absl::Span<const NetworkTile> inputs) {
-  const int64_t height = key.shape.height;
-  const int64_t width = key.shape.width;
-  at::Tensor batch = at::empty({key.batch, key.channels, height, width});
-  for (int i = 0; i < key.batch; ++i) {
-    const NetworkTile& tile = inputs[std::min<size_t>(static_cast<size_t>(i), inputs.size() - 1)];
-    const at::Tensor pixels = at::from_blob(const_cast<float*>(tile.values.data()),
-                                            {height, width, int64_t{key.channels}});
-    batch.select(0, i).copy_(pixels.permute({2, 0, 1}));
+// Seconds that a device counts between two points of a stream; without a stream it counts none.
+class DeviceClock {
+ public:
+  explicit DeviceClock(const std::optional<c10::Stream>& stream) : stream_(stream) {
+    if (!stream_.has_value()) return;
+    begin_.emplace(stream_->device_type(), c10::EventFlag::BACKEND_DEFAULT);
+    begin_->record(*stream_);
   }
-  return batch;
-}
+  // Waits until everything given to the stream before is done; its errors surface here.
+  double Stop() {
+    if (!stream_.has_value()) return 0;
+    c10::Event end(stream_->device_type(), c10::EventFlag::BACKEND_DEFAULT);
+    end.record(*stream_);
+    stream_->synchronize();
+    constexpr double kMilli = 1e-3;
+    return begin_->elapsedTime(end) * kMilli;
+  }
+
+ private:
+  const std::optional<c10::Stream> stream_;
+  std::optional<c10::Event> begin_;
+};
 
 class TorchStage : public Stage {
  public:
   TorchStage(StageKey key, StageOutput output, TorchNetwork network,
-             std::optional<MemoryModel> memory)
-      : key_(std::move(key)), output_(output), network_(std::move(network)), memory_(memory) {}
+             std::optional<MemoryModel> memory, GraphChoice graphs)
+      : key_(std::move(key)), output_(output), network_(std::move(network)), memory_(memory) {
+    if (!graphs.has_value()) return;
+    graphs_.emplace([this](const at::Tensor& batch) { return Compute(batch); }, *std::move(graphs));
+  }
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
     const TorchMemoryWatch watch(network_.device);
+    const bool recorded_before = Recorded();
     std::vector<NetworkTile> outputs;
     const absl::Status status = TryRun(inputs, &outputs);
     if (status.ok()) {
       measured_bytes_ = watch.Taken();
+      // What a run took while it was recorded is about what the graph keeps from then on.
+      if (Recorded() && !recorded_before) graph_bytes_ = measured_bytes_;
       return outputs;
     }
     const v1::FailureCause cause = CauseOf(status);
@@ -53,27 +70,74 @@ class TorchStage : public Stage {
     return status;
   }
 
+  RunNotes Notes() const override {
+    return {device_seconds_, graphs_.has_value() ? graphs_->why_plain() : ""};
+  }
   uint64_t MemoryEstimate() const override {
     if (measured_bytes_ > 0) return measured_bytes_;
     const auto pixels = static_cast<uint64_t>(key_.batch * key_.shape.area());
     return memory_.has_value() ? memory_->BytesAt(pixels) : AssumedRunBytes(key_, output_);
   }
-  uint64_t StateBytes() const override { return network_.weight_bytes; }
+  uint64_t StateBytes() const override { return network_.weight_bytes + graph_bytes_; }
 
  private:
+  bool Recorded() const { return graphs_.has_value() && graphs_->recorded(); }
+
   absl::Status TryRun(absl::Span<const NetworkTile> inputs, std::vector<NetworkTile>* outputs) {
     outputs->clear();
     absl::Status shape_status;
     const absl::Status status = Guarded(absl::StrCat("running ", network_.name), [&] {
       const c10::InferenceMode inference;
-      const at::Tensor batch = BatchTensor(key_, inputs).to(network_.device, network_.type);
-      const c10::IValue result = network_.forward(batch);
-      shape_status = CheckResult(result);
-      if (!shape_status.ok()) return;
-      CopyOut(result.toTensor(), inputs, outputs);
+      const c10::OptionalStreamGuard on_stream(network_.stream);
+      shape_status = RunBatch(inputs, outputs);
     });
     TW_RETURN_IF_ERROR(status);
     return shape_status;
+  }
+
+  // Copies to and from a device pass through pinned memory, so that they run by themselves;
+  // LibTorch keeps what was pinned and uses it again.
+  absl::Status RunBatch(absl::Span<const NetworkTile> inputs, std::vector<NetworkTile>* outputs) {
+    const at::Tensor tiles = BatchTensor(inputs);
+    DeviceClock clock(network_.stream);
+    const at::Tensor batch = tiles.to(network_.device, /*non_blocking=*/true);
+    TW_ASSIGN_OR_RETURN(at::Tensor result,
+                        graphs_.has_value() ? graphs_->Run(batch) : Compute(batch));
+    if (!network_.device.is_cpu()) {
+      at::Tensor landed = HostTensor(result.sizes());
+      landed.copy_(result, /*non_blocking=*/true);
+      result = std::move(landed);
+    }
+    device_seconds_ = clock.Stop();
+    CopyOut(result, inputs, outputs);
+    return absl::OkStatus();
+  }
+
+  // In pinned memory, where there is a device to copy it to or from.
+  at::Tensor HostTensor(c10::IntArrayRef sizes) const {
+    return at::empty(sizes,
+                     at::TensorOptions(c10::kFloat).pinned_memory(!network_.device.is_cpu()));
+  }
+
+  // The padded batch as a contiguous NCHW tensor; a short batch repeats its last tile.
+  at::Tensor BatchTensor(absl::Span<const NetworkTile> inputs) const {
+    const int64_t height = key_.shape.height;
+    const int64_t width = key_.shape.width;
+    at::Tensor batch = HostTensor({key_.batch, key_.channels, height, width});
+    for (int i = 0; i < key_.batch; ++i) {
+      const NetworkTile& tile = inputs[std::min<size_t>(static_cast<size_t>(i), inputs.size() - 1)];
+      const at::Tensor pixels = at::from_blob(const_cast<float*>(tile.values.data()),
+                                              {height, width, int64_t{key_.channels}});
+      batch.select(0, i).copy_(pixels.permute({2, 0, 1}));
+    }
+    return batch;
+  }
+
+  // On the device: fp32 NCHW to fp32 NHWC.
+  absl::StatusOr<at::Tensor> Compute(const at::Tensor& batch) {
+    const c10::IValue result = network_.forward(batch.to(network_.type));
+    TW_RETURN_IF_ERROR(CheckResult(result));
+    return InterleavedFloats(result.toTensor());
   }
 
   absl::Status CheckResult(const c10::IValue& result) const {
@@ -97,11 +161,8 @@ class TorchStage : public Stage {
                      ToString(output_.size), " in ", c10::toString(network_.type)));
   }
 
-  void CopyOut(const at::Tensor& result, absl::Span<const NetworkTile> inputs,
+  void CopyOut(const at::Tensor& pixels, absl::Span<const NetworkTile> inputs,
                std::vector<NetworkTile>* outputs) const {
-    // The copy from a device waits for its work; errors of kernels surface here.
-    const at::Tensor pixels =
-        result.to(c10::kCPU).permute({0, 2, 3, 1}).to(c10::kFloat).contiguous();
     const auto samples = static_cast<size_t>(output_.size.area() * output_.channels);
     const float* data = pixels.const_data_ptr<float>();
     for (const NetworkTile& input : inputs) {
@@ -116,14 +177,22 @@ class TorchStage : public Stage {
   const StageOutput output_;
   const TorchNetwork network_;
   const std::optional<MemoryModel> memory_;
-  uint64_t measured_bytes_ = 0;  // of the latest run; 0: none yet
+  std::optional<GraphRunner> graphs_;  // absent: none is wanted
+  double device_seconds_ = 0;          // of the latest run
+  uint64_t measured_bytes_ = 0;        // of the latest run; 0: none yet
+  uint64_t graph_bytes_ = 0;           // that graphs_ keeps
 };
 
 }  // namespace
 
 std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network,
-                                        std::optional<MemoryModel> memory) {
-  return std::make_unique<TorchStage>(std::move(key), output, std::move(network), memory);
+                                        std::optional<MemoryModel> memory, GraphChoice graphs) {
+  return std::make_unique<TorchStage>(std::move(key), output, std::move(network), memory,
+                                      std::move(graphs));
+}
+
+at::Tensor InterleavedFloats(const at::Tensor& result) {
+  return result.permute({0, 2, 3, 1}).to(c10::kFloat).contiguous();
 }
 
 absl::StatusOr<c10::ScalarType> TorchTypeOf(const std::string& dtype) {

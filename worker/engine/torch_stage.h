@@ -9,6 +9,7 @@
 #include <ATen/core/ivalue.h>
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
+#include <c10/core/Stream.h>
 
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,7 @@
 #include "worker/engine/engine.h"
 #include "worker/engine/memory_model.h"
 #include "worker/engine/stage_output.h"
+#include "worker/engine/torch_graph.h"
 
 namespace tilewright {
 
@@ -28,13 +30,23 @@ struct TorchNetwork {
   std::function<c10::IValue(const at::Tensor& batch)> forward;
   std::string name;  // for messages
   c10::Device device{c10::kCPU};
+  // Of the device, where all its work is enqueued; absent for a CPU.
+  std::optional<c10::Stream> stream;
   c10::ScalarType type = c10::kFloat;
   uint64_t weight_bytes = 0;
 };
 
-// `memory` is what the network was measured to need; absent: not known until the stage has run.
+// Whether a network is to run through graphs: absent means no; an error, that it should but cannot.
+using GraphChoice = std::optional<absl::StatusOr<GraphRecorder*>>;
+
+// `memory` is what the network was measured to need; absent: not known until the stage has run. The
+// graph recorder outlives the stage.
 std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network,
-                                        std::optional<MemoryModel> memory);
+                                        std::optional<MemoryModel> memory,
+                                        GraphChoice graphs = std::nullopt);
+
+// A result as a stage hands it out: NHWC in fp32, on the device where it is.
+at::Tensor InterleavedFloats(const at::Tensor& result);
 
 // The element type named by StageKey.dtype: fp32, fp16 or bf16. MODEL_ERROR for anything else.
 absl::StatusOr<c10::ScalarType> TorchTypeOf(const std::string& dtype);

@@ -165,6 +165,7 @@ class CoreExecutor : public Executor {
       for (TileOutcome& outcome : *outcomes) {
         outcome.of_class = report.proven;
         outcome.cost.set_engine_seconds(elapsed.count() / static_cast<double>(tasks.size()));
+        outcome.cost.set_device_seconds(report.device_seconds / static_cast<double>(tasks.size()));
         report.CopyTo(&outcome.cost);
       }
       TW_RETURN_IF_ERROR(outputs.status());

@@ -232,6 +232,9 @@ absl::StatusOr<std::vector<NetworkTile>> Ladder::Run(const v1::StageSpec& spec,
     return absl::OkStatus();
   };
   TW_RETURN_IF_ERROR(ClimbDown(spec, attempt, report));
+  const RunNotes notes = stage_->Notes();
+  report->device_seconds = notes.device_seconds;
+  if (!notes.without_graph.empty()) report->Add(v1::LADDER_STEP_NO_GRAPH, notes.without_graph);
   return outputs;
 }
 

@@ -38,6 +38,8 @@ class LadderReport {
  public:
   void Add(v1::LadderStep step, std::string text);
   void CopyTo(v1::TileCost* cost) const;
+  // By the device's own clock, for the batch; 0 where it has none.
+  double device_seconds = 0;
   // False: the bits may be others than those of whole batches on the device.
   bool proven = true;
 

@@ -41,9 +41,9 @@ class LoggingExecutor : public Executor {
       const std::string about =
           absl::StrCat(About(stage), " tile=", outcome.index, " lease=", leases[i]);
       if (outcome.samples.ok()) {
-        logger_->debug("{} computed in {:.3f} s, engine {:.3f} s, batch {}", about,
+        logger_->debug("{} computed in {:.6f} s, engine {:.6f} s, device {:.6f} s, batch {}", about,
                        outcome.cost.total_seconds(), outcome.cost.engine_seconds(),
-                       outcome.cost.batch());
+                       outcome.cost.device_seconds(), outcome.cost.batch());
       } else {
         logger_->error("{} failed: {} ({})", about, std::string(outcome.samples.status().message()),
                        v1::FailureCause_Name(CauseOf(outcome.samples.status())));

@@ -10,6 +10,12 @@
 namespace tilewright {
 namespace {
 
+// Of a run made of several.
+void Add(const RunNotes& notes, RunNotes* sum) {
+  sum->device_seconds += notes.device_seconds;
+  if (!notes.without_graph.empty()) sum->without_graph = notes.without_graph;
+}
+
 int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 class BatchedStage : public Stage {
@@ -19,13 +25,16 @@ class BatchedStage : public Stage {
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
+    notes_ = {};
     std::vector<NetworkTile> outputs;
     for (size_t i = 0; i < inputs.size(); i += batch_) {
       TW_ASSIGN_OR_RETURN(std::vector<NetworkTile> some, smaller_->Run(inputs.subspan(i, batch_)));
+      Add(smaller_->Notes(), &notes_);
       std::move(some.begin(), some.end(), std::back_inserter(outputs));
     }
     return outputs;
   }
+  RunNotes Notes() const override { return notes_; }
   uint64_t MemoryEstimate() const override { return smaller_->MemoryEstimate(); }
   uint64_t StateBytes() const override { return smaller_->StateBytes(); }
 
@@ -33,6 +42,7 @@ class BatchedStage : public Stage {
   const StageKey key_;
   const size_t batch_;
   const std::unique_ptr<Stage> smaller_;
+  RunNotes notes_;
 };
 
 absl::StatusOr<Axis> PlanAxis(int64_t tile, int parts, const SubTileRules& rules) {
@@ -54,6 +64,7 @@ class SubTiledStage : public Stage {
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
+    notes_ = {};
     std::vector<NetworkTile> outputs;
     for (const NetworkTile& input : inputs) {
       TW_ASSIGN_OR_RETURN(NetworkTile output, RunTile(input));
@@ -61,6 +72,7 @@ class SubTiledStage : public Stage {
     }
     return outputs;
   }
+  RunNotes Notes() const override { return notes_; }
   uint64_t MemoryEstimate() const override { return smaller_->MemoryEstimate(); }
   uint64_t StateBytes() const override { return smaller_->StateBytes(); }
 
@@ -75,6 +87,7 @@ class SubTiledStage : public Stage {
         const NetworkTile part = Cut(input, column, row);
         TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> outputs,
                             smaller_->Run(absl::MakeConstSpan(&part, 1)));
+        Add(smaller_->Notes(), &notes_);
         TW_RETURN_IF_ERROR(CheckPart(outputs));
         if (whole.values.empty()) {
           whole.channels = outputs[0].channels;
@@ -136,6 +149,7 @@ class SubTiledStage : public Stage {
   const StageKey key_;
   const SubTiling tiling_;
   const std::unique_ptr<Stage> smaller_;
+  RunNotes notes_;
 };
 
 }  // namespace

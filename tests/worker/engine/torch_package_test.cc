@@ -1,5 +1,6 @@
 // AOTInductor packages in the torch engine, on the set of LibTorch that deploy/setup.sh installs.
 
+#include <c10/core/CPUAllocator.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <iostream>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "tests/worker/engine/interleave.h"
 #include "tests/worker/engine/tiling.h"
 #include "tests/worker/engine/torch_fixture.h"
@@ -141,6 +143,58 @@ TEST_F(TorchPackage, ThatIsDamagedIsASentence) {
   LocalModel absent = reach8_;
   absent.manifest.set_entry("absent.pt2");
   EXPECT_THAT(std::string(LoadFrom(absent).message()), HasSubstr("cannot open the model file"));
+}
+
+// Hands on what is asked of LibTorch's CPU allocator, except that one allocation finds no memory.
+class FailingAllocator : public c10::Allocator {
+ public:
+  // In front of the one in use, for the rest of the process.
+  FailingAllocator() : inner_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this, 200); }
+  // The k-th allocation from now on fails; 0: none.
+  void FailAt(int k) { left_ = k; }
+  bool failed() const { return left_ == 0; }
+
+  c10::DataPtr allocate(size_t bytes) override {
+    if (left_ > 0 && --left_ == 0) bytes = SIZE_MAX / 2;
+    return inner_->allocate(bytes);
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    inner_->copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::Allocator* const inner_;
+  int left_ = -1;
+};
+
+TEST_F(TorchPackage, ThatFindsNoMemorySaysSoAtEveryAllocation) {
+  const auto stage = TestTorchEngine().Load(srvgg_, KeyFor(srvgg_, {64, 64}), {});
+  ASSERT_TRUE(stage.ok()) << stage.status();
+  const std::vector<NetworkTile> tiles = NoiseTiles(1, {64, 64});
+  const auto before = (*stage)->Run(tiles);
+  ASSERT_TRUE(before.ok()) << before.status();
+  static auto* const allocator = new FailingAllocator;  // LibTorch keeps using it
+  int failures = 0;
+  int untyped = 0;  // whose exception had lost its type on the way through the package
+  while (true) {
+    allocator->FailAt(failures + 1);
+    const absl::Status status = (*stage)->Run(tiles).status();
+    if (!allocator->failed()) {
+      EXPECT_TRUE(status.ok()) << status;
+      break;
+    }
+    ++failures;
+    ASSERT_EQ(CauseOf(status), v1::FAILURE_CAUSE_OUT_OF_MEMORY) << failures << ": " << status;
+    if (!absl::StrContains(status.message(), "more than there can be")) ++untyped;
+  }
+  allocator->FailAt(-1);
+  std::cout << failures << " allocations, " << untyped << " of them in the package\n";
+  EXPECT_GT(untyped, 0);
+  EXPECT_GT(failures, untyped);
+  const auto after = (*stage)->Run(tiles);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_TRUE((*after)[0].values == (*before)[0].values);
 }
 
 TEST_F(TorchPackage, AtAShapeThatItWasNotCompiledForIsRefusedWhenItRuns) {
