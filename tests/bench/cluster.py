@@ -60,9 +60,9 @@ class Cluster:
             self.add_worker(name)
         return self
 
-    def add_worker(self, name):
-        return self.start(name, self.bin / "tilewright-worker", "--coordinator", self.address, "--name", name, "--device", "cpu",
-                          "--threads", "1", "--cache-dir", self.folder / "cache")
+    def add_worker(self, name, *flags, device="cpu"):
+        return self.start(name, self.bin / "tilewright-worker", "--coordinator", self.address, "--name", name, "--device", device,
+                          "--threads", "1", "--cache-dir", self.folder / "cache", *flags)
 
     def remove(self, child):
         """Ends one worker as a user would."""

@@ -44,6 +44,7 @@ mv "$folder"/libupb.so.* "$worker/lib/"
 
 echo "It has what AOTInductor packages need of libtorch.so."
 [[ $(readelf -d "$worker/lib/libtilewright_libtorch.so") == *"soname: [libtorch.so]"* ]] || fail "no stand-in for libtorch.so"
+[[ -e $worker/lib/libtilewright_cuda.so ]] || fail "no module for CUDA graphs"
 
 echo "It computes the same pixels."
 start() {

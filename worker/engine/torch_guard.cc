@@ -20,9 +20,11 @@ std::string Brief(const std::string& text) {
   return brief;
 }
 
-// CUDA errors after which the process must be ended, and the cause each stands for.
+// What each of CUDA's errors stands for. After all but the first the process must be ended.
 v1::FailureCause CauseOfCudaError(int code) {
   switch (code) {
+    case 2:  // an allocation past LibTorch's own count: pinned memory, a graph, a library's handle
+      return v1::FAILURE_CAUSE_OUT_OF_MEMORY;
     case 702:  // launch timeout
       return v1::FAILURE_CAUSE_LAUNCH_TIMEOUT;
     case 700:  // illegal address

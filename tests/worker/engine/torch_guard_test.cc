@@ -1,5 +1,6 @@
 #include "worker/engine/torch_guard.h"
 
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 #include <new>
@@ -21,6 +22,19 @@ TEST(TorchGuard, TypesWhatOneDnnThrowsByItsStatus) {
   EXPECT_EQ(CauseOfThrown(dnnl::error(dnnl_unimplemented, "CUDA out of memory")),
             v1::FAILURE_CAUSE_MODEL_ERROR)
       << "the words decide nothing";
+}
+
+TEST(TorchGuard, TypesWhatADeviceReportsByItsCode) {
+  const auto cause = [](int code) {
+    return CauseOfThrown(
+        c10::AcceleratorError({__func__, __FILE__, __LINE__}, code, "CUDA out of memory"));
+  };
+  EXPECT_EQ(cause(2), v1::FAILURE_CAUSE_OUT_OF_MEMORY);
+  EXPECT_EQ(cause(702), v1::FAILURE_CAUSE_LAUNCH_TIMEOUT);
+  for (const int code : {700, 710, 714, 718, 719}) {
+    EXPECT_EQ(cause(code), v1::FAILURE_CAUSE_DEVICE_LOST) << code;
+  }
+  EXPECT_EQ(cause(1), v1::FAILURE_CAUSE_MODEL_ERROR) << "the words decide nothing";
 }
 
 TEST(TorchGuard, TypesWhatTheProcessRunsOutOf) {

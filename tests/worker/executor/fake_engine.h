@@ -24,17 +24,19 @@ struct FakeBytes {
 
 class FakeStage : public Stage {
  public:
-  explicit FakeStage(FakeNetwork network, FakeBytes bytes = {})
-      : network_(std::move(network)), bytes_(bytes) {}
+  explicit FakeStage(FakeNetwork network, FakeBytes bytes = {}, RunNotes notes = {})
+      : network_(std::move(network)), bytes_(bytes), notes_(std::move(notes)) {}
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     return network_(std::vector<NetworkTile>(inputs.begin(), inputs.end()));
   }
+  RunNotes Notes() const override { return notes_; }
   uint64_t MemoryEstimate() const override { return bytes_.run; }
   uint64_t StateBytes() const override { return bytes_.state; }
 
  private:
   const FakeNetwork network_;
   const FakeBytes bytes_;
+  const RunNotes notes_;
 };
 
 class FakeEngine : public Engine {
@@ -50,13 +52,16 @@ class FakeEngine : public Engine {
       const std::function<void(std::string)>& progress) override {
     if (loads_ != nullptr) ++*loads_;
     if (progress) progress("loading");
-    return std::make_unique<FakeStage>(network_, bytes_);
+    return std::make_unique<FakeStage>(network_, bytes_, notes_);
   }
+  // Of every run of stages loaded from now on.
+  void SetNotes(RunNotes notes) { notes_ = std::move(notes); }
 
  private:
   const FakeNetwork network_;
   int* const loads_;
   const FakeBytes bytes_;
+  RunNotes notes_;
 };
 
 }  // namespace tilewright

@@ -66,6 +66,7 @@ class LadderTest : public testing::Test {
     cost_.Clear();
     report.CopyTo(&cost_);
     proven_ = report.proven;
+    device_seconds_ = report.device_seconds;
     if (!outputs.ok()) return outputs.status();
     for (int i = 0; i < batch_; ++i) {
       EXPECT_EQ((*outputs)[static_cast<size_t>(i)].index, static_cast<uint64_t>(i));
@@ -92,6 +93,7 @@ class LadderTest : public testing::Test {
   int drops_ = 0;
   v1::TileCost cost_;
   bool proven_ = true;
+  double device_seconds_ = 0;
   FakeEngine engine_{[this](const auto& inputs) { return Network(inputs); }, nullptr};
   int cpu_loads_ = 0;
   FakeEngine cpu_{
@@ -111,6 +113,21 @@ TEST_F(LadderTest, SaysNothingWhereMemorySuffices) {
   EXPECT_THAT(Steps(), IsEmpty());
   EXPECT_TRUE(proven_);
   EXPECT_EQ(runs_, 1);
+}
+
+TEST_F(LadderTest, ReportsWhatRunsNote) {
+  batch_ = 4;
+  engine_.SetNotes({.device_seconds = 0.5, .without_graph = "no module"});
+  auto whole = Create();
+  ASSERT_TRUE(Run(*whole, Strict()).ok());
+  EXPECT_THAT(Steps(), ElementsAre(v1::LADDER_STEP_NO_GRAPH));
+  EXPECT_EQ(cost_.steps(0), "no module");
+  EXPECT_TRUE(proven_) << "the bits are the same without a graph";
+  EXPECT_EQ(device_seconds_, 0.5);
+  auto halves = Create(Rung::kHalfBatch);
+  ASSERT_TRUE(Run(*halves).ok());
+  EXPECT_THAT(Steps(), ElementsAre(v1::LADDER_STEP_SMALLER_BATCH, v1::LADDER_STEP_NO_GRAPH));
+  EXPECT_EQ(device_seconds_, 1) << "of two runs";
 }
 
 TEST_F(LadderTest, DropsCachesAndTriesOnceMore) {
