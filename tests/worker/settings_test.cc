@@ -81,7 +81,7 @@ TEST_F(SettingsTest, WrongValuesAreNamed) {
   EXPECT_EQ(Parse({}).status().message(), "--insecure is 'maybe': it must be true or false");
   EXPECT_TRUE(Settings({"--insecure"}).insecure);
   EXPECT_FALSE(Settings({"--insecure", "--no-shared-memory"}).shared_memory);
-  EXPECT_FALSE(Settings({"--no-cuda-graphs"}).cuda_graphs);
+  EXPECT_FALSE(Settings({"--insecure", "--no-cuda-graphs"}).cuda_graphs);
 }
 
 TEST_F(SettingsTest, HelpAndVersionAreText) {

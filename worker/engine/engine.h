@@ -135,7 +135,7 @@ struct TorchOptions {
   Measurements* measurements = nullptr;
   bool cuda_graphs = true;  // for models that ask for them
   // TorchScript is frozen and optimised when it is loaded; else it runs as it was saved, slower and
-  // with the same bits, which is for measurements.
+  // perhaps with other bits, which is for measurements.
   bool freeze = true;
 };
 // LibTorch's engine. UNIMPLEMENTED in a build without it, UNAVAILABLE if the device is not there.
