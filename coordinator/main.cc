@@ -11,6 +11,7 @@
 #include <iostream>
 #include <memory>
 
+#include "coordinator/image/decode_process.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/output_file.h"
 #include "coordinator/service/flags.h"
@@ -38,6 +39,9 @@ int main(int argc, char** argv) {
   TuneMalloc();
   if (argc == 5 && std::strcmp(argv[1], "--export-child") == 0) {
     return tilewright::RunExportChild(argv[2], argv[3], argv[4]);
+  }
+  if (argc > 1 && std::strcmp(argv[1], "--decode-child") == 0) {
+    return tilewright::RunDecodeChild(absl::MakeSpan(argv + 2, argc - 2));
   }
   tilewright::Flags flags;
   if (const auto exit = tilewright::ParseFlags(argc, argv, TILEWRIGHT_VERSION, &flags)) {

@@ -1,15 +1,19 @@
 #include "coordinator/jobs/uploads.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/state_folder.h"
+#include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -22,6 +26,29 @@ absl::Status OverLimit(std::string text) {
 }  // namespace
 
 std::string Uploads::PathOfId(absl::string_view id) const { return absl::StrCat(folder_, "/", id); }
+
+absl::Status Uploads::Decode(const std::string& id) {
+  const std::string sent = PathOfId(id);
+  const std::string decoded = sent + ".tif";
+  int64_t bytes_max = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    bytes_max = limits_.total_bytes_max - total_bytes_;
+  }
+  TW_RETURN_IF_ERROR(WithInputReason(decode_(sent, decoded, bytes_max)));
+  struct stat file;
+  if (rename(decoded.c_str(), sent.c_str()) != 0 || stat(sent.c_str(), &file) != 0) {
+    const int error = errno;
+    unlink(decoded.c_str());
+    return absl::UnavailableError(
+        absl::StrCat("the coordinator cannot keep the decoded upload: ", strerror(error)));
+  }
+  absl::MutexLock lock(&mu_);
+  Kept& kept = uploads_[id];
+  total_bytes_ += file.st_size - kept.bytes;
+  kept = {file.st_size, true};
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Uploads::Writer>> Uploads::Begin(int64_t total_bytes) {
   if (total_bytes <= 0) {
@@ -111,8 +138,7 @@ absl::StatusOr<std::string> Uploads::Writer::Keep() {
   }
   close(descriptor_);
   descriptor_ = -1;
-  absl::MutexLock lock(&uploads_->mu_);
-  uploads_->uploads_[id_].complete = true;
+  TW_RETURN_IF_ERROR(uploads_->Decode(id_));
   kept_ = true;
   return absl::StrCat("upload:", id_);
 }

@@ -1,14 +1,16 @@
 // Inputs that clients without a shared file system sent: one file each in the state folder, bounded
-// in size and number. Thread-safe.
+// in size and number, and decoded before anything reads it. Thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_UPLOADS_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_UPLOADS_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -24,10 +26,14 @@ struct UploadLimits {
   int count_max = 256;
 };
 
+// Makes of an upload a file that is safe to read, of at most so many bytes; see RunDecodeProcess.
+using UploadDecoder =
+    std::function<absl::Status(const std::string& from, const std::string& to, int64_t bytes_max)>;
+
 class Uploads {
  public:
-  Uploads(std::string folder, const UploadLimits& limits)
-      : folder_(std::move(folder)), limits_(limits) {}
+  Uploads(std::string folder, const UploadLimits& limits, UploadDecoder decode)
+      : folder_(std::move(folder)), limits_(limits), decode_(std::move(decode)) {}
 
   // An upload under way; unless kept, it is removed with this object. Belongs to one thread at a
   // time.
@@ -36,7 +42,8 @@ class Uploads {
     ~Writer();
     // INVALID_ARGUMENT for more bytes than announced, RESOURCE_EXHAUSTED if the disk is full.
     absl::Status Append(absl::string_view bytes);
-    // upload:{id}. INVALID_ARGUMENT if bytes are missing.
+    // upload:{id}, once it is decoded. INVALID_ARGUMENT if bytes are missing; errors of the decoder
+    // with their reason.
     absl::StatusOr<std::string> Keep();
 
    private:
@@ -54,7 +61,7 @@ class Uploads {
 
   // RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) over a limit.
   absl::StatusOr<std::unique_ptr<Writer>> Begin(int64_t total_bytes);
-  // The path of upload:{id}. NOT_FOUND (INPUT_NOT_FOUND) if there is none.
+  // The path of what was decoded of upload:{id}. NOT_FOUND (INPUT_NOT_FOUND) if there is none.
   absl::StatusOr<std::string> PathOf(absl::string_view uri) const;
   // Forgets upload:{id} and its file; nothing happens if there is none.
   void Remove(absl::string_view uri);
@@ -66,9 +73,12 @@ class Uploads {
   };
 
   std::string PathOfId(absl::string_view id) const;
+  // Replaces the bytes that were sent by what the decoder makes of them.
+  absl::Status Decode(const std::string& id);
 
   const std::string folder_;
   const UploadLimits limits_;
+  const UploadDecoder decode_;
   mutable absl::Mutex mu_;
   std::map<std::string, Kept, std::less<>> uploads_ ABSL_GUARDED_BY(mu_);  // by id
   int64_t total_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // Invariant: the sum over uploads_

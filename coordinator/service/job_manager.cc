@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "coordinator/image/decode_process.h"
 #include "coordinator/jobs/job_run.h"
 #include "coordinator/jobs/state_folder.h"
 #include "coordinator/service/pagination.h"
@@ -35,7 +36,12 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
       roots_(roots),
       dispatcher_(dispatcher),
       clock_(clock),
-      uploads_(options.uploads, options.upload_limits),
+      uploads_(
+          options.uploads, options.upload_limits,
+          [&options = options_](const std::string& from, const std::string& to, int64_t bytes_max) {
+            return RunDecodeProcess(
+                {options.export_program, from, to, options.image_limits, bytes_max});
+          }),
       store_(JobStoreOptions{options.ended_jobs_max, options.open_jobs_max,
                              [](const JobRecord& job) {
                                if (IsDownload(job)) unlink(job.identity().output_path.c_str());
@@ -43,8 +49,8 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
       watches_([this](const JobRecord& job) { return Snapshot(job); }) {}
 
 ResolveContext JobManager::Context() const {
-  return ResolveContext{models_, roots_, uploads_, options_.image_limits, options_.downloads,
-                        options_.scratch};
+  return ResolveContext{
+      models_, roots_, uploads_, options_.image_limits, options_.downloads, options_.scratch};
 }
 
 absl::StatusOr<v1::Job> JobManager::DryRun(const v1::RenderRequest& request) const {

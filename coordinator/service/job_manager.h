@@ -30,7 +30,7 @@ struct JobManagerOptions {
   UploadLimits upload_limits;
   std::string uploads;         // folder, exists
   std::string downloads;       // folder, exists
-  std::string export_program;  // see OutputOptions
+  std::string export_program;  // see OutputOptions and DecodeCommand
   std::string scratch;         // folder of files that last as long as a job
   int open_jobs_max = 256;
   int ended_jobs_max = 1000;

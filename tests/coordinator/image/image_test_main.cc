@@ -1,17 +1,20 @@
-// Runs the tests, or is the export child that OutputFile starts: the same program, as the
-// coordinator is.
+// Runs the tests, or is the child that exports or decodes: the same program, as the coordinator is.
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <cstring>
 
+#include "coordinator/image/decode_process.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/output_file.h"
 
 int main(int argc, char** argv) {
   if (argc == 5 && std::strcmp(argv[1], "--export-child") == 0) {
     return tilewright::RunExportChild(argv[2], argv[3], argv[4]);
+  }
+  if (argc > 1 && std::strcmp(argv[1], "--decode-child") == 0) {
+    return tilewright::RunDecodeChild(absl::MakeSpan(argv + 2, static_cast<size_t>(argc - 2)));
   }
   ::testing::InitGoogleTest(&argc, argv);
   const absl::Status started = tilewright::StartImageLibrary(argv[0]);

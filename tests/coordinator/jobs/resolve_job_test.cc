@@ -45,7 +45,10 @@ class ResolveJobTest : public testing::Test {
     auto roots = Roots::Create({folder_});
     ASSERT_TRUE(roots.ok()) << roots.status();
     roots_ = std::make_unique<Roots>(*std::move(roots));
-    uploads_ = std::make_unique<Uploads>(folder_ + "/uploads", UploadLimits());
+    uploads_ = std::make_unique<Uploads>(folder_ + "/uploads", UploadLimits(),
+                                         [](const std::string&, const std::string&, int64_t) {
+                                           return absl::UnimplementedError("nothing is uploaded");
+                                         });
     WriteImage("colour.tif", 3);
     WriteImage("grey.tif", 1);
   }

@@ -58,8 +58,14 @@ TEST_F(StateFolderTest, TwoCoordinatorsDoNotShareIt) {
   EXPECT_TRUE(StateFolder::Open(folder_).ok()) << "the lock outlived its holder";
 }
 
+// Takes what was sent for what is to be read.
+absl::Status TakeAsItIs(const std::string& from, const std::string& to, int64_t /*bytes_max*/) {
+  std::filesystem::copy_file(from, to);
+  return absl::OkStatus();
+}
+
 TEST_F(StateFolderTest, AnUploadIsKeptWholeOrNotAtAll) {
-  Uploads uploads(folder_, UploadLimits());
+  Uploads uploads(folder_, UploadLimits(), TakeAsItIs);
   auto writer = uploads.Begin(10);
   ASSERT_TRUE(writer.ok()) << writer.status();
   ASSERT_TRUE((*writer)->Append("hello").ok());
@@ -85,12 +91,46 @@ TEST_F(StateFolderTest, UploadsAreBoundedBeforeTheFirstByte) {
   UploadLimits limits;
   limits.bytes_max = 100;
   limits.total_bytes_max = 150;
-  Uploads uploads(folder_, limits);
+  Uploads uploads(folder_, limits, TakeAsItIs);
   EXPECT_EQ(ReasonOf(uploads.Begin(101).status()), "LIMIT_EXCEEDED");
   const auto first = uploads.Begin(100);
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(ReasonOf(uploads.Begin(51).status()), "LIMIT_EXCEEDED");
   EXPECT_TRUE(uploads.Begin(50).ok());
+}
+
+TEST_F(StateFolderTest, OfAnUploadWhatWasDecodedIsKeptAndCounted) {
+  UploadLimits limits;
+  limits.total_bytes_max = 100;
+  int64_t room = 0;
+  Uploads uploads(folder_, limits, [&room](const std::string&, const std::string& to, int64_t max) {
+    room = max;
+    std::ofstream(to) << std::string(60, 'p');
+    return absl::OkStatus();
+  });
+  auto writer = uploads.Begin(10);
+  ASSERT_TRUE((*writer)->Append("helloworld").ok());
+  const auto uri = (*writer)->Keep();
+  ASSERT_TRUE(uri.ok()) << uri.status();
+  EXPECT_EQ(room, 90);
+  EXPECT_EQ(std::filesystem::file_size(*uploads.PathOf(*uri)), 60u);
+  EXPECT_EQ(ReasonOf(uploads.Begin(41).status()), "LIMIT_EXCEEDED");
+  EXPECT_TRUE(uploads.Begin(40).ok());
+  uploads.Remove(*uri);
+  EXPECT_TRUE(uploads.Begin(100).ok());
+}
+
+TEST_F(StateFolderTest, AnUploadThatCannotBeDecodedIsNotKept) {
+  Uploads uploads(folder_, UploadLimits(), [](const std::string&, const std::string&, int64_t) {
+    return absl::DataLossError("it is damaged");
+  });
+  auto writer = uploads.Begin(1);
+  ASSERT_TRUE((*writer)->Append("x").ok());
+  const absl::Status status = (*writer)->Keep().status();
+  EXPECT_EQ(ReasonOf(status), "NOT_AN_IMAGE") << status;
+  EXPECT_EQ(status.message(), "it is damaged");
+  writer->reset();
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
 TEST_F(StateFolderTest, PathsStayUnderTheRoots) {

@@ -63,6 +63,7 @@ class ServerTest : public testing::Test {
     options.state_dir = folder_ + "/state";
     options.models = folder_ + "/models";
     options.upload_bytes_max = 1 << 20;
+    options.export_program = TILEWRIGHT_BIN_DIR "/tilewright-coordinator";  // decodes uploads
     auto server = Server::Start(options);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);

@@ -1,0 +1,39 @@
+// Decodes an image that a stranger sent in a child process: what its bytes may do to a decoder ends
+// there. Thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_IMAGE_DECODE_PROCESS_H_
+#define TILEWRIGHT_COORDINATOR_IMAGE_DECODE_PROCESS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "coordinator/image/image_reader.h"
+
+namespace tilewright {
+
+struct DecodeCommand {
+  std::string program;  // this program; started as `<program> --decode-child …`
+  std::string from;
+  std::string to;  // must not exist, ends in ".tif"; see WriteDecodedCopy
+  ImageLimits limits;
+  int64_t file_bytes_max = 0;  // of `to`
+};
+
+// What the child may take, beside its file.
+inline constexpr int64_t kDecodeMemoryMax = int64_t{4} << 30;  // address space, bytes
+inline constexpr absl::Duration kDecodeTimeMax = absl::Minutes(30);
+
+// Errors as of ImageReader::Open and Read, and WriteDecodedCopy. Besides DATA_LOSS if the child
+// dies, RESOURCE_EXHAUSTED over a limit, FAILED_PRECONDITION if it cannot be started. Nothing is
+// left behind on error.
+absl::Status RunDecodeProcess(const DecodeCommand& command);
+
+// Body of the child, `arguments` being what follows --decode-child. Exit status for main.
+int RunDecodeChild(absl::Span<char* const> arguments);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_IMAGE_DECODE_PROCESS_H_
