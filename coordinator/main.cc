@@ -37,8 +37,8 @@ int Fail(const absl::Status& status) {
 
 int main(int argc, char** argv) {
   TuneMalloc();
-  if (argc == 5 && std::strcmp(argv[1], "--export-child") == 0) {
-    return tilewright::RunExportChild(argv[2], argv[3], argv[4]);
+  if (argc > 1 && std::strcmp(argv[1], "--export-child") == 0) {
+    return tilewright::RunExportChild(absl::MakeConstSpan(argv + 2, static_cast<size_t>(argc - 2)));
   }
   if (argc > 1 && std::strcmp(argv[1], "--decode-child") == 0) {
     return tilewright::RunDecodeChild(absl::MakeSpan(argv + 2, argc - 2));
@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   sigaddset(&stop, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error of the job that meets it
 
   const absl::Status images = tilewright::StartImageLibrary(argv[0]);
   if (!images.ok()) return Fail(images);

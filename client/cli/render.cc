@@ -26,6 +26,9 @@ struct RenderFlags {
   std::optional<std::string> max_duration;
   std::optional<std::string> on_failed_tile;
   std::optional<std::string> compression;
+  std::optional<std::string> compression_level;
+  std::optional<std::string> jpeg_quality;
+  std::optional<std::string> tiff_tile;
   std::optional<std::string> progress;
   bool dry_run = false;
   bool no_wait = false;
@@ -41,6 +44,16 @@ absl::StatusOr<absl::Duration> ResolveSeconds(const Settings& settings, const st
         absl::StrCat("setting '", name, "' is '", text, "': give seconds, 0 to 10000000"));
   }
   return absl::Seconds(seconds);
+}
+
+// 0 unless it is set; the coordinator knows what is in range.
+absl::StatusOr<uint32_t> ResolveNumber(const Settings& settings, const std::string& name,
+                                       const std::optional<std::string>& flag) {
+  const std::string text = settings.Resolve(name, flag, "0");
+  uint32_t number = 0;
+  if (absl::SimpleAtoi(text, &number)) return number;
+  return absl::InvalidArgumentError(
+      absl::StrCat("setting '", name, "' is '", text, "': give a whole number"));
 }
 
 absl::StatusOr<OnFailedTile> ParseOnFailedTile(const std::string& text) {
@@ -68,7 +81,14 @@ absl::StatusOr<ProgressMode> Resolve(const Settings& settings, RenderFlags& flag
   if (flags.region.has_value()) {
     TW_ASSIGN_OR_RETURN(flags.request.region, ParseRegion(*flags.region));
   }
-  flags.request.compression = settings.Resolve("compression", flags.compression, "");
+  RenderRequest& request = flags.request;
+  request.compression = settings.Resolve("compression", flags.compression, "");
+  TW_ASSIGN_OR_RETURN(request.compression_level,
+                      ResolveNumber(settings, "compression-level", flags.compression_level));
+  TW_ASSIGN_OR_RETURN(request.jpeg_quality,
+                      ResolveNumber(settings, "jpeg-quality", flags.jpeg_quality));
+  TW_ASSIGN_OR_RETURN(request.tiff_tile, ResolveNumber(settings, "tiff-tile", flags.tiff_tile));
+  TW_ASSIGN_OR_RETURN(request.overviews, settings.ResolveSwitch("overviews", request.overviews));
   TW_ASSIGN_OR_RETURN(flags.request.tile_timeout,
                       ResolveSeconds(settings, "tile-timeout", flags.tile_timeout));
   TW_ASSIGN_OR_RETURN(flags.request.max_duration,
@@ -193,8 +213,25 @@ void AddRender(CLI::App& app, Session& session) {
       ->check(CLI::Range(-5, 5));
   command
       ->add_option("--compression", flags->compression,
-                   "Of a TIFF: deflate, zstd, lzw, none [TILEWRIGHT_COMPRESSION]")
-      ->check(CLI::IsMember({"deflate", "zstd", "lzw", "none"}));
+                   "Of a TIFF: deflate, zstd, lzw, none; jpeg loses information "
+                   "[TILEWRIGHT_COMPRESSION] (default deflate)")
+      ->check(CLI::IsMember({"deflate", "zstd", "lzw", "jpeg", "none"}));
+  command
+      ->add_option("--compression-level", flags->compression_level,
+                   "deflate 1 to 12, zstd 1 to 19 [TILEWRIGHT_COMPRESSION_LEVEL] (default 1)")
+      ->type_name("LEVEL");
+  command
+      ->add_option("--jpeg-quality", flags->jpeg_quality,
+                   "1 to 100, of JPEG files and TIFFs with --compression jpeg "
+                   "[TILEWRIGHT_JPEG_QUALITY] (default 95)")
+      ->type_name("QUALITY");
+  command
+      ->add_option("--tiff-tile", flags->tiff_tile,
+                   "Side of a TIFF's tiles: 128, 256 or 512 [TILEWRIGHT_TIFF_TILE] (default 512)")
+      ->type_name("PX");
+  command->add_flag("--overviews", request.overviews,
+                    "Write the TIFF's reduced images too, each half as wide and high as the one "
+                    "before [TILEWRIGHT_OVERVIEWS]");
   command->add_flag("--strict", request.strict, "Prove that all bits come from equal workers");
   command->add_flag("--cpu-fallback", request.cpu_fallback,
                     "Where a device's memory does not suffice, let its worker use the CPU");

@@ -51,6 +51,12 @@ std::string PlanReport(const Plan& plan) {
       {"memory", absl::StrCat("about ", BytesText(plan.memory_bytes), " at the coordinator")},
       {"disk", absl::StrCat(BytesText(plan.disk_bytes), " uncompressed")},
   };
+  if (!plan.compression.empty()) {
+    rows.push_back(
+        {"file",
+         absl::StrCat("TIFF in tiles of ", plan.tiff_tile, ", compression ", plan.compression, ", ",
+                      CountText(plan.overview_levels, "overview", "overviews"))});
+  }
   std::string label = "workers";
   if (plan.matches.empty()) rows.push_back({label, "none is connected"});
   for (const WorkerMatch& match : plan.matches) {

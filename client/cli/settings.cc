@@ -19,8 +19,9 @@ namespace {
 
 const std::vector<std::string>& Names() {
   static const auto* const names =
-      new std::vector<std::string>{"compression", "coordinator",    "insecure",    "max-duration",
-                                   "progress",    "on-failed-tile", "tile-timeout"};
+      new std::vector<std::string>{"compression",  "compression-level", "coordinator", "insecure",
+                                   "jpeg-quality", "max-duration",      "overviews",   "progress",
+                                   "tiff-tile",    "on-failed-tile",    "tile-timeout"};
   return *names;
 }
 

@@ -102,6 +102,9 @@ Plan PlanFromProto(const v1::PlanSummary& proto) {
   plan.halo_overhead = proto.halo_overhead();
   plan.memory_bytes = proto.memory_bytes();
   plan.disk_bytes = proto.disk_bytes();
+  plan.compression = proto.compression();
+  plan.tiff_tile = proto.tiff_tile();
+  plan.overview_levels = proto.overview_levels();
   plan.notes.assign(proto.notes().begin(), proto.notes().end());
   for (const v1::WorkerMatch& match : proto.matches()) {
     plan.matches.push_back({match.worker(), match.eligible(), match.reason()});
@@ -241,6 +244,11 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   proto.set_strict(request.strict);
   proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));
   proto.set_compression(request.compression);
+  v1::OutputOptions& output = *proto.mutable_output_options();
+  output.set_compression_level(request.compression_level);
+  output.set_jpeg_quality(request.jpeg_quality);
+  output.set_tiff_tile(request.tiff_tile);
+  output.set_overviews(request.overviews);
   proto.set_priority(request.priority);
   proto.set_allow_cpu_fallback(request.cpu_fallback);
   proto.set_on_failed_tile(OnFailedTileToProto(request.on_failed_tile));

@@ -3,16 +3,16 @@
 #include <libdeflate.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/tile_encoder.h"
+#include "proto/base/status_macros.h"
 
 namespace tilewright {
 namespace {
-
-constexpr int kDeflateLevel = 1;
-constexpr int kZstdLevel = 1;
 
 // Replaces each sample by its difference to the pixel on the left, in place, from the right so that
 // none is lost.
@@ -36,85 +36,122 @@ struct BlockCodec::Compressor {
   }
   libdeflate_compressor* deflate = nullptr;
   ZSTD_CCtx* zstd = nullptr;
+  std::unique_ptr<TileEncoder> libtiff;
 };
 
-bool UsesPredictor(Compression compression, SampleType sample) {
-  return compression != Compression::kNone &&
-         (sample == SampleType::kU8 || sample == SampleType::kU16);
-}
-
-BlockCodec::BlockCodec(const CanvasFormat& format, Compression compression)
+BlockCodec::BlockCodec(const CanvasFormat& format, const TiffEncoding& encoding)
     : format_(format),
-      compression_(compression),
-      tile_(static_cast<size_t>(kBlockSide * kBlockSide * format.pixel_bytes())),
+      encoding_(encoding),
+      tile_(static_cast<size_t>(encoding.tile_side * encoding.tile_side * format.pixel_bytes())),
       compressor_(std::make_unique<Compressor>()) {
-  if (compression == Compression::kDeflate) {
-    compressor_->deflate = libdeflate_alloc_compressor(kDeflateLevel);
+  size_t tile_bytes_max = tile_.size();
+  if (encoding.compression == Compression::kDeflate) {
+    compressor_->deflate = libdeflate_alloc_compressor(encoding.level);
     assert(compressor_->deflate != nullptr);
-    compressed_.resize(libdeflate_zlib_compress_bound(compressor_->deflate, tile_.size()));
-  } else if (compression == Compression::kZstd) {
+    tile_bytes_max = libdeflate_zlib_compress_bound(compressor_->deflate, tile_.size());
+  } else if (encoding.compression == Compression::kZstd) {
     compressor_->zstd = ZSTD_createCCtx();
     assert(compressor_->zstd != nullptr);
-    compressed_.resize(ZSTD_compressBound(tile_.size()));
+    tile_bytes_max = ZSTD_compressBound(tile_.size());
+  } else if (encoding.compression != Compression::kNone) {
+    compressor_->libtiff = std::make_unique<TileEncoder>(format, encoding);
   }
+  const auto tiles_a_side = static_cast<size_t>(kBlockSide / encoding.tile_side);
+  encoded_.resize(tiles_a_side * tiles_a_side * tile_bytes_max);
 }
 
 BlockCodec::~BlockCodec() = default;
 
-absl::Span<std::byte> BlockCodec::FullTile(Size block, absl::Span<const std::byte> samples) {
+void BlockCodec::FillTile(Size block, absl::Span<const std::byte> samples, const Rect& part) {
   const auto pixel = static_cast<size_t>(format_.pixel_bytes());
-  const size_t in_row = static_cast<size_t>(block.width) * pixel;
-  const size_t out_row = static_cast<size_t>(kBlockSide) * pixel;
-  assert(samples.size() == in_row * static_cast<size_t>(block.height));
-  for (int64_t y = 0; y < block.height; ++y) {
-    std::byte* const out = tile_.data() + static_cast<size_t>(y) * out_row;
-    std::memcpy(out, samples.data() + static_cast<size_t>(y) * in_row, in_row);
-    for (size_t x = in_row; x < out_row; x += pixel)
+  const size_t in_stride = static_cast<size_t>(block.width) * pixel;
+  const size_t in_row = static_cast<size_t>(part.width) * pixel;
+  const size_t out_row = static_cast<size_t>(encoding_.tile_side) * pixel;
+  const std::byte* in = samples.data() + static_cast<size_t>(part.y) * in_stride +
+                        static_cast<size_t>(part.x) * pixel;
+  std::byte* out = tile_.data();
+  for (int64_t y = 0; y < part.height; ++y, in += in_stride, out += out_row) {
+    std::memcpy(out, in, in_row);
+    for (size_t x = in_row; x < out_row; x += pixel) {
       std::memcpy(out + x, out + in_row - pixel, pixel);
+    }
   }
-  for (int64_t y = block.height; y < kBlockSide; ++y) {
-    std::byte* const out = tile_.data() + static_cast<size_t>(y) * out_row;
+  for (int64_t y = part.height; y < encoding_.tile_side; ++y, out += out_row) {
     std::memcpy(out, out - out_row, out_row);
   }
-  return absl::MakeSpan(tile_);
 }
 
-absl::StatusOr<absl::Span<const std::byte>> BlockCodec::Encode(
-    Size block, absl::Span<const std::byte> samples) {
-  const absl::Span<std::byte> tile = FullTile(block, samples);
-  if (UsesPredictor(compression_, format_.sample)) {
-    const int64_t row_bytes = kBlockSide * format_.pixel_bytes();
-    for (int64_t y = 0; y < kBlockSide; ++y) {
-      std::byte* const row = tile.data() + y * row_bytes;
-      if (format_.sample == SampleType::kU8) {
-        SubtractLeft<uint8_t>(row, kBlockSide * format_.channels, format_.channels);
-      } else {
-        SubtractLeft<uint16_t>(row, kBlockSide * format_.channels, format_.channels);
-      }
+void BlockCodec::Predict() {
+  const int64_t samples = encoding_.tile_side * format_.channels;
+  const int64_t row_bytes = encoding_.tile_side * format_.pixel_bytes();
+  for (int64_t y = 0; y < encoding_.tile_side; ++y) {
+    std::byte* const row = tile_.data() + y * row_bytes;
+    if (format_.sample == SampleType::kU8) {
+      SubtractLeft<uint8_t>(row, samples, format_.channels);
+    } else {
+      SubtractLeft<uint16_t>(row, samples, format_.channels);
     }
   }
-  switch (compression_) {
-    case Compression::kDeflate: {
-      const size_t bytes = libdeflate_zlib_compress(compressor_->deflate, tile.data(), tile.size(),
-                                                    compressed_.data(), compressed_.size());
-      if (bytes == 0) return absl::InternalError("libdeflate could not compress a block");
-      return absl::MakeConstSpan(compressed_.data(), bytes);
-    }
-    case Compression::kZstd: {
-      const size_t bytes =
-          ZSTD_compressCCtx(compressor_->zstd, compressed_.data(), compressed_.size(), tile.data(),
-                            tile.size(), kZstdLevel);
+}
+
+absl::Status BlockCodec::AppendTile() {
+  std::byte* const out = encoded_.data() + encoded_bytes_;
+  const size_t room = encoded_.size() - encoded_bytes_;
+  size_t bytes = 0;
+  switch (encoding_.compression) {
+    case Compression::kDeflate:
+    case Compression::kZstd:
+      if (UsesPredictor(encoding_.compression, format_.sample)) Predict();
+      if (encoding_.compression == Compression::kDeflate) {
+        bytes =
+            libdeflate_zlib_compress(compressor_->deflate, tile_.data(), tile_.size(), out, room);
+        if (bytes == 0) return absl::InternalError("libdeflate could not compress a block");
+        break;
+      }
+      bytes = ZSTD_compressCCtx(compressor_->zstd, out, room, tile_.data(), tile_.size(),
+                                encoding_.level);
       if (ZSTD_isError(bytes) != 0) {
         return absl::InternalError(
             absl::StrCat("zstd could not compress a block: ", ZSTD_getErrorName(bytes)));
       }
-      return absl::MakeConstSpan(compressed_.data(), bytes);
+      break;
+    case Compression::kLzw:
+    case Compression::kJpeg: {
+      TW_ASSIGN_OR_RETURN(const absl::Span<const std::byte> tile,
+                          compressor_->libtiff->Encode(absl::MakeSpan(tile_)));
+      // Noise grows by this codec, without a bound that libtiff would state.
+      if (tile.size() > room) encoded_.resize(encoded_bytes_ + tile.size());
+      std::memcpy(encoded_.data() + encoded_bytes_, tile.data(), tile.size());
+      bytes = tile.size();
+      break;
     }
     case Compression::kNone:
-    case Compression::kLzw:
+      std::memcpy(out, tile_.data(), tile_.size());
+      bytes = tile_.size();
       break;
   }
-  return tile;
+  encoded_bytes_ += bytes;
+  tile_bytes_.push_back(static_cast<int64_t>(bytes));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EncodedBlock> BlockCodec::Encode(Size block, absl::Span<const std::byte> samples) {
+  assert(static_cast<int64_t>(samples.size()) ==
+         block.width * block.height * format_.pixel_bytes());
+  const int64_t side = encoding_.tile_side;
+  tile_bytes_.clear();
+  encoded_bytes_ = 0;
+  if (encoding_.compression == Compression::kNone && block == Size{side, side}) {
+    tile_bytes_.push_back(static_cast<int64_t>(samples.size()));
+    return EncodedBlock{samples, tile_bytes_};
+  }
+  for (int64_t y = 0; y < block.height; y += side) {
+    for (int64_t x = 0; x < block.width; x += side) {
+      FillTile(block, samples, Intersect({x, y, side, side}, {0, 0, block.width, block.height}));
+      TW_RETURN_IF_ERROR(AppendTile());
+    }
+  }
+  return EncodedBlock{absl::MakeConstSpan(encoded_.data(), encoded_bytes_), tile_bytes_};
 }
 
 }  // namespace tilewright

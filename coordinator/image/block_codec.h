@@ -1,44 +1,54 @@
-// Compresses one block of the output into the bytes of one TIFF tile. Not thread-safe: one codec a
+// Compresses one block of the output into the bytes of its TIFF tiles. Not thread-safe: one codec a
 // thread, which keeps its buffers from block to block.
 
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_BLOCK_CODEC_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_BLOCK_CODEC_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "coordinator/image/output_file.h"
+#include "coordinator/image/output_format.h"
 #include "coordinator/merge/canvas.h"
 
 namespace tilewright {
 
-// The TIFF predictor goes with integer samples: left differences make them compress, at hardly any
-// cost.
-bool UsesPredictor(Compression compression, SampleType sample);
+// The tiles of a block, row by row, one after the other.
+struct EncodedBlock {
+  absl::Span<const std::byte> bytes;
+  absl::Span<const int64_t> tile_bytes;  // of each tile
+};
 
 class BlockCodec {
  public:
-  // `compression` is not kLzw, which libtiff encodes by itself.
-  BlockCodec(const CanvasFormat& format, Compression compression);
+  // Of `format` only the samples matter. Precondition: CheckEncoding is OK.
+  BlockCodec(const CanvasFormat& format, const TiffEncoding& encoding);
   ~BlockCodec();
 
-  // The compressed tile of a block; valid until the next call. INTERNAL if the compressor fails.
-  absl::StatusOr<absl::Span<const std::byte>> Encode(Size block,
-                                                     absl::Span<const std::byte> samples);
-  // A block of `block` pixels as a full tile: pixels beyond the image repeat its last ones. Valid
-  // until the next call.
-  absl::Span<std::byte> FullTile(Size block, absl::Span<const std::byte> samples);
+  // The tiles that a block of `block` pixels has; pixels beyond it repeat its last ones. Valid
+  // until the next call, and only while `samples` are. INTERNAL if the compressor fails.
+  absl::StatusOr<EncodedBlock> Encode(Size block, absl::Span<const std::byte> samples);
 
  private:
   struct Compressor;
 
+  // Fills tile_ with `part` of the block.
+  void FillTile(Size block, absl::Span<const std::byte> samples, const Rect& part);
+  void Predict();
+  // Appends what tile_ becomes to encoded_; tile_ is lost.
+  absl::Status AppendTile();
+
   const CanvasFormat format_;
-  const Compression compression_;
+  const TiffEncoding encoding_;
   std::vector<std::byte> tile_;
-  std::vector<std::byte> compressed_;
+  // The whole is bigger than a block's tiles can get; encoded_bytes_ of it are used.
+  std::vector<std::byte> encoded_;
+  size_t encoded_bytes_ = 0;
+  std::vector<int64_t> tile_bytes_;
   std::unique_ptr<Compressor> compressor_;
 };
 

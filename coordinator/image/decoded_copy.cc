@@ -61,7 +61,7 @@ absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to) {
   options.path = to;
   options.format = {reader.info().size, reader.info().channels, reader.info().sample};
   options.metadata = reader.info().metadata;
-  options.compression = Compression::kNone;
+  options.encoding.compression = Compression::kNone;
   TW_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(options));
   std::vector<std::byte> samples;
   for (int64_t row = 0; row < options.format.block_rows(); ++row) {

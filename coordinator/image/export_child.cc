@@ -9,7 +9,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "coordinator/image/image_library.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/output_file.h"
@@ -18,8 +20,6 @@
 namespace tilewright {
 namespace {
 
-constexpr int kJpegQuality = 95;
-constexpr int kWebpQuality = 95;
 // With filters, level 3 packs a photograph as well as level 6 in 0.4 of the time, and better than
 // level 6 without.
 constexpr int kPngCompression = 3;
@@ -33,7 +33,8 @@ absl::Status Failed(const std::string& doing) {
   return absl::InternalError(absl::StrCat(doing, ": ", TakeVipsError("no reason given")));
 }
 
-absl::Status Export(const std::string& kind, const std::string& from, const std::string& to) {
+absl::Status Export(const std::string& kind, const std::string& from, const std::string& to,
+                    int quality) {
   TW_RETURN_IF_ERROR(StartImageLibrary("tilewright-export"));
   // Sources and targets: libvips reads "[...]" at the end of a file name as options.
   const VipsOwned<VipsSource> source(vips_source_new_from_file(from.c_str()));
@@ -61,10 +62,10 @@ absl::Status Export(const std::string& kind, const std::string& from, const std:
     failed = vips_pngsave_target(upright.get(), target.get(), "compression", kPngCompression,
                                  "filter", VIPS_FOREIGN_PNG_FILTER_ALL, nullptr);
   } else if (kind == "jpeg") {
-    failed = vips_jpegsave_target(upright.get(), target.get(), "Q", kJpegQuality, "optimize_coding",
+    failed = vips_jpegsave_target(upright.get(), target.get(), "Q", quality, "optimize_coding",
                                   TRUE, nullptr);
   } else if (kind == "webp") {
-    failed = vips_webpsave_target(upright.get(), target.get(), "Q", kWebpQuality, nullptr);
+    failed = vips_webpsave_target(upright.get(), target.get(), "Q", quality, nullptr);
   } else {
     return absl::InvalidArgumentError(
         absl::StrCat("unknown export format '", kind, "'; png, jpeg and webp can be written"));
@@ -75,12 +76,16 @@ absl::Status Export(const std::string& kind, const std::string& from, const std:
 
 }  // namespace
 
-int RunExportChild(const std::string& kind, const std::string& from, const std::string& to) {
+int RunExportChild(absl::Span<char* const> arguments) {
   // An export whose coordinator is gone has no reader.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // A full disk or a size limit is an error to report, not a signal to die of.
   signal(SIGXFSZ, SIG_IGN);
-  const absl::Status status = Export(kind, from, to);
+  int quality = 0;
+  absl::Status status = absl::InvalidArgumentError("an export child takes KIND FROM TO QUALITY");
+  if (arguments.size() == 4 && absl::SimpleAtoi(arguments[3], &quality)) {
+    status = Export(arguments[0], arguments[1], arguments[2], quality);
+  }
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
   return 1;

@@ -8,15 +8,17 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/child_process.h"
+#include "coordinator/image/file_error.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
 
 absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit) {
   const std::string doing = absl::StrCat("exporting ", command.kind, " to ", command.to);
-  TW_ASSIGN_OR_RETURN(const ChildOutcome outcome, RunChild({command.program, "--export-child",
-                                                            command.kind, command.from, command.to},
-                                                           limit, doing));
+  TW_ASSIGN_OR_RETURN(const ChildOutcome outcome,
+                      RunChild({command.program, "--export-child", command.kind, command.from,
+                                command.to, absl::StrCat(command.quality)},
+                               limit, doing));
   const std::string& text = outcome.text;
   const std::string because = text.empty() ? "" : absl::StrCat(" (", text, ")");
   if (outcome.timed_out) {
@@ -34,11 +36,9 @@ absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit
                                             because, "; the finished TIFF was complete"));
   }
   if (WEXITSTATUS(outcome.wait_status) == 0) return absl::OkStatus();
-  if (absl::StrContains(text, std::strerror(ENOSPC)) ||
-      absl::StrContains(text, std::strerror(EFBIG)) ||
-      absl::StrContains(text, std::strerror(EDQUOT))) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(doing, ": ", text, "; make room there or choose another output"));
+  for (const int full : {ENOSPC, EDQUOT, EFBIG}) {
+    if (!absl::StrContains(text, std::strerror(full))) continue;
+    return FileError(absl::StrCat("exporting ", command.kind, " to"), command.to, full);
   }
   return absl::InternalError(
       absl::StrCat(doing, ": ", text.empty() ? "the export process gave no reason" : text));

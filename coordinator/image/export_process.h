@@ -16,12 +16,13 @@ struct ExportCommand {
   std::string kind;  // "png", "jpeg", "webp"
   std::string from;  // the finished TIFF
   std::string to;    // overwritten
+  int quality = 95;  // 1 … 100, of "jpeg" and "webp"
 };
 
-// Starts `<program> --export-child KIND FROM TO` and waits for it. OK if it exits with 0. Otherwise
-// an error with the first lines of its stderr: RESOURCE_EXHAUSTED if it says that the disk is full,
-// INTERNAL if it exits otherwise or dies of a signal, DEADLINE_EXCEEDED if it is killed after
-// `limit`, FAILED_PRECONDITION if it cannot be started.
+// Starts `<program> --export-child KIND FROM TO QUALITY` and waits for it. OK if it exits with 0.
+// Otherwise an error with the first lines of its stderr: RESOURCE_EXHAUSTED if it says that the
+// disk is full (IsNoRoom) or a file too large, INTERNAL if it exits otherwise or dies of a signal,
+// DEADLINE_EXCEEDED if it is killed after `limit`, FAILED_PRECONDITION if it cannot be started.
 absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit);
 
 }  // namespace tilewright

@@ -3,10 +3,14 @@
 #include <cerrno>
 #include <system_error>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 
 namespace tilewright {
 namespace {
+
+// Marks the errors of IsNoRoom.
+constexpr char kNoRoomPayload[] = "tilewright/no-room";
 
 struct Meaning {
   absl::StatusCode code;
@@ -48,9 +52,15 @@ Meaning MeaningOf(int error_number) {
 
 absl::Status FileError(absl::string_view doing, const std::string& path, int error_number) {
   const Meaning meaning = MeaningOf(error_number);
-  return absl::Status(meaning.code,
+  absl::Status status(meaning.code,
                       absl::StrCat(doing, " ", path, ": ",
                                    std::generic_category().message(error_number), meaning.advice));
+  if (error_number == ENOSPC || error_number == EDQUOT) {
+    status.SetPayload(kNoRoomPayload, absl::Cord());
+  }
+  return status;
 }
+
+bool IsNoRoom(const absl::Status& status) { return status.GetPayload(kNoRoomPayload).has_value(); }
 
 }  // namespace tilewright

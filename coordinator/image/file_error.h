@@ -16,6 +16,9 @@ namespace tilewright {
 // INVALID_ARGUMENT for an impossible name, else UNAVAILABLE.
 absl::Status FileError(absl::string_view doing, const std::string& path, int error_number);
 
+// Whether the error is one of FileError's that ends when somebody makes room: a full disk or quota.
+bool IsNoRoom(const absl::Status& status);
+
 }  // namespace tilewright
 
 #endif  // TILEWRIGHT_COORDINATOR_IMAGE_FILE_ERROR_H_

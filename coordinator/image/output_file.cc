@@ -13,8 +13,10 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "coordinator/image/block_writer.h"
 #include "coordinator/image/export_process.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/image/pyramid.h"
 #include "coordinator/image/tiff_canvas.h"
 #include "proto/base/status_macros.h"
 
@@ -132,27 +134,39 @@ const char* ExportName(OutputKind kind) {
 
 }  // namespace
 
+std::string PartialPathOf(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  const bool extension = dot != std::string::npos && path.find('/', dot) == std::string::npos;
+  return absl::StrCat(extension ? path.substr(0, dot) : path, ".partial.tif");
+}
+
 class OutputFile::Impl {
  public:
   Impl(const OutputOptions& options, OutputKind kind, int fd)
       : options_(options),
         kind_(kind),
+        levels_(options.overviews ? PyramidLevels(options.format.size) : 1),
         partial_(absl::StrCat(options.path, ".partial")),
         export_(absl::StrCat(options.path, ".export")),
+        folder_(FolderOf(options.path)),
         fd_(fd),
         written_(static_cast<size_t>(options.format.block_columns() * options.format.block_rows())),
         blocks_left_(static_cast<int64_t>(written_.size())) {}
 
   ~Impl() {
+    writer_.reset();
     canvas_.reset();
-    if (exporting_) unlink(export_.c_str());
     if (!partial_gone_) unlink(partial_.c_str());
     close(fd_);
   }
 
   absl::Status Start() {
-    TW_ASSIGN_OR_RETURN(canvas_, TiffCanvas::Create(fd_, partial_, options_.format,
-                                                    options_.metadata, options_.compression));
+    TW_ASSIGN_OR_RETURN(canvas_, TiffCanvas::Create(fd_, partial_,
+                                                    {options_.format, options_.metadata,
+                                                     options_.encoding, levels_}));
+    pyramid_ = std::make_unique<Pyramid>(PyramidOptions{options_.format, levels_, folder_});
+    writer_ = std::make_unique<BlockWriter>(options_.format, levels_, *canvas_, *pyramid_,
+                                            options_.encoders);
     return absl::OkStatus();
   }
 
@@ -166,58 +180,107 @@ class OutputFile::Impl {
                                                      column, ", row ", row));
     }
     const auto index = static_cast<size_t>(row * format.block_columns() + column);
-    if (canvas_ == nullptr || written_[index]) {
+    if (stage_ != Stage::kWriting || written_[index]) {
       return absl::FailedPreconditionError(absl::StrCat("writing ", partial_,
                                                         ": the block at column ", column, ", row ",
                                                         row, " was written before"));
     }
-    TW_RETURN_IF_ERROR(canvas_->WriteBlock(column, row, samples));
+    TW_RETURN_IF_ERROR(writer_->Write(column, row, samples));
     written_[index] = true;
     --blocks_left_;
     return absl::OkStatus();
   }
 
+  absl::Status stalled() const { return writer_->stalled(); }
+  absl::Status Retry() { return writer_->Retry(); }
+  uint64_t pixel_hash() const { return writer_->pixel_hash(); }
+
   absl::Status Publish() {
-    if (canvas_ == nullptr || blocks_left_ > 0) {
+    if (stage_ == Stage::kLost || (stage_ == Stage::kWriting && blocks_left_ > 0)) {
       return absl::FailedPreconditionError(
-          canvas_ == nullptr ? absl::StrCat("publishing ", options_.path, ": it was tried before")
-                             : absl::StrCat("publishing ", options_.path, ": ", blocks_left_,
-                                            " of ", written_.size(), " blocks were never written"));
+          stage_ == Stage::kLost
+              ? absl::StrCat("publishing ", options_.path, ": it was tried before")
+              : absl::StrCat("publishing ", options_.path, ": ", blocks_left_, " of ",
+                             written_.size(), " blocks were never written"));
     }
-    const absl::Status finished = canvas_->Finish();
-    canvas_.reset();
-    TW_RETURN_IF_ERROR(finished);
-    const std::string folder = FolderOf(options_.path);
+    if (stage_ == Stage::kWriting) TW_RETURN_IF_ERROR(FinishTiff(&TiffCanvas::Finish));
     if (kind_ == OutputKind::kTiff) {
-      if (fsync(fd_) != 0) return FileError("syncing", partial_, errno);
       TW_RETURN_IF_ERROR(Move(partial_, options_.path, options_.overwrite));
       partial_gone_ = true;
-      return SyncFolder(folder);
+      return SyncFolder(folder_);
     }
-    exporting_ = true;
-    const absl::Duration limit =
-        absl::Minutes(1) + absl::Seconds(options_.format.size.area() / kExportPixelsPerSecondMin);
-    TW_RETURN_IF_ERROR(
-        RunExportProcess({options_.export_program, ExportName(kind_), partial_, export_}, limit));
-    TW_RETURN_IF_ERROR(SyncFile(export_));
-    TW_RETURN_IF_ERROR(Move(export_, options_.path, options_.overwrite));
-    exporting_ = false;
-    TW_RETURN_IF_ERROR(SyncFolder(folder));
+    TW_RETURN_IF_ERROR(Export());
+    TW_RETURN_IF_ERROR(SyncFolder(folder_));
     if (unlink(partial_.c_str()) != 0) return FileError("removing", partial_, errno);
     partial_gone_ = true;
     return absl::OkStatus();
   }
 
+  void BeginPartial() {
+    if (stage_ == Stage::kWriting && writer_->Flush().ok()) writer_->LeaveOutZeros();
+  }
+
+  absl::Status KeepPartial() {
+    if (stage_ == Stage::kLost || partial_gone_) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("keeping what there is of ", options_.path, ": there is nothing"));
+    }
+    if (stage_ == Stage::kWriting) TW_RETURN_IF_ERROR(FinishTiff(&TiffCanvas::FinishPartial));
+    TW_RETURN_IF_ERROR(Move(partial_, PartialPathOf(options_.path), options_.overwrite));
+    partial_gone_ = true;
+    return SyncFolder(folder_);
+  }
+
  private:
+  // What has become of the TIFF:
+  //
+  //   kWriting -> kFinished
+  //       |
+  //       +-----> kLost
+  enum class Stage {
+    kWriting,   // takes blocks
+    kFinished,  // complete and on the disk
+    kLost,      // it could not be finished
+  };
+
+  absl::Status FinishTiff(absl::Status (TiffCanvas::*finish)()) {
+    absl::Status status = writer_->Flush();
+    if (IsNoRoom(status)) status = writer_->Retry();
+    // What cannot be written any more is missing in a partial image.
+    if (finish == &TiffCanvas::FinishPartial) status = absl::OkStatus();
+    if (status.ok()) status = (canvas_.get()->*finish)();
+    if (IsNoRoom(status)) return status;
+    stage_ = Stage::kLost;
+    TW_RETURN_IF_ERROR(status);
+    if (fsync(fd_) != 0) return FileError("syncing", partial_, errno);
+    stage_ = Stage::kFinished;
+    return absl::OkStatus();
+  }
+
+  absl::Status Export() {
+    const absl::Cleanup remove = [this] { unlink(export_.c_str()); };
+    const absl::Duration limit =
+        absl::Minutes(1) + absl::Seconds(options_.format.size.area() / kExportPixelsPerSecondMin);
+    TW_RETURN_IF_ERROR(RunExportProcess({options_.export_program, ExportName(kind_), partial_,
+                                         export_, options_.encoding.jpeg_quality},
+                                        limit));
+    TW_RETURN_IF_ERROR(SyncFile(export_));
+    return Move(export_, options_.path, options_.overwrite);
+  }
+
   const OutputOptions options_;
   const OutputKind kind_;
+  const int levels_;
   const std::string partial_;
   const std::string export_;
-  const int fd_;                        // of the partial file, locked
-  std::unique_ptr<TiffCanvas> canvas_;  // null once finished
-  std::vector<bool> written_;           // by row * block_columns + column
-  int64_t blocks_left_;                 // Invariant: the number of false in written_
-  bool exporting_ = false;              // export_ may exist
+  const std::string folder_;
+  const int fd_;  // of the partial file, locked
+  std::unique_ptr<TiffCanvas> canvas_;
+  std::unique_ptr<Pyramid> pyramid_;
+  std::unique_ptr<BlockWriter> writer_;
+  Stage stage_ = Stage::kWriting;
+  std::vector<bool> written_;  // by row * block_columns + column: was handed over
+  int64_t blocks_left_;        // Invariant: the number of false in written_
   bool partial_gone_ = false;
 };
 
@@ -257,6 +320,11 @@ absl::Status OutputFile::WriteBlock(int64_t column, int64_t row,
                                     absl::Span<const std::byte> samples) {
   return impl_->WriteBlock(column, row, samples);
 }
+absl::Status OutputFile::stalled() const { return impl_->stalled(); }
+absl::Status OutputFile::Retry() { return impl_->Retry(); }
 absl::Status OutputFile::Publish() { return impl_->Publish(); }
+uint64_t OutputFile::pixel_hash() const { return impl_->pixel_hash(); }
+void OutputFile::BeginPartial() { impl_->BeginPartial(); }
+absl::Status OutputFile::KeepPartial() { return impl_->KeepPartial(); }
 
 }  // namespace tilewright

@@ -1,6 +1,6 @@
 // The output of a job on disk: a tiled BigTIFF written block by block in any order as
 // `<output>.partial`, and published by rename; PNG, JPEG and WebP are exported from it by a child
-// process. Not thread-safe.
+// process. Not thread-safe; blocks are compressed and written by a pool of threads behind it.
 
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FILE_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FILE_H_
@@ -11,32 +11,29 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "coordinator/image/encoder_pool.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/output_format.h"
 #include "coordinator/merge/canvas.h"
 
 namespace tilewright {
-
-enum class Compression { kNone, kDeflate, kZstd, kLzw };
-// "none", "deflate", "zstd", "lzw"; INVALID_ARGUMENT lists them.
-absl::StatusOr<Compression> ParseCompression(const std::string& name);
-
-enum class OutputKind { kTiff, kPng, kJpeg, kWebp };
-// By the path's extension (.tif .tiff .png .jpg .jpeg .webp); INVALID_ARGUMENT lists them.
-absl::StatusOr<OutputKind> OutputKindOf(const std::string& path);
-// INVALID_ARGUMENT where the format cannot hold the image: sides (JPEG 65,500, WebP 16,383, PNG
-// 1,000,000 px), sample type (JPEG and WebP u8, PNG u8 and u16), channels (JPEG: no alpha).
-absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format);
 
 struct OutputOptions {
   std::string path;  // absolute
   CanvasFormat format;
   ImageMetadata metadata;
-  Compression compression = Compression::kDeflate;
+  TiffEncoding encoding;
+  bool overviews = false;  // reduced images in the TIFF
   bool overwrite = false;
-  // Program started as `<program> --export-child KIND FROM TO` for PNG, JPEG and WebP; the
+  EncoderPool* encoders = nullptr;  // outlives the output; null: the calling thread works
+  // Program started as `<program> --export-child KIND FROM TO QUALITY` for PNG, JPEG and WebP; the
   // coordinator itself.
   std::string export_program;
 };
+
+// Where KeepPartial leaves what there is of an output: "big.partial.tif" for "big.png".
+std::string PartialPathOf(const std::string& path);
 
 class OutputFile : public BlockSink {
  public:
@@ -47,12 +44,25 @@ class OutputFile : public BlockSink {
   // Unless published: removes what it created.
   ~OutputFile() override;
 
-  // RESOURCE_EXHAUSTED if the disk is full.
+  // Takes a copy. The first error of any block before. A full disk is none: the block is kept, and
+  // `stalled` says so.
   absl::Status WriteBlock(int64_t column, int64_t row,
                           absl::Span<const std::byte> samples) override;
+  // Not OK while blocks wait for room on the disk: RESOURCE_EXHAUSTED, in words.
+  absl::Status stalled() const;
+  // Writes the blocks that wait for room. OK if none waits any more.
+  absl::Status Retry();
   // After the last block: closes, fsyncs, exports if the format asks for it, renames to `path`. May
-  // take as long as the export does.
+  // take as long as the export does. While IsNoRoom is its error, it may be called again.
   absl::Status Publish();
+  // Of the pixels written. Precondition: Publish was OK.
+  uint64_t pixel_hash() const;
+
+  // Instead of Publish, or after it failed: leaves a TIFF at PartialPathOf(path) that holds what
+  // was written; the rest reads as zero. From BeginPartial on, blocks that are zero need not be
+  // written.
+  void BeginPartial();
+  absl::Status KeepPartial();
 
  private:
   class Impl;
@@ -60,9 +70,9 @@ class OutputFile : public BlockSink {
   std::unique_ptr<Impl> impl_;
 };
 
-// Body of the export child: writes `to` from the TIFF `from`, turned upright, by libvips. Exit
-// status for main: 0, or 1 after one sentence on stderr.
-int RunExportChild(const std::string& kind, const std::string& from, const std::string& to);
+// Body of the export child, `arguments` being KIND FROM TO QUALITY: writes TO from the TIFF FROM,
+// turned upright, by libvips. Exit status for main: 0, or 1 after one sentence on stderr.
+int RunExportChild(absl::Span<char* const> arguments);
 
 }  // namespace tilewright
 

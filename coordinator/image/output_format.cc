@@ -1,14 +1,16 @@
-// What the formats of output files are called and what they can hold.
+#include "coordinator/image/output_format.h"
 
-#include <string>
+#include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "coordinator/image/output_file.h"
 
 namespace tilewright {
 namespace {
+
+constexpr int kDeflateLevelMax = 12;
+constexpr int kZstdLevelMax = 19;
 
 struct FormatLimits {
   const char* name;
@@ -40,8 +42,56 @@ absl::StatusOr<Compression> ParseCompression(const std::string& name) {
   if (name == "deflate") return Compression::kDeflate;
   if (name == "zstd") return Compression::kZstd;
   if (name == "lzw") return Compression::kLzw;
+  if (name == "jpeg") return Compression::kJpeg;
   return absl::InvalidArgumentError(
-      absl::StrCat("unknown compression '", name, "'; choose none, deflate, zstd or lzw"));
+      absl::StrCat("unknown compression '", name, "'; choose none, deflate, zstd, lzw or jpeg"));
+}
+
+absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& format) {
+  const int level_max =
+      encoding.compression == Compression::kDeflate ? kDeflateLevelMax : kZstdLevelMax;
+  if (encoding.level < 1 || encoding.level > level_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("compression level ", encoding.level, " is out of range; give deflate 1 to ",
+                     kDeflateLevelMax, ", zstd 1 to ", kZstdLevelMax));
+  }
+  if (encoding.jpeg_quality < 1 || encoding.jpeg_quality > 100) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("JPEG quality ", encoding.jpeg_quality, " is out of range; give 1 to 100"));
+  }
+  if (encoding.tile_side != 128 && encoding.tile_side != 256 && encoding.tile_side != 512) {
+    return absl::InvalidArgumentError(absl::StrCat("TIFF tiles of ", encoding.tile_side,
+                                                   " pixels cannot be written; give 128, 256 or "
+                                                   "512"));
+  }
+  if (encoding.compression != Compression::kJpeg) return absl::OkStatus();
+  if (format.sample != SampleType::kU8 || (format.channels != 1 && format.channels != 3)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "JPEG compression holds 8 bit grey or RGB, and the output has ", format.channels,
+        " channels of ", SampleTypeName(format.sample), "; choose none, deflate, zstd or lzw"));
+  }
+  return absl::OkStatus();
+}
+
+std::string Describe(const TiffEncoding& encoding) {
+  switch (encoding.compression) {
+    case Compression::kNone:
+      return "none";
+    case Compression::kDeflate:
+      return absl::StrCat("deflate ", encoding.level);
+    case Compression::kZstd:
+      return absl::StrCat("zstd ", encoding.level);
+    case Compression::kLzw:
+      return "lzw";
+    case Compression::kJpeg:
+      return absl::StrCat("jpeg ", encoding.jpeg_quality);
+  }
+  return "";
+}
+
+bool UsesPredictor(Compression compression, SampleType sample) {
+  return compression != Compression::kNone && compression != Compression::kJpeg &&
+         (sample == SampleType::kU8 || sample == SampleType::kU16);
 }
 
 absl::StatusOr<OutputKind> OutputKindOf(const std::string& path) {
@@ -80,6 +130,22 @@ absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format) {
         absl::StrCat(limits.name, " cannot hold an alpha channel; write .tif, .png or .webp"));
   }
   return absl::OkStatus();
+}
+
+int PyramidLevels(Size size) {
+  int levels = 1;
+  for (int64_t side = std::max(size.width, size.height); side > kBlockSide; side = (side + 1) / 2) {
+    ++levels;
+  }
+  return levels;
+}
+
+CanvasFormat LevelFormat(const CanvasFormat& format, int level) {
+  CanvasFormat reduced = format;
+  for (int i = 0; i < level; ++i) {
+    reduced.size = {(reduced.size.width + 1) / 2, (reduced.size.height + 1) / 2};
+  }
+  return reduced;
 }
 
 }  // namespace tilewright

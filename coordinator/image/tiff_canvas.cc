@@ -1,17 +1,18 @@
 #include "coordinator/image/tiff_canvas.h"
 
-#include <sys/stat.h>
-#include <tiffio.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/image/file_io.h"
+#include "coordinator/image/tiff_stream.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -19,166 +20,102 @@ namespace {
 
 constexpr double kMmPerInch = 25.4;
 constexpr double kMmPerCm = 10.0;
-
-uint16_t CompressionTag(Compression compression) {
-  switch (compression) {
-    case Compression::kDeflate:
-      return COMPRESSION_ADOBE_DEFLATE;
-    case Compression::kZstd:
-      return COMPRESSION_ZSTD;
-    case Compression::kLzw:
-      return COMPRESSION_LZW;
-    case Compression::kNone:
-      break;
-  }
-  return COMPRESSION_NONE;
-}
+// The tags of a directory but for the places of its tiles and the profile: a few hundred bytes.
+constexpr int64_t kTagBytesMax = 4096;
 
 bool WritesDotsPerInch(double pixels_per_mm) {
   const double dots = pixels_per_mm * kMmPerInch;
   return std::abs(dots - std::round(dots)) < 1e-6 * dots;
 }
 
+absl::Status WithoutPayloads(const absl::Status& status) {
+  return absl::Status(status.code(), status.message());
+}
+
 }  // namespace
 
-// The file under libtiff, with the first error of the system or of libtiff.
-struct TiffCanvas::Handle {
-  int fd = -1;
-  std::string path;
-  toff_t position = 0;
-  int error_number = 0;
-  std::string complaint;
-  TIFF* tiff = nullptr;
+// The file under libtiff, with the first error of the system. Its tiles were written without
+// libtiff, which is only told where they lie.
+class TiffCanvas::File : public TiffStream {
+ public:
+  File(int fd, const std::string& path) : fd_(fd), path_(path) {}
+  ~File() override { Close(); }
 
-  ~Handle() {
-    if (tiff != nullptr) TIFFClose(tiff);
-  }
+  absl::Status Start() { return Open(path_, "w8l") ? absl::OkStatus() : Error("creating"); }
+  int64_t end() const { return end_; }
 
   absl::Status Error(absl::string_view doing) const {
-    if (error_number != 0) return FileError(doing, path, error_number);
-    return absl::InternalError(absl::StrCat(
-        doing, " ", path, ": libtiff says: ", complaint.empty() ? "no reason given" : complaint));
+    if (error_number_ != 0) return FileError(doing, path_, error_number_);
+    return absl::InternalError(absl::StrCat(doing, " ", path_, ": libtiff says: ",
+                                            complaint().empty() ? "no reason given" : complaint()));
   }
 
-  static Handle* Of(thandle_t handle) { return static_cast<Handle*>(handle); }
+  absl::Status WriteTiles(absl::Span<const std::byte> tiles, int64_t offset) const {
+    const int error = WriteAll(fd_, tiles, offset);
+    return error == 0 ? absl::OkStatus() : FileError("writing", path_, error);
+  }
 
-  static tmsize_t Read(thandle_t handle, void* data, tmsize_t size) {
-    Handle* const self = Of(handle);
-    tmsize_t done = 0;
+  // Makes sure that `bytes` can be written from `offset` on, where the file system can tell.
+  absl::Status Reserve(int64_t offset, int64_t bytes) const {
+    if (fallocate(fd_, FALLOC_FL_KEEP_SIZE, offset, bytes) == 0) return absl::OkStatus();
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR) return absl::OkStatus();
+    return FileError("writing the directory of", path_, errno);
+  }
+
+  // The first directory describes the image, later ones its reduced images.
+  bool Describe(const TiffCanvasOptions& options, int level);
+  // Tells libtiff where the tiles of the directory lie, and writes it behind `end`.
+  bool WriteDirectory(const std::vector<Extent>& extents, int64_t end);
+  // Whether libtiff has written all and complained of nothing.
+  bool Finish() {
+    Close();
+    return error_number_ == 0 && complaint().empty();
+  }
+
+ private:
+  int64_t ReadAt(void* data, int64_t size, int64_t offset) override {
+    int64_t done = 0;
     while (done < size) {
-      const ssize_t n = pread(self->fd, static_cast<char*>(data) + done,
-                              static_cast<size_t>(size - done), static_cast<off_t>(self->position));
+      const ssize_t n = pread(fd_, static_cast<char*>(data) + done,
+                              static_cast<size_t>(size - done), static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) break;
       done += n;
-      self->position += static_cast<toff_t>(n);
     }
     return done;
   }
 
-  static tmsize_t Write(thandle_t handle, void* data, tmsize_t size) {
-    Handle* const self = Of(handle);
-    tmsize_t done = 0;
-    while (done < size) {
-      const ssize_t n =
-          pwrite(self->fd, static_cast<char*>(data) + done, static_cast<size_t>(size - done),
-                 static_cast<off_t>(self->position));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        if (self->error_number == 0) self->error_number = errno;
-        return -1;
-      }
-      done += n;
-      self->position += static_cast<toff_t>(n);
-    }
-    return done;
+  bool WriteAt(const void* data, int64_t size, int64_t offset) override {
+    if (placing_) return true;
+    const int error = WriteAll(
+        fd_, absl::MakeConstSpan(static_cast<const std::byte*>(data), static_cast<size_t>(size)),
+        offset);
+    if (error != 0 && error_number_ == 0) error_number_ = error;
+    end_ = std::max(end_, offset + size);
+    return error == 0;
   }
 
-  static toff_t Seek(thandle_t handle, toff_t offset, int whence) {
-    Handle* const self = Of(handle);
-    if (whence == SEEK_END) {
-      offset += FileSize(handle);
-    } else if (whence == SEEK_CUR) {
-      offset += self->position;
-    }
-    self->position = offset;
-    return offset;
-  }
+  int64_t End() override { return end_; }
 
-  static toff_t FileSize(thandle_t handle) {
-    struct stat file;
-    return fstat(Of(handle)->fd, &file) == 0 ? static_cast<toff_t>(file.st_size) : 0;
-  }
-
-  static int Close(thandle_t /*handle*/) { return 0; }
-  static int Map(thandle_t /*handle*/, void** /*base*/, toff_t* /*size*/) { return 0; }
-  static void Unmap(thandle_t /*handle*/, void* /*base*/, toff_t /*size*/) {}
-
-  // Handled here: libvips catches everything that reaches libtiff's own handlers.
-  static int Complain(TIFF* /*tiff*/, void* self, const char* /*module*/, const char* format,
-                      va_list arguments) {
-    char text[256];
-    std::vsnprintf(text, sizeof(text), format, arguments);
-    std::string& complaint = static_cast<Handle*>(self)->complaint;
-    if (complaint.empty()) complaint = text;
-    return 1;
-  }
-  static int Ignore(TIFF* /*tiff*/, void* /*self*/, const char* /*module*/, const char* /*format*/,
-                    va_list /*arguments*/) {
-    return 1;
-  }
+  const int fd_;
+  const std::string path_;
+  int error_number_ = 0;
+  bool placing_ = false;  // libtiff appends what was written before: at end_, wherever that is
+  int64_t end_ = 0;
 };
 
-TiffCanvas::TiffCanvas(std::unique_ptr<Handle> handle, const CanvasFormat& format,
-                       Compression compression)
-    : handle_(std::move(handle)),
-      format_(format),
-      compression_(compression),
-      codec_(format, compression) {}
-
-TiffCanvas::~TiffCanvas() = default;
-
-absl::StatusOr<std::unique_ptr<TiffCanvas>> TiffCanvas::Create(int fd, const std::string& path,
-                                                               const CanvasFormat& format,
-                                                               const ImageMetadata& metadata,
-                                                               Compression compression) {
-  auto handle = std::make_unique<Handle>();
-  handle->fd = fd;
-  handle->path = path;
-  TIFFOpenOptions* const options = TIFFOpenOptionsAlloc();
-  TIFFOpenOptionsSetErrorHandlerExtR(options, &Handle::Complain, handle.get());
-  TIFFOpenOptionsSetWarningHandlerExtR(options, &Handle::Ignore, handle.get());
-  // Little-endian, BigTIFF.
-  handle->tiff = TIFFClientOpenExt(path.c_str(), "w8l", handle.get(), &Handle::Read, &Handle::Write,
-                                   &Handle::Seek, &Handle::Close, &Handle::FileSize, &Handle::Map,
-                                   &Handle::Unmap, options);
-  TIFFOpenOptionsFree(options);
-  TIFF* const tiff = handle->tiff;
-  if (tiff == nullptr) return handle->Error("creating");
-
-  const bool colour = format.channels >= 3;
-  const bool alpha = format.channels == 2 || format.channels == 4;
-  const bool floating = format.sample == SampleType::kF16 || format.sample == SampleType::kF32;
-  const uint16_t alpha_kind = EXTRASAMPLE_UNASSALPHA;
-  bool good = true;
+bool TiffCanvas::File::Describe(const TiffCanvasOptions& options, int level) {
+  const ImageMetadata& metadata = options.metadata;
+  bool good = DescribeSamples(tiff(), LevelFormat(options.format, level), options.encoding);
   const auto set = [&](uint32_t tag, auto... values) {
-    good = good && TIFFSetField(tiff, tag, values...) == 1;
+    good = good && TIFFSetField(tiff(), tag, values...) == 1;
   };
-  set(TIFFTAG_IMAGEWIDTH, static_cast<uint32_t>(format.size.width));
-  set(TIFFTAG_IMAGELENGTH, static_cast<uint32_t>(format.size.height));
-  set(TIFFTAG_TILEWIDTH, static_cast<uint32_t>(kBlockSide));
-  set(TIFFTAG_TILELENGTH, static_cast<uint32_t>(kBlockSide));
-  set(TIFFTAG_SAMPLESPERPIXEL, format.channels);
-  set(TIFFTAG_BITSPERSAMPLE, 8 * BytesPerSample(format.sample));
-  set(TIFFTAG_SAMPLEFORMAT, floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
-  set(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-  set(TIFFTAG_PHOTOMETRIC, colour ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
-  if (alpha) set(TIFFTAG_EXTRASAMPLES, 1, &alpha_kind);
-  set(TIFFTAG_COMPRESSION, static_cast<int>(CompressionTag(compression)));
-  if (UsesPredictor(compression, format.sample)) {
-    set(TIFFTAG_PREDICTOR, PREDICTOR_HORIZONTAL);
-  }
   set(TIFFTAG_ORIENTATION, metadata.orientation);
+  set(TIFFTAG_SOFTWARE, "Tilewright");
+  if (level > 0) {
+    set(TIFFTAG_SUBFILETYPE, FILETYPE_REDUCEDIMAGE);
+    return good;
+  }
   if (metadata.x_pixels_per_mm > 0 && metadata.y_pixels_per_mm > 0) {
     const bool inch =
         WritesDotsPerInch(metadata.x_pixels_per_mm) && WritesDotsPerInch(metadata.y_pixels_per_mm);
@@ -191,37 +128,150 @@ absl::StatusOr<std::unique_ptr<TiffCanvas>> TiffCanvas::Create(int fd, const std
     set(TIFFTAG_ICCPROFILE, static_cast<uint32_t>(metadata.icc_profile.size()),
         static_cast<const void*>(metadata.icc_profile.data()));
   }
-  set(TIFFTAG_SOFTWARE, "Tilewright");
-  if (!good) return handle->Error("describing the image in");
-  return std::unique_ptr<TiffCanvas>(new TiffCanvas(std::move(handle), format, compression));
+  return good;
 }
 
-absl::Status TiffCanvas::WriteBlock(int64_t column, int64_t row,
-                                    absl::Span<const std::byte> samples) {
-  const Size block = format_.BlockRect(column, row).size();
-  const auto index = static_cast<uint32_t>(row * format_.block_columns() + column);
-  if (compression_ == Compression::kLzw) {
-    const absl::Span<std::byte> tile = codec_.FullTile(block, samples);
-    if (TIFFWriteEncodedTile(handle_->tiff, index, tile.data(),
-                             static_cast<tmsize_t>(tile.size())) < 0) {
-      return handle_->Error("writing");
+bool TiffCanvas::File::WriteDirectory(const std::vector<Extent>& extents, int64_t end) {
+  std::byte unread{};  // libtiff passes it on to WriteAt, which does not look at it
+  placing_ = true;
+  bool good = true;
+  for (size_t i = 0; good && i < extents.size(); ++i) {
+    end_ = extents[i].offset;
+    good = TIFFWriteRawTile(tiff(), static_cast<uint32_t>(i), &unread, extents[i].bytes) >= 0;
+  }
+  placing_ = false;
+  end_ = end;
+  return good && TIFFWriteDirectory(tiff()) == 1;
+}
+
+TiffCanvas::TiffCanvas(std::unique_ptr<File> file, const TiffCanvasOptions& options)
+    : file_(std::move(file)), options_(options), end_(file_->end()) {
+  for (int level = 0; level < options.levels; ++level) {
+    const Size size = LevelFormat(options.format, level).size;
+    const int64_t side = options.encoding.tile_side;
+    extents_.emplace_back(
+        static_cast<size_t>(tile_columns(level) * ((size.height + side - 1) / side)));
+  }
+}
+
+TiffCanvas::~TiffCanvas() = default;
+
+absl::StatusOr<std::unique_ptr<TiffCanvas>> TiffCanvas::Create(int fd, const std::string& path,
+                                                               const TiffCanvasOptions& options) {
+  TW_RETURN_IF_ERROR(CheckEncoding(options.encoding, options.format));
+  auto file = std::make_unique<File>(fd, path);
+  TW_RETURN_IF_ERROR(file->Start());
+  // Now, so that what libtiff refuses is known before anything is computed.
+  if (!file->Describe(options, 0)) return file->Error("describing the image in");
+  return std::unique_ptr<TiffCanvas>(new TiffCanvas(std::move(file), options));
+}
+
+int64_t TiffCanvas::tile_columns(int level) const {
+  const int64_t side = options_.encoding.tile_side;
+  return (LevelFormat(options_.format, level).size.width + side - 1) / side;
+}
+
+std::unique_ptr<BlockCodec> TiffCanvas::TakeCodec() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (!codecs_.empty()) {
+      std::unique_ptr<BlockCodec> codec = std::move(codecs_.back());
+      codecs_.pop_back();
+      return codec;
     }
-    return absl::OkStatus();
   }
-  TW_ASSIGN_OR_RETURN(const absl::Span<const std::byte> tile, codec_.Encode(block, samples));
-  // libtiff only reads what it is given here, as its signature does not say.
-  if (TIFFWriteRawTile(handle_->tiff, index, const_cast<std::byte*>(tile.data()),
-                       static_cast<tmsize_t>(tile.size())) < 0) {
-    return handle_->Error("writing");
+  return std::make_unique<BlockCodec>(options_.format, options_.encoding);
+}
+
+std::vector<TiffCanvas::Extent*> TiffCanvas::ExtentsOf(int level, int64_t column, int64_t row) {
+  const int64_t tiles_a_side = kBlockSide / options_.encoding.tile_side;
+  const int64_t columns = tile_columns(level);
+  std::vector<Extent>& extents = extents_[static_cast<size_t>(level)];
+  const auto rows = static_cast<int64_t>(extents.size()) / columns;
+  std::vector<Extent*> of_block;
+  for (int64_t y = row * tiles_a_side; y < std::min(rows, (row + 1) * tiles_a_side); ++y) {
+    for (int64_t x = column * tiles_a_side; x < std::min(columns, (column + 1) * tiles_a_side);
+         ++x) {
+      of_block.push_back(&extents[static_cast<size_t>(y * columns + x)]);
+    }
   }
-  return absl::OkStatus();
+  return of_block;
+}
+
+int64_t TiffCanvas::Place(int level, int64_t column, int64_t row, const EncodedBlock& block) {
+  absl::MutexLock lock(&mu_);
+  const std::vector<Extent*> extents = ExtentsOf(level, column, row);
+  assert(extents.size() == block.tile_bytes.size());
+  // A block is compressed to the same bytes each time.
+  if (extents[0]->bytes > 0) return extents[0]->offset;
+  for (size_t i = 0; i < extents.size(); ++i) {
+    *extents[i] = {end_, block.tile_bytes[i], false};
+    end_ += block.tile_bytes[i];
+  }
+  return extents[0]->offset;
+}
+
+absl::Status TiffCanvas::WriteBlock(int level, int64_t column, int64_t row,
+                                    absl::Span<const std::byte> samples) {
+  const CanvasFormat format = LevelFormat(options_.format, level);
+  std::unique_ptr<BlockCodec> codec = TakeCodec();
+  absl::StatusOr<EncodedBlock> block = codec->Encode(format.BlockRect(column, row).size(), samples);
+  absl::Status status = block.status();
+  if (status.ok()) {
+    status = file_->WriteTiles(block->bytes, Place(level, column, row, *block));
+  }
+  absl::MutexLock lock(&mu_);
+  codecs_.push_back(std::move(codec));
+  if (!status.ok()) return status;
+  for (Extent* extent : ExtentsOf(level, column, row)) extent->written = true;
+  return status;
+}
+
+int64_t TiffCanvas::DirectoryBytes() const {
+  int64_t bytes = static_cast<int64_t>(options_.metadata.icc_profile.size());
+  for (int level = 0; level < options_.levels; ++level) {
+    const Size size = LevelFormat(options_.format, level).size;
+    const int64_t side = options_.encoding.tile_side;
+    bytes += kTagBytesMax + tile_columns(level) * ((size.height + side - 1) / side) * 16;
+  }
+  return bytes;
 }
 
 absl::Status TiffCanvas::Finish() {
-  if (TIFFWriteDirectory(handle_->tiff) != 1) return handle_->Error("writing the directory of");
-  TIFFClose(std::exchange(handle_->tiff, nullptr));
-  if (handle_->error_number != 0 || !handle_->complaint.empty()) return handle_->Error("closing");
+  absl::MutexLock lock(&mu_);
+  TW_RETURN_IF_ERROR(file_->Reserve(end_, DirectoryBytes()));
+  for (int level = 0; level < options_.levels; ++level) {
+    const bool good = (level == 0 || file_->Describe(options_, level)) &&
+                      file_->WriteDirectory(extents_[static_cast<size_t>(level)], end_);
+    // libtiff cannot do it again, so this is no IsNoRoom, whatever its cause.
+    if (!good) return WithoutPayloads(file_->Error("writing the directory of"));
+    end_ = file_->end();
+  }
+  return file_->Finish() ? absl::OkStatus() : WithoutPayloads(file_->Error("closing"));
+}
+
+absl::Status TiffCanvas::PlaceMissing() {
+  const int64_t side = options_.encoding.tile_side;
+  const std::vector<std::byte> zero(
+      static_cast<size_t>(side * side * options_.format.pixel_bytes()));
+  std::unique_ptr<BlockCodec> codec = TakeCodec();
+  TW_ASSIGN_OR_RETURN(const EncodedBlock block, codec->Encode({side, side}, zero));
+  // All missing tiles share this one.
+  absl::MutexLock lock(&mu_);
+  const Extent shared{end_, block.tile_bytes[0], true};
+  TW_RETURN_IF_ERROR(file_->WriteTiles(block.bytes, shared.offset));
+  end_ += shared.bytes;
+  for (std::vector<Extent>& extents : extents_) {
+    for (Extent& extent : extents) {
+      if (!extent.written) extent = shared;
+    }
+  }
   return absl::OkStatus();
+}
+
+absl::Status TiffCanvas::FinishPartial() {
+  TW_RETURN_IF_ERROR(PlaceMissing());
+  return Finish();
 }
 
 }  // namespace tilewright

@@ -27,12 +27,6 @@ absl::Status WrongShape(std::string text) {
 
 }  // namespace
 
-absl::Status JobRun::HashingSink::WriteBlock(int64_t column, int64_t row,
-                                             absl::Span<const std::byte> samples) {
-  hash_.AddBlock(column, row, samples);
-  return file_.WriteBlock(column, row, samples);
-}
-
 absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
                                                        std::shared_ptr<JobRecord> record,
                                                        Options options) {
@@ -40,7 +34,9 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   output.path = options.output_path;
   output.format = job.format;
   output.metadata = job.input.metadata;
-  output.compression = job.compression;
+  output.encoding = job.encoding;
+  output.overviews = job.request.output_options().overviews();
+  output.encoders = options.encoders;
   output.overwrite = job.request.overwrite();
   output.export_program = options.export_program;
   absl::StatusOr<std::unique_ptr<OutputFile>> file = OutputFile::Create(output);
@@ -56,14 +52,13 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       options_(std::move(options)),
       inputs_(*job_.plan, *job_.reader, options_.scratch),
       output_(std::move(output)),
-      sink_(*output_, job_.format),
       masking_(job_.mask == nullptr ? nullptr
                                     : std::make_unique<MaskingSink>(
                                           job_.format, job_.plan->part().x, job_.plan->part().y,
-                                          *job_.reader, *job_.mask, sink_)),
+                                          *job_.reader, *job_.mask, *output_)),
       merger_(std::make_unique<TileMerger>(
           *job_.plan, job_.format, job_.model->merge,
-          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : sink_)) {
+          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : *output_)) {
   int64_t number = 0;
   for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
     if (number < job_.wanted->count() && PlanTile(number).value == tile) {
@@ -192,7 +187,7 @@ absl::Status JobRun::Finish() {
     TW_RETURN_IF_ERROR(WithInputReason(job_.mask_reader->CheckUnchanged()));
   }
   TW_RETURN_IF_ERROR(OutputError(Annotate(output_->Publish(), "publishing the output")));
-  pixel_hash_ = absl::StrFormat("%016x", sink_.Finish());
+  pixel_hash_ = absl::StrFormat("%016x", output_->pixel_hash());
   Abandon();
   return absl::OkStatus();
 }

@@ -18,7 +18,6 @@
 #include "coordinator/jobs/job_record.h"
 #include "coordinator/jobs/resolve_job.h"
 #include "coordinator/jobs/tile_inputs.h"
-#include "coordinator/merge/pixel_hash.h"
 #include "coordinator/merge/tile_merger.h"
 
 namespace tilewright {
@@ -26,9 +25,10 @@ namespace tilewright {
 class JobRun : public JobHost {
  public:
   struct Options {
-    std::string output_path;     // absolute
-    std::string export_program;  // for OutputOptions
-    std::string scratch;         // folder; see TileInputs
+    std::string output_path;          // absolute
+    std::string export_program;       // for OutputOptions
+    std::string scratch;              // folder; see TileInputs
+    EncoderPool* encoders = nullptr;  // for OutputOptions
     std::function<Instant()> now;
     std::function<void()> on_ended;  // after the record has ended; may be empty
   };
@@ -58,19 +58,6 @@ class JobRun : public JobHost {
   void OnEnded(const absl::Status& status, const JobView& last) override;
 
  private:
-  // Passes blocks on to the file and hashes them on the way.
-  class HashingSink : public BlockSink {
-   public:
-    HashingSink(BlockSink& file, const CanvasFormat& format) : file_(file), hash_(format) {}
-    absl::Status WriteBlock(int64_t column, int64_t row,
-                            absl::Span<const std::byte> samples) override;
-    uint64_t Finish() const { return hash_.Finish(); }
-
-   private:
-    BlockSink& file_;
-    PixelHash hash_;
-  };
-
   JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
          std::unique_ptr<OutputFile> output);
 
@@ -89,8 +76,7 @@ class JobRun : public JobHost {
 
   // Of the merging thread.
   std::unique_ptr<OutputFile> output_;
-  HashingSink sink_;
-  std::unique_ptr<MaskingSink> masking_;  // before sink_; null: no mask
+  std::unique_ptr<MaskingSink> masking_;  // before output_; null: no mask
   std::unique_ptr<TileMerger> merger_;
   int64_t next_of_plan_ = 0;  // Invariant: all unwanted tiles below it were left out.
   int64_t next_wanted_ = 0;   // Invariant: the number of the first wanted one not below it.

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <filesystem>
 #include <utility>
@@ -157,7 +158,39 @@ bool IsExtension(absl::string_view text) {
                      [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); });
 }
 
-// Fills output_path, output_extension and compression.
+// Fills encoding. `format` is that of the output.
+absl::Status ResolveEncoding(OutputKind kind, ResolvedJob* job) {
+  const v1::RenderRequest& request = job->request;
+  const v1::OutputOptions& options = request.output_options();
+  TiffEncoding& encoding = job->encoding;
+  TW_ASSIGN_OR_RETURN(
+      encoding.compression,
+      ParseCompression(request.compression().empty() ? "deflate" : request.compression()));
+  if (options.compression_level() != 0) {
+    encoding.level = static_cast<int>(std::min<uint32_t>(options.compression_level(), INT_MAX));
+  }
+  if (options.jpeg_quality() != 0) {
+    encoding.jpeg_quality = static_cast<int>(std::min<uint32_t>(options.jpeg_quality(), INT_MAX));
+  }
+  if (options.tiff_tile() != 0) encoding.tile_side = options.tiff_tile();
+  if (kind != OutputKind::kTiff) {
+    if (encoding.compression == Compression::kJpeg) {
+      return absl::InvalidArgumentError(
+          "compression jpeg is one of TIFF files; write .tif, or .jpg without it");
+    }
+    if (options.overviews()) {
+      return absl::InvalidArgumentError("overviews are kept in TIFF files only; write .tif");
+    }
+  }
+  if (options.overviews() && job->model->merge == MergeKind::kCut) {
+    return absl::InvalidArgumentError(
+        "overviews are means of pixels, and this model's output is labels, which have none: leave "
+        "them away");
+  }
+  return CheckEncoding(encoding, job->format);
+}
+
+// Fills output_path, output_extension, format and encoding.
 absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   const v1::RenderRequest& request = job->request;
   std::string name;
@@ -198,11 +231,7 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   }
   const absl::StatusOr<OutputKind> kind = OutputKindOf(name);
   if (!kind.ok()) return OutputFormatError(kind.status());
-  const absl::StatusOr<Compression> compression =
-      ParseCompression(request.compression().empty() ? "deflate" : request.compression());
-  if (!compression.ok()) return OutputFormatError(compression.status());
-  job->compression = *compression;
-
+  job->kind = *kind;
   job->format.size = job->plan->output();
   job->format.channels = job->input.channels;
   const v1::SampleType asked = request.stages(0).output_sample();
@@ -212,12 +241,12 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
       return BadRequest(absl::StrCat("sample type ", static_cast<int>(asked), " is unknown"));
     }
     job->format.sample = *sample;
-    return OutputFormatError(CheckOutputFormat(*kind, job->format));
+  } else {
+    job->format.sample = job->input.sample;
+    if (!CheckOutputFormat(*kind, job->format).ok()) job->format.sample = SampleType::kU8;
   }
-  job->format.sample = job->input.sample;
-  if (CheckOutputFormat(*kind, job->format).ok()) return absl::OkStatus();
-  job->format.sample = SampleType::kU8;
-  return OutputFormatError(CheckOutputFormat(*kind, job->format));
+  TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(*kind, job->format)));
+  return OutputFormatError(ResolveEncoding(*kind, job));
 }
 
 absl::StatusOr<StagePlan> ResolvePlan(const v1::StageRequest& stage, const RepositoryModel& model,
@@ -357,7 +386,19 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
                             plan.output().width * kBlockSide * job.format.pixel_bytes();
   summary->set_memory_bytes(static_cast<uint64_t>(
       wavefront + 4 * job.spec.input_bytes + ReaderMemory(job.input, plan.compute_shape().height)));
-  summary->set_disk_bytes(static_cast<uint64_t>(plan.output().area() * job.format.pixel_bytes()));
+  int64_t disk_bytes = plan.output().area() * job.format.pixel_bytes();
+  if (job.request.output_options().overviews()) {
+    const int levels = PyramidLevels(job.format.size);
+    summary->set_overview_levels(static_cast<uint32_t>(levels - 1));
+    for (int level = 1; level < levels; ++level) {
+      disk_bytes += LevelFormat(job.format, level).size.area() * job.format.pixel_bytes();
+    }
+  }
+  summary->set_disk_bytes(static_cast<uint64_t>(disk_bytes));
+  if (job.kind == OutputKind::kTiff) {
+    summary->set_compression(Describe(job.encoding));
+    summary->set_tiff_tile(static_cast<uint32_t>(job.encoding.tile_side));
+  }
   for (const std::string& note : notes) summary->add_notes(note);
   summary->set_model(job.model->model.name());
   summary->set_model_digest(job.model->model.digest());

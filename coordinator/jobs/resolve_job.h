@@ -46,7 +46,8 @@ struct ResolvedJob {
   std::optional<WantedTiles> wanted;  // set
   ImageInfo input;
   CanvasFormat format;
-  Compression compression = Compression::kDeflate;
+  OutputKind kind = OutputKind::kTiff;
+  TiffEncoding encoding;    // of the TIFF, that an export is made from too
   std::string output_path;  // empty: named by the job (download)
   std::string output_extension;
   std::vector<std::string> uploads;  // URIs of those that are read

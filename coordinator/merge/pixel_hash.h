@@ -17,7 +17,8 @@ class PixelHash {
  public:
   explicit PixelHash(const CanvasFormat& format);
 
-  // Adds a block, in any order; each exactly once. `samples` as for BlockSink::WriteBlock.
+  // Adds a block, in any order; repeating one changes nothing. Different blocks may be added at the
+  // same time. `samples` as for BlockSink::WriteBlock.
   void AddBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples);
   // Precondition: every block was added.
   uint64_t Finish() const;

@@ -36,6 +36,7 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
       roots_(roots),
       dispatcher_(dispatcher),
       clock_(clock),
+      encoders_(options.encoder_threads, options.encoder_bytes_max),
       uploads_(
           options.uploads, options.upload_limits,
           [&options = options_](const std::string& from, const std::string& to, int64_t bytes_max) {
@@ -92,6 +93,7 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   run_options.output_path = identity.output_path;
   run_options.export_program = options_.export_program;
   run_options.scratch = options_.scratch;
+  run_options.encoders = &encoders_;
   run_options.now = [this] { return clock_.Now(); };
   if (!resolved.uploads.empty()) {
     run_options.on_ended = [this, uploads = resolved.uploads] {

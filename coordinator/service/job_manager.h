@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "coordinator/image/encoder_pool.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/jobs/job_record.h"
 #include "coordinator/jobs/job_store.h"
@@ -32,6 +33,9 @@ struct JobManagerOptions {
   std::string downloads;       // folder, exists
   std::string export_program;  // see OutputOptions and DecodeCommand
   std::string scratch;         // folder of files that last as long as a job
+  int encoder_threads = 2;     // compress blocks of all jobs
+  // Of blocks that wait for them.
+  int64_t encoder_bytes_max = int64_t{32} << 20;
   int open_jobs_max = 256;
   int ended_jobs_max = 1000;
 };
@@ -76,6 +80,7 @@ class JobManager {
   const Roots& roots_;
   Dispatcher& dispatcher_;
   const Clock& clock_;
+  EncoderPool encoders_;
   Uploads uploads_;
   JobStore store_;
   WatchPump watches_;

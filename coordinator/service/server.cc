@@ -141,6 +141,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   jobs.downloads = state->downloads();
   jobs.scratch = state->scratch();
   jobs.export_program = options.export_program;
+  jobs.encoder_threads = Cores();
 
   spdlog::info("epoch {}, {} models, state in {}", dispatcher.epoch, models.models().size(),
                state->path());

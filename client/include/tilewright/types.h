@@ -44,7 +44,11 @@ struct RenderRequest {
   std::optional<uint32_t> halo;     // context computed and thrown away, input pixels
   std::string window;               // "cosine", "linear", "gaussian"
   std::string dtype;                // in the engine: "fp32", "fp16", "bf16"
-  std::string compression;          // of a TIFF: "deflate", "zstd", "lzw", "none"
+  std::string compression;          // of a TIFF: "deflate", "zstd", "lzw", "jpeg", "none"
+  uint32_t compression_level = 0;   // deflate 1 to 12, zstd 1 to 19; 0: 1
+  uint32_t jpeg_quality = 0;        // of JPEG files and compression, 1 to 100; 0: 95
+  uint32_t tiff_tile = 0;           // side of a TIFF's tiles: 128, 256, 512; 0: 512
+  bool overviews = false;           // reduced images in a TIFF, down to 512 pixels
   absl::Duration tile_timeout = absl::ZeroDuration();  // most for one tile; zero: the default
   // Most for the job, pauses included: it then fails with DEADLINE_EXCEEDED. Zero: no limit.
   absl::Duration max_duration = absl::ZeroDuration();
@@ -110,7 +114,10 @@ struct Plan {
   uint64_t skipped_tiles = 0;  // of them: not computed, for want of a masked pixel or of the region
   double halo_overhead = 0;    // pixels through the model / pixels of the padded image
   uint64_t memory_bytes = 0;   // about, at the coordinator
-  uint64_t disk_bytes = 0;     // of the uncompressed output
+  uint64_t disk_bytes = 0;     // of the uncompressed output, overviews included
+  std::string compression;     // of a TIFF, for people: "deflate 1"; empty: no TIFF
+  uint32_t tiff_tile = 0;      // side of its tiles, pixels
+  uint32_t overview_levels = 0;
   std::vector<std::string> notes;
   std::vector<WorkerMatch> matches;
 };

@@ -37,6 +37,9 @@ Job Finished() {
   job.plan.halo_overhead = 1.5;
   job.plan.memory_bytes = 2'000'000;
   job.plan.disk_bytes = 240'000;
+  job.plan.compression = "deflate 1";
+  job.plan.tiff_tile = 512;
+  job.plan.overview_levels = 2;
   job.tiles_done = 6;
   job.attempts = 7;
   job.elapsed = absl::Seconds(1.5);
@@ -71,7 +74,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,)"
-      R"("disk_bytes":240000,"notes":[],"matches":[]},"notes":["uploaded"]})");
+      R"("disk_bytes":240000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"notes":[],"matches":[]},"notes":["uploaded"]})");
 }
 
 TEST(JobDocument, TellsWhyAJobFailed) {
@@ -234,6 +237,7 @@ TEST(PlanReport, NamesGridCostAndWorkers) {
             "halo overhead  1.50x the picture goes through the model\n"
             "memory         about 2.0 MB at the coordinator\n"
             "disk           240.0 kB uncompressed\n"
+            "file           TIFF in tiles of 512, compression deflate 1, 2 overviews\n"
             "workers        a: can do it\n"
             "               b: no, it has no engine torch\n"
             "note           the tile was rounded down to 32\n");

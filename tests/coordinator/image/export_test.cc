@@ -123,7 +123,9 @@ TEST(Export, TurnsUprightWhatTheTiffKeepsAsStored) {
     const absl::Status rendered = Render(options, samples);
     ASSERT_TRUE(rendered.ok()) << rendered;
     // Not as a child: starting one takes longer than all the rest.
-    ASSERT_EQ(RunExportChild("png", folder.path("a.tif"), folder.path("a.png")), 0);
+    std::string words[] = {"png", folder.path("a.tif"), folder.path("a.png"), "95"};
+    char* const arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data()};
+    ASSERT_EQ(RunExportChild(arguments), 0);
     const cv::Mat png = cv::imread(folder.path("a.png"), cv::IMREAD_UNCHANGED);
     ASSERT_EQ(png.size(), upright.size());
     EXPECT_EQ(cv::norm(upright, png, cv::NORM_INF), 0.0);
@@ -171,10 +173,10 @@ class FailingChild : public ::testing::Test {
 };
 
 TEST_F(FailingChild, GetsWhatItNeedsOnItsCommandLine) {
-  const absl::Status status = RenderWith("echo \"$# $1 $2 $3 $4\" >&2; exit 1");
-  EXPECT_EQ(status, absl::InternalError(absl::StrCat(Doing(), ": 4 --export-child png ",
+  const absl::Status status = RenderWith("echo \"$# $1 $2 $3 $4 $5\" >&2; exit 1");
+  EXPECT_EQ(status, absl::InternalError(absl::StrCat(Doing(), ": 5 --export-child png ",
                                                      folder_.path("a.png.partial"), " ",
-                                                     folder_.path("a.png.export"))));
+                                                     folder_.path("a.png.export"), " 95")));
 }
 
 TEST_F(FailingChild, ThatExitsIsQuotedAndLeavesNothingBehind) {

@@ -10,8 +10,8 @@
 #include "coordinator/image/output_file.h"
 
 int main(int argc, char** argv) {
-  if (argc == 5 && std::strcmp(argv[1], "--export-child") == 0) {
-    return tilewright::RunExportChild(argv[2], argv[3], argv[4]);
+  if (argc > 1 && std::strcmp(argv[1], "--export-child") == 0) {
+    return tilewright::RunExportChild(absl::MakeConstSpan(argv + 2, static_cast<size_t>(argc - 2)));
   }
   if (argc > 1 && std::strcmp(argv[1], "--decode-child") == 0) {
     return tilewright::RunDecodeChild(absl::MakeSpan(argv + 2, static_cast<size_t>(argc - 2)));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <tiffio.h>
 #include <vips/vips.h>
 
 #include <algorithm>
@@ -150,6 +151,53 @@ absl::Status TryToRead(const std::string& path) {
   std::vector<std::byte> samples(static_cast<size_t>(info.size.area() * format.pixel_bytes()));
   return (*reader)->Read({0, 0, info.size.width, info.size.height}, PadMode::kZero,
                          absl::MakeSpan(samples));
+}
+
+TiffImage ReadByLibtiff(const std::string& path, int directory) {
+  TiffImage image;
+  TIFF* tiff = TIFFOpen(path.c_str(), "r");
+  if (tiff == nullptr || TIFFSetDirectory(tiff, static_cast<tdir_t>(directory)) != 1) {
+    ADD_FAILURE() << "libtiff finds no directory " << directory << " in " << path;
+    if (tiff != nullptr) TIFFClose(tiff);
+    return image;
+  }
+  uint32_t width = 0, height = 0, side = 0, subfile = 0;
+  uint16_t channels = 0, bits = 0, kind = 0, compression = 0;
+  EXPECT_EQ(TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width), 1);
+  EXPECT_EQ(TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height), 1);
+  EXPECT_EQ(TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &side), 1);
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &channels);
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &kind);
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &compression);
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &subfile);
+  if (compression == COMPRESSION_JPEG && channels == 3) {
+    TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+  }
+  CanvasFormat& format = image.format;
+  format = {{width, height}, channels, SampleType::kU8};
+  if (bits == 16) format.sample = kind == SAMPLEFORMAT_UINT ? SampleType::kU16 : SampleType::kF16;
+  if (bits == 32) format.sample = SampleType::kF32;
+  image.tile_side = side;
+  image.reduced = (subfile & FILETYPE_REDUCEDIMAGE) != 0;
+  const int64_t pixel = format.pixel_bytes();
+  image.samples.resize(static_cast<size_t>(format.size.area() * pixel));
+  std::vector<std::byte> tile(static_cast<size_t>(TIFFTileSize(tiff)));
+  EXPECT_EQ(static_cast<int64_t>(tile.size()), image.tile_side * image.tile_side * pixel);
+  for (int64_t y = 0; y < format.size.height; y += side) {
+    for (int64_t x = 0; x < format.size.width; x += side) {
+      EXPECT_GT(
+          TIFFReadTile(tiff, tile.data(), static_cast<uint32_t>(x), static_cast<uint32_t>(y), 0, 0),
+          0);
+      const int64_t columns = std::min<int64_t>(side, format.size.width - x);
+      for (int64_t row = 0; row < std::min<int64_t>(side, format.size.height - y); ++row) {
+        std::memcpy(image.samples.data() + ((y + row) * format.size.width + x) * pixel,
+                    tile.data() + row * side * pixel, static_cast<size_t>(columns * pixel));
+      }
+    }
+  }
+  TIFFClose(tiff);
+  return image;
 }
 
 absl::Status WriteBlocks(OutputFile& output, const CanvasFormat& format,

@@ -58,6 +58,16 @@ std::vector<std::byte> ReadAll(ImageReader& reader);
 // The status of opening and reading all of it.
 absl::Status TryToRead(const std::string& path);
 
+// A directory of a TIFF as libtiff alone reads it.
+struct TiffImage {
+  CanvasFormat format;
+  int64_t tile_side = 0;
+  bool reduced = false;  // the directory says that it is a reduced image
+  std::vector<std::byte> samples;
+};
+// Empty, and a failure of the test, if there is no such directory or it cannot be read.
+TiffImage ReadByLibtiff(const std::string& path, int directory = 0);
+
 // Writes every block in a shuffled order; the first error.
 absl::Status WriteBlocks(OutputFile& output, const CanvasFormat& format,
                          const std::vector<std::byte>& samples, uint64_t seed);

@@ -151,7 +151,7 @@ TEST(OutputFault, AFileSizeLimitIsAnErrorAndLeavesNothingBehind) {
   };
   for (Compression compression : {Compression::kNone, Compression::kDeflate, Compression::kLzw}) {
     OutputOptions options = Options(folder.path("a.tif"));
-    options.compression = compression;
+    options.encoding.compression = compression;
     const absl::Status status = Render(options);
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_EQ(status.message(),

@@ -1,0 +1,139 @@
+#include "coordinator/image/block_writer.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "coordinator/image/file_error.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+bool AllZero(absl::Span<const std::byte> samples) {
+  return std::all_of(samples.begin(), samples.end(),
+                     [](std::byte value) { return value == std::byte{0}; });
+}
+
+}  // namespace
+
+BlockWriter::BlockWriter(const CanvasFormat& format, int levels, TiffCanvas& canvas,
+                         Pyramid& pyramid, EncoderPool* pool)
+    : levels_(levels), canvas_(canvas), pyramid_(pyramid), pool_(pool), hash_(format) {}
+
+BlockWriter::~BlockWriter() {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(this, &BlockWriter::Idle));
+}
+
+absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
+  const auto bytes = static_cast<int64_t>(samples.size());
+  bool full = false;
+  {
+    absl::MutexLock lock(&mu_);
+    TW_RETURN_IF_ERROR(error_);
+    full = !no_room_.ok();
+  }
+  Pending pending;
+  if (pool_ == nullptr || full) {
+    pending.block = {0, column, row, {samples.begin(), samples.end()}};
+    if (full) {
+      // Whoever frees the disk may take hours: nobody waits for that in here.
+      absl::MutexLock lock(&mu_);
+      if (!no_room_.ok()) {
+        waiting_.push_back(std::move(pending));
+        return absl::OkStatus();
+      }
+    }
+    Process(std::move(pending));
+    absl::MutexLock lock(&mu_);
+    return error_;
+  }
+  pool_->Reserve(bytes);
+  auto task = std::make_shared<Pending>();
+  task->block = {0, column, row, {samples.begin(), samples.end()}};
+  {
+    absl::MutexLock lock(&mu_);
+    ++running_;
+  }
+  pool_->Run(bytes, [this, task] {
+    Process(std::move(*task));
+    absl::MutexLock lock(&mu_);
+    --running_;
+  });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<LevelBlock>> BlockWriter::WriteOne(Pending* pending) {
+  const LevelBlock& block = pending->block;
+  if (leave_out_zero_ && AllZero(block.samples)) pending->written = true;
+  if (!pending->written) {
+    if (block.level == 0) hash_.AddBlock(block.column, block.row, block.samples);
+    TW_RETURN_IF_ERROR(canvas_.WriteBlock(block.level, block.column, block.row, block.samples));
+    pending->written = true;
+  }
+  if (block.level + 1 == levels_) return std::nullopt;
+  return pyramid_.Add(block.level, block.column, block.row, block.samples);
+}
+
+void BlockWriter::Process(Pending pending) {
+  while (true) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (!error_.ok()) return;  // the output is lost
+    }
+    absl::StatusOr<std::optional<LevelBlock>> next = WriteOne(&pending);
+    if (!next.ok()) {
+      absl::MutexLock lock(&mu_);
+      if (!IsNoRoom(next.status())) {
+        error_.Update(next.status());
+        return;
+      }
+      no_room_.Update(next.status());
+      waiting_.push_back(std::move(pending));
+      return;
+    }
+    if (!next->has_value()) return;
+    pending = {*std::move(*next), false};
+  }
+}
+
+absl::Status BlockWriter::StatusLocked() const { return error_.ok() ? no_room_ : error_; }
+
+absl::Status BlockWriter::Flush() {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(this, &BlockWriter::Idle));
+  return StatusLocked();
+}
+
+absl::Status BlockWriter::stalled() const {
+  absl::MutexLock lock(&mu_);
+  return no_room_;
+}
+
+absl::Status BlockWriter::Retry() {
+  std::vector<Pending> waiting;
+  {
+    absl::MutexLock lock(&mu_);
+    waiting.swap(waiting_);
+    no_room_ = absl::OkStatus();
+    ++running_;
+  }
+  while (!waiting.empty()) {
+    Pending pending = std::move(waiting.back());
+    waiting.pop_back();
+    Process(std::move(pending));
+    absl::MutexLock lock(&mu_);
+    if (StatusLocked().ok()) continue;
+    for (Pending& rest : waiting) waiting_.push_back(std::move(rest));
+    break;
+  }
+  absl::MutexLock lock(&mu_);
+  --running_;
+  return StatusLocked();
+}
+
+uint64_t BlockWriter::pixel_hash() const { return hash_.Finish(); }
+
+}  // namespace tilewright

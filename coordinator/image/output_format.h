@@ -1,0 +1,52 @@
+// What output files are called, how their pixels are packed, and what their formats can hold. Pure;
+// thread-safe.
+
+#ifndef TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FORMAT_H_
+#define TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FORMAT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/merge/canvas.h"
+
+namespace tilewright {
+
+// kJpeg loses information; all others keep every bit.
+enum class Compression { kNone, kDeflate, kZstd, kLzw, kJpeg };
+// "none", "deflate", "zstd", "lzw", "jpeg"; INVALID_ARGUMENT lists them.
+absl::StatusOr<Compression> ParseCompression(const std::string& name);
+
+// How the pixels of a TIFF are packed.
+struct TiffEncoding {
+  Compression compression = Compression::kDeflate;
+  int level = 1;            // kDeflate 1 … 12, kZstd 1 … 19
+  int jpeg_quality = 95;    // kJpeg, 1 … 100; below 90 colour has half the resolution
+  int64_t tile_side = 512;  // pixels: 128, 256 or 512, so that tiles divide a block
+};
+// INVALID_ARGUMENT for numbers out of range, and for kJpeg where the samples are not 8 bit grey or
+// RGB.
+absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& format);
+// For people: "deflate 1", "jpeg 95", "none".
+std::string Describe(const TiffEncoding& encoding);
+// The TIFF predictor goes with integer samples: left differences make them compress, at hardly any
+// cost.
+bool UsesPredictor(Compression compression, SampleType sample);
+
+enum class OutputKind { kTiff, kPng, kJpeg, kWebp };
+// By the path's extension (.tif .tiff .png .jpg .jpeg .webp); INVALID_ARGUMENT lists them.
+absl::StatusOr<OutputKind> OutputKindOf(const std::string& path);
+// INVALID_ARGUMENT where the format cannot hold the image: sides (JPEG 65,500, WebP 16,383, PNG
+// 1,000,000 px), sample type (JPEG and WebP u8, PNG u8 and u16), channels (JPEG: no alpha).
+absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format);
+
+// Images of a pyramid: the full one, and each half as wide and high as the one before (rounded up)
+// until both sides fit a block.
+int PyramidLevels(Size size);
+// The format of a level; level 0 is the image itself.
+CanvasFormat LevelFormat(const CanvasFormat& format, int level);
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FORMAT_H_
