@@ -29,24 +29,12 @@ BlockWriter::~BlockWriter() {
 
 absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
   const auto bytes = static_cast<int64_t>(samples.size());
-  bool full = false;
   {
     absl::MutexLock lock(&mu_);
-    TW_RETURN_IF_ERROR(error_);
-    full = !no_room_.ok();
+    TW_RETURN_IF_ERROR(StatusLocked());
   }
-  Pending pending;
-  if (pool_ == nullptr || full) {
-    pending.block = {0, column, row, {samples.begin(), samples.end()}};
-    if (full) {
-      // Whoever frees the disk may take hours: nobody waits for that in here.
-      absl::MutexLock lock(&mu_);
-      if (!no_room_.ok()) {
-        waiting_.push_back(std::move(pending));
-        return absl::OkStatus();
-      }
-    }
-    Process(std::move(pending));
+  if (pool_ == nullptr) {
+    Process({{0, column, row, {samples.begin(), samples.end()}}, false});
     absl::MutexLock lock(&mu_);
     return error_;
   }
@@ -116,6 +104,7 @@ absl::Status BlockWriter::Retry() {
   std::vector<Pending> waiting;
   {
     absl::MutexLock lock(&mu_);
+    mu_.Await(absl::Condition(this, &BlockWriter::Idle));
     waiting.swap(waiting_);
     no_room_ = absl::OkStatus();
     ++running_;

@@ -32,15 +32,16 @@ class BlockWriter {
   ~BlockWriter();
 
   // Takes a copy of a block of the image, each exactly once; waits while the pool is full. The
-  // first error of any block before, but for a full disk, which is no error of this call: see
-  // stalled.
+  // first error of any block before: then this one is not taken. While blocks wait for room that is
+  // IsNoRoom, and it may be given again after Retry.
   absl::Status Write(int64_t column, int64_t row, absl::Span<const std::byte> samples)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for what was taken. The first error; a full disk if blocks wait for room.
   absl::Status Flush() ABSL_LOCKS_EXCLUDED(mu_);
   // Not OK while blocks wait for room: a full disk, in words.
   absl::Status stalled() const ABSL_LOCKS_EXCLUDED(mu_);
-  // Writes the blocks that wait, in this thread. What Flush would say.
+  // Waits for what is under way, then writes the blocks that wait, in this thread. What Flush would
+  // say.
   absl::Status Retry() ABSL_LOCKS_EXCLUDED(mu_);
 
   // From now on blocks of zeros are not written: the canvas can make them up. Call it while nothing

@@ -44,8 +44,8 @@ class OutputFile : public BlockSink {
   // Unless published: removes what it created.
   ~OutputFile() override;
 
-  // Takes a copy. The first error of any block before. A full disk is none: the block is kept, and
-  // `stalled` says so.
+  // Takes a copy. The first error of any block before: then this one is not taken. A block that
+  // finds no room on the disk is kept; until Retry is OK, the error of all later ones is IsNoRoom.
   absl::Status WriteBlock(int64_t column, int64_t row,
                           absl::Span<const std::byte> samples) override;
   // Not OK while blocks wait for room on the disk: RESOURCE_EXHAUSTED, in words.

@@ -12,6 +12,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/encoder_pool.h"
+#include "coordinator/image/file_error.h"
 #include "coordinator/image/output_file.h"
 #include "tests/coordinator/image/image_testing.h"
 
@@ -180,6 +182,53 @@ TEST(OutputFault, AFullDiskIsAnErrorAndLeavesNothingBehind) {
   fits.format.size = {100, 100};
   const absl::Status rendered = Render(fits);
   EXPECT_TRUE(rendered.ok()) << rendered;
+}
+
+TEST(OutputFault, BlocksThatFoundNoRoomAreWrittenWhenThereIs) {
+  TempFolder folder;
+  const std::string disk = folder.path("disk");
+  ASSERT_EQ(mkdir(disk.c_str(), 0755), 0);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2m") != 0) {
+    GTEST_SKIP() << "no right to mount a small disk";
+  }
+  const absl::Cleanup unmount = [&] { umount2(disk.c_str(), MNT_DETACH); };
+  EncoderPool pool(2, 2 << 20);  // room for two blocks
+  OutputOptions options = Options(disk + "/a.tif");
+  options.encoders = &pool;
+  options.overviews = true;
+  auto output = OutputFile::Create(options);
+  ASSERT_TRUE(output.ok()) << output.status();
+  const std::vector<std::byte> samples = NoiseSamples(kFormat, 1);
+  int64_t refused = 0;
+  const auto write = [&](int64_t column, int64_t row) {
+    const Rect rect = kFormat.BlockRect(column, row);
+    std::vector<std::byte> block;
+    for (int64_t y = rect.y; y < rect.bottom(); ++y) {
+      const auto* first = samples.data() + (y * kFormat.size.width + rect.x) * 3;
+      block.insert(block.end(), first, first + rect.width * 3);
+    }
+    absl::Status written = (*output)->WriteBlock(column, row, block);
+    if (!written.ok()) {
+      ++refused;
+      EXPECT_TRUE(IsNoRoom(written)) << written;
+      EXPECT_FALSE((*output)->stalled().ok());
+      EXPECT_TRUE(IsNoRoom((*output)->Retry())) << "there is no room yet";
+      EXPECT_EQ(mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0);
+      const absl::Status retried = (*output)->Retry();
+      EXPECT_TRUE(retried.ok()) << retried;
+      EXPECT_TRUE((*output)->stalled().ok());
+      written = (*output)->WriteBlock(column, row, block);
+    }
+    EXPECT_TRUE(written.ok()) << written;
+  };
+  for (int64_t row = 0; row < 3; ++row) {
+    for (int64_t column = 0; column < 3; ++column) write(column, row);
+  }
+  EXPECT_EQ(refused, 1);
+  const absl::Status published = (*output)->Publish();
+  ASSERT_TRUE(published.ok()) << published;
+  EXPECT_TRUE(ReadAll(*OpenOrFail(options.path)) == samples);
+  EXPECT_EQ(ReadByLibtiff(options.path, 2).format.size, (Size{375, 375}));
 }
 
 }  // namespace
