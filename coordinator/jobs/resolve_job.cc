@@ -52,6 +52,12 @@ absl::Status CheckRequest(const v1::RenderRequest& request) {
                                    " s is out of range: give 0 (no limit) to ",
                                    kMaxDurationMaxSeconds));
   }
+  if (request.output_options().keep_partial()) {
+    return WithReason(absl::UnimplementedError(
+                          "this coordinator cannot keep the output of a job that fails: leave "
+                          "keep_partial away"),
+                      "BAD_REQUEST");
+  }
   if (request.priority() < kPriorityMin || request.priority() > kPriorityMax) {
     return BadRequest(absl::StrCat("priority ", request.priority(), " is out of range: give ",
                                    kPriorityMin, " to ", kPriorityMax));

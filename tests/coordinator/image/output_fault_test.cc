@@ -184,6 +184,39 @@ TEST(OutputFault, AFullDiskIsAnErrorAndLeavesNothingBehind) {
   EXPECT_TRUE(rendered.ok()) << rendered;
 }
 
+TEST(OutputFault, WhatThereIsCanBeKeptAndTheRestReadsAsZero) {
+  TempFolder folder;
+  for (Compression compression : {Compression::kNone, Compression::kDeflate, Compression::kJpeg}) {
+    SCOPED_TRACE(static_cast<int>(compression));
+    OutputOptions options = Options(folder.path("a.png"));
+    options.encoding.compression = compression;
+    options.overwrite = true;
+    {
+      auto output = OutputFile::Create(options);
+      ASSERT_TRUE(output.ok()) << output.status();
+      const std::vector<std::byte> grey(512 * 512 * 3, std::byte{100});
+      ASSERT_TRUE((*output)->WriteBlock(1, 1, grey).ok());
+      (*output)->BeginPartial();
+      ASSERT_TRUE((*output)->WriteBlock(0, 1, std::vector<std::byte>(512 * 512 * 3)).ok());
+      const absl::Status kept = (*output)->KeepPartial();
+      ASSERT_TRUE(kept.ok()) << kept;
+    }
+    EXPECT_THAT(folder.List(), ElementsAre("a.partial.tif"));
+    const auto reader = OpenOrFail(PartialPathOf(options.path));
+    ASSERT_NE(reader, nullptr);
+    const std::vector<std::byte> pixels = ReadAll(*reader);
+    int64_t wrong = 0;
+    for (int64_t y = 0; y < kFormat.size.height; ++y) {
+      for (int64_t x = 0; x < kFormat.size.width; ++x) {
+        const bool written = x / 512 == 1 && y / 512 == 1;
+        const auto at = static_cast<size_t>((y * kFormat.size.width + x) * 3);
+        if (pixels[at] != (written ? std::byte{100} : std::byte{0})) ++wrong;
+      }
+    }
+    EXPECT_EQ(wrong, 0);
+  }
+}
+
 TEST(OutputFault, BlocksThatFoundNoRoomAreWrittenWhenThereIs) {
   TempFolder folder;
   const std::string disk = folder.path("disk");
