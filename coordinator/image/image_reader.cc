@@ -31,8 +31,12 @@ std::vector<int64_t> PadSources(Interval wanted, int64_t size, PadMode pad, Inte
 }  // namespace
 
 int64_t ReaderMemory(const ImageInfo& info, int64_t rows) {
-  if (info.access == ImageAccess::kAnywhere) return TiledTiffReader::kMemoryMax;
   const int64_t row_bytes = info.size.width * info.pixel_bytes();
+  if (info.access == ImageAccess::kAnywhere) {
+    const int64_t decoded = info.size.height * row_bytes + info.tile_bytes;
+    return std::min(TiledTiffReader::kCacheBytesMax, decoded) +
+           2 * TiledTiffReader::kHandlesMax * info.tile_bytes;
+  }
   const int64_t window =
       (std::min(rows, info.size.height) + SequentialReader::StepRows(row_bytes)) * row_bytes;
   if (info.access == ImageAccess::kTopDown) return window;

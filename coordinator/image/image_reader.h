@@ -46,6 +46,7 @@ struct ImageInfo {
   std::string format;  // libvips loader, for messages
   ImageAccess access = ImageAccess::kAnywhere;
   int64_t file_bytes = 0;
+  int64_t tile_bytes = 0;  // of a decoded tile of a tiled TIFF; 0 of all else
 
   int64_t pixel_bytes() const { return channels * BytesPerSample(sample); }
 };

@@ -128,6 +128,7 @@ absl::StatusOr<std::unique_ptr<ImageReader>> TiledTiffReader::OpenIfTiled(
   }
   ImageInfo tiled = info;
   tiled.access = ImageAccess::kAnywhere;
+  tiled.tile_bytes = tile.area() * info.pixel_bytes();
   return std::unique_ptr<ImageReader>(
       new TiledTiffReader(std::move(tiled), std::move(*file), std::move(handle)));
 }

@@ -25,8 +25,6 @@ class TiledTiffReader : public ImageReader {
   static constexpr int64_t kTileBytesMax = int64_t{16} << 20;
   // Of decoded tiles that are kept.
   static constexpr int64_t kCacheBytesMax = int64_t{32} << 20;
-  // All that a reader holds: the cache, and what handles decode (packed and plain).
-  static constexpr int64_t kMemoryMax = kCacheBytesMax + 2 * kHandlesMax * kTileBytesMax;
 
   // Takes `file` if it is a TIFF in tiles that libtiff gives as they are: grey or RGB, maybe with
   // alpha that is not premultiplied, u8, u16 or f32, samples together. Else nullptr, and `file`

@@ -106,22 +106,23 @@ void TileInputs::Drop(TileIndex tile) {
   scratch_->Remove(tile.value);
 }
 
-absl::Status TileInputs::Read(TileIndex tile, absl::Span<std::byte> samples) {
-  if (!in_order_) return reader_.Read(plan_.InputRect(tile), plan_.model().pad_mode, samples);
+bool TileInputs::Pending(TileIndex tile) const {
   absl::MutexLock lock(&mu_);
-  return ReadInOrder(tile, samples);
+  return !dropped_[static_cast<size_t>(tile.value)] && !scratch_->Has(tile.value);
 }
 
-absl::Status TileInputs::ReadInOrder(TileIndex tile, absl::Span<std::byte> samples) {
-  if (dropped_[static_cast<size_t>(tile.value)]) {
-    return absl::CancelledError(absl::StrCat("the input of tile ", tile.value, " was dropped"));
+absl::Status TileInputs::Read(TileIndex tile, absl::Span<std::byte> samples) {
+  const PadMode pad = plan_.model().pad_mode;
+  if (!in_order_) return reader_.Read(plan_.InputRect(tile), pad, samples);
+  absl::MutexLock order(&order_mu_);
+  if (Pending(tile)) {
+    TW_RETURN_IF_ERROR(LeaveRowsAbove(plan_.PlaceOf(tile).row));
+    return reader_.Read(plan_.InputRect(tile), pad, samples);
   }
-  if (scratch_->Has(tile.value)) {
-    TW_RETURN_IF_ERROR(reader_.CheckUnchanged());
-    return scratch_->Get(tile.value, samples);
-  }
-  TW_RETURN_IF_ERROR(LeaveRowsAbove(plan_.PlaceOf(tile).row));
-  return reader_.Read(plan_.InputRect(tile), plan_.model().pad_mode, samples);
+  TW_RETURN_IF_ERROR(reader_.CheckUnchanged());
+  absl::MutexLock lock(&mu_);
+  if (scratch_->Has(tile.value)) return scratch_->Get(tile.value, samples);
+  return absl::CancelledError(absl::StrCat("the input of tile ", tile.value, " was dropped"));
 }
 
 absl::Status TileInputs::LeaveRowsAbove(int64_t row) {
@@ -129,10 +130,12 @@ absl::Status TileInputs::LeaveRowsAbove(int64_t row) {
   for (; first_row_ < row; ++first_row_) {
     for (int64_t column = 0; column < plan_.x().tile_count(); ++column) {
       const TileIndex tile = plan_.IndexAt({column, first_row_});
-      if (dropped_[static_cast<size_t>(tile.value)] || scratch_->Has(tile.value)) continue;
+      if (!Pending(tile)) continue;
       samples.resize(static_cast<size_t>(tile_bytes_));
       TW_RETURN_IF_ERROR(
           reader_.Read(plan_.InputRect(tile), plan_.model().pad_mode, absl::MakeSpan(samples)));
+      absl::MutexLock lock(&mu_);
+      if (dropped_[static_cast<size_t>(tile.value)]) continue;  // meanwhile
       TW_RETURN_IF_ERROR(scratch_->Put(tile.value, samples));
     }
   }

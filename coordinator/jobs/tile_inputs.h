@@ -30,8 +30,10 @@ class TileInputs {
 
   // The input of a tile, in the reader's layout, `samples` of its size. CANCELLED if the tile was
   // dropped; RESOURCE_EXHAUSTED if the scratch file has no room; the reader's errors.
-  absl::Status Read(TileIndex tile, absl::Span<std::byte> samples) ABSL_LOCKS_EXCLUDED(mu_);
-  // The tile is not needed any more: it was merged, left out, or never wanted.
+  absl::Status Read(TileIndex tile, absl::Span<std::byte> samples)
+      ABSL_LOCKS_EXCLUDED(order_mu_, mu_);
+  // The tile is not needed any more: it was merged, left out, or never wanted. Does not wait for
+  // rows that are being decoded.
   void Drop(TileIndex tile) ABSL_LOCKS_EXCLUDED(mu_);
   // Inputs that lie in the scratch file now. They are those of tiles that were granted and are not
   // merged yet, as long as tiles are granted in the order of their numbers.
@@ -40,19 +42,20 @@ class TileInputs {
  private:
   class Scratch;
 
-  absl::Status ReadInOrder(TileIndex tile, absl::Span<std::byte> samples)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the tile's input is to be had from the image: it was neither dropped nor laid aside.
+  bool Pending(TileIndex tile) const ABSL_LOCKS_EXCLUDED(mu_);
   // Lays aside what is still needed of the tiles above this row of them.
-  absl::Status LeaveRowsAbove(int64_t row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status LeaveRowsAbove(int64_t row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(order_mu_);
 
   const StagePlan& plan_;
   ImageReader& reader_;
   const bool in_order_;
   const int64_t tile_bytes_;
 
+  absl::Mutex order_mu_ ABSL_ACQUIRED_BEFORE(mu_);    // of who moves down the image
+  int64_t first_row_ ABSL_GUARDED_BY(order_mu_) = 0;  // of tiles whose rows may still be read
   mutable absl::Mutex mu_;
   std::vector<bool> dropped_ ABSL_GUARDED_BY(mu_);  // by tile; empty unless in_order_
-  int64_t first_row_ ABSL_GUARDED_BY(mu_) = 0;      // of tiles whose rows may still be read
   std::unique_ptr<Scratch> scratch_ ABSL_GUARDED_BY(mu_);
 };
 

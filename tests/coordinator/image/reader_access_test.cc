@@ -182,7 +182,11 @@ TEST(ReaderMemory, IsAWindowOfRowsWhereRowsComeInOrder) {
   info.size = {16384, 16384};
   info.channels = 3;
   info.access = ImageAccess::kAnywhere;
-  EXPECT_EQ(ReaderMemory(info, 512), TiledTiffReader::kMemoryMax);
+  info.tile_bytes = 512 * 512 * 3;
+  EXPECT_EQ(ReaderMemory(info, 512), TiledTiffReader::kCacheBytesMax + 8 * 512 * 512 * 3);
+  info.size = {100, 100};
+  EXPECT_EQ(ReaderMemory(info, 512), 100 * 100 * 3 + 9 * 512 * 512 * 3);
+  info.size = {16384, 16384};
   info.access = ImageAccess::kTopDown;
   EXPECT_EQ(ReaderMemory(info, 512), (512 + 64) * 16384 * 3);
   EXPECT_EQ(ReaderMemory(info, 1 << 20), (16384 + 64) * 16384 * 3);
