@@ -128,6 +128,10 @@ bool TiffCanvas::File::Describe(const TiffCanvasOptions& options, int level) {
     set(TIFFTAG_ICCPROFILE, static_cast<uint32_t>(metadata.icc_profile.size()),
         static_cast<const void*>(metadata.icc_profile.data()));
   }
+  if (!metadata.xmp.empty()) {
+    set(TIFFTAG_XMLPACKET, static_cast<uint32_t>(metadata.xmp.size()),
+        static_cast<const void*>(metadata.xmp.data()));
+  }
   return good;
 }
 
@@ -228,7 +232,8 @@ absl::Status TiffCanvas::WriteBlock(int level, int64_t column, int64_t row,
 }
 
 int64_t TiffCanvas::DirectoryBytes() const {
-  int64_t bytes = static_cast<int64_t>(options_.metadata.icc_profile.size());
+  int64_t bytes =
+      static_cast<int64_t>(options_.metadata.icc_profile.size() + options_.metadata.xmp.size());
   for (int level = 0; level < options_.levels; ++level) {
     const Size size = LevelFormat(options_.format, level).size;
     const int64_t side = options_.encoding.tile_side;

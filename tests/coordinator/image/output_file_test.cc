@@ -104,12 +104,14 @@ TEST(OutputFile, KeepsProfileResolutionAndOrientation) {
     OutputOptions options = TiffOptions(folder.path("a.tif"), format);
     options.overwrite = true;
     options.metadata.icc_profile = SrgbProfile();
+    options.metadata.xmp = std::vector<std::byte>(300, std::byte{'<'});
     options.metadata.x_pixels_per_mm = pixels_per_mm;
     options.metadata.y_pixels_per_mm = pixels_per_mm * 2;
     options.metadata.orientation = 6;
     Render(options, NoiseSamples(format, 9));
     const ImageMetadata metadata = OpenOrFail(options.path)->info().metadata;
     EXPECT_TRUE(metadata.icc_profile == options.metadata.icc_profile);
+    EXPECT_TRUE(metadata.xmp == options.metadata.xmp);
     EXPECT_NEAR(metadata.x_pixels_per_mm, pixels_per_mm, 1e-6 * pixels_per_mm);
     EXPECT_NEAR(metadata.y_pixels_per_mm, pixels_per_mm * 2, 1e-6 * pixels_per_mm);
     EXPECT_EQ(metadata.orientation, 6);
