@@ -1,6 +1,7 @@
 #include "coordinator/jobs/resolve_job.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <climits>
@@ -410,6 +411,28 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_model_digest(job.model->model.digest());
 }
 
+// Tells how much room the disk of the output has. RESOURCE_EXHAUSTED (DISK_FULL) if that is too
+// little for pixels as they are; what a codec leaves of them is not known before.
+absl::Status CheckRoom(const ResolveContext& context, ResolvedJob* job) {
+  const std::string folder = job->output_path.empty()
+                                 ? context.downloads
+                                 : std::filesystem::path(job->output_path).parent_path().string();
+  struct statvfs disk;
+  if (statvfs(folder.c_str(), &disk) != 0)
+    return absl::OkStatus();  // creating the output will tell
+  const uint64_t free_bytes = disk.f_bavail * disk.f_frsize;
+  job->summary.set_disk_free_bytes(free_bytes);
+  const uint64_t needed = job->summary.disk_bytes();
+  if (job->kind != OutputKind::kTiff || job->encoding.compression != Compression::kNone ||
+      needed <= free_bytes) {
+    return absl::OkStatus();
+  }
+  return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                        "the output needs ", needed, " bytes, and ", free_bytes, " are free in '",
+                        folder, "': make room there, compress it, or choose another output")),
+                    "DISK_FULL");
+}
+
 }  // namespace
 
 absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
@@ -454,6 +477,7 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   FillStage(job, &job.stage);
   FillSpec(job, &job.spec);
   FillSummary(job, notes, &job.summary);
+  TW_RETURN_IF_ERROR(CheckRoom(context, &job));
   return job;
 }
 

@@ -2,12 +2,15 @@
 
 #include "coordinator/jobs/resolve_job.h"
 
+#include <sys/mount.h>
+
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/jobs/state_folder.h"
 #include "gmock/gmock.h"
@@ -122,6 +125,24 @@ TEST_F(ResolveJobTest, AColourPictureForAnyModelIsPlannedWithItsOwnChannels) {
   EXPECT_EQ(job->stage.image_width(), 100u);
   EXPECT_EQ(job->stage.batch(), 1u);
   EXPECT_FALSE(job->spec.prove_class);
+}
+
+TEST_F(ResolveJobTest, AnOutputThatDoesNotFitOnItsDiskIsRefusedWithNumbers) {
+  const std::string disk = folder_ + "/disk";
+  ASSERT_TRUE(std::filesystem::create_directory(disk));
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=8k") != 0) {
+    GTEST_SKIP() << "no right to mount a small disk";
+  }
+  const absl::Cleanup unmount = [&] { umount2(disk.c_str(), MNT_DETACH); };
+  v1::RenderRequest request = Request("colour.tif", "double", "disk/out.tif");
+  request.set_compression("none");
+  ExpectRefused(request, absl::StatusCode::kResourceExhausted, "DISK_FULL",
+                absl::StrCat("the output needs 72000 bytes, and 8192 are free in '", disk,
+                             "': make room there, compress it, or choose another output"));
+  request.set_compression("deflate");
+  const auto compressed = Resolve(request);
+  ASSERT_TRUE(compressed.ok()) << compressed.status();
+  EXPECT_EQ(compressed->summary.disk_free_bytes(), 8192u);
 }
 
 TEST_F(ResolveJobTest, EveryNumberThatDecidesBytesIsInThePlanDigest) {
