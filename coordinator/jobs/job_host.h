@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "coordinator/merge/memory_budget.h"
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/schedule/types.h"
@@ -35,11 +36,19 @@ class JobHost {
   // from any thread. The error's reason goes into the verdict.
   virtual absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const = 0;
 
+  // What the job needs of the coordinator's memory. Immutable.
+  virtual JobMemory memory() const = 0;
+
   // Takes an accepted tile. Called from one thread at a time, never after Finish or Abandon. An
   // error fails the job.
   virtual absl::Status Merge(int64_t tile, std::vector<std::byte> samples) = 0;
   // Leaves a tile out for good; as Merge, and in order with it.
   virtual absl::Status MergeHole(int64_t tile) = 0;
+  // From the next Merge on it keeps no more than that in memory, if it can do with so little. As
+  // Merge.
+  virtual void LimitHeld(int64_t bytes_max) = 0;
+  // Bytes of tiles and unfinished blocks in memory now. As Merge.
+  virtual int64_t held_bytes() const = 0;
   // After the last tile: publishes the output; may take as long as an export.
   virtual absl::Status Finish() = 0;
   // Instead of Finish: removes what was created.

@@ -183,6 +183,10 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
     count->set_attempts(attempts);
   }
   job.set_constant_results(constant_results_);
+  if (!IsEnd(state_)) {
+    job.set_held_bytes(static_cast<uint64_t>(held_bytes_.load()));
+    job.set_spilled_bytes(static_cast<uint64_t>(spilled_bytes_.load()));
+  }
   job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
   job.set_pixel_hash(pixel_hash_);
   if (with_events) events_.CopyTo(&job);

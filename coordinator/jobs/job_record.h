@@ -3,6 +3,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_JOB_RECORD_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_JOB_RECORD_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -53,6 +54,12 @@ class JobRecord {
   // A tile is left out; `rect` is what it would have contributed to.
   void AddHole(int64_t tile, const Rect& rect);
 
+  // Bytes of its tiles and unfinished blocks in memory and in the scratch file.
+  void SetHeld(int64_t memory_bytes, int64_t scratch_bytes) {
+    held_bytes_ = memory_bytes;
+    spilled_bytes_ = scratch_bytes;
+  }
+
   bool ended() const;
   v1::Job::State state() const;
   // Rises with every state change and event.
@@ -74,6 +81,9 @@ class JobRecord {
   const v1::PlanSummary plan_;
   const std::string exactness_;
   std::function<void()> listener_;
+
+  std::atomic<int64_t> held_bytes_ = 0;
+  std::atomic<int64_t> spilled_bytes_ = 0;
 
   mutable absl::Mutex mu_;
   v1::Job::State state_ ABSL_GUARDED_BY(mu_) = v1::Job::STATE_QUEUED;

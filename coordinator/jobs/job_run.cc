@@ -56,9 +56,10 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
                                     : std::make_unique<MaskingSink>(
                                           job_.format, job_.plan->part().x, job_.plan->part().y,
                                           *job_.reader, *job_.mask, *output_)),
+      scratch_(options_.scratch),
       merger_(std::make_unique<TileMerger>(
           *job_.plan, job_.format, job_.model->merge,
-          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : *output_)) {
+          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : *output_, &scratch_)) {
   int64_t number = 0;
   for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
     if (number < job_.wanted->count() && PlanTile(number).value == tile) {
@@ -140,19 +141,22 @@ absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_b
   return absl::OkStatus();
 }
 
+absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
+  record_->SetHeld(merger_->bytes_held(), merger_->bytes_spilled());
+  return status.ok() ? status : MergeError(Annotate(status, doing));
+}
+
 absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
   inputs_.Drop(PlanTile(tile));
   absl::Status status = SkipBelow(PlanTile(tile).value);
   if (status.ok()) status = merger_->AddTile(PlanTile(tile), std::move(samples));
-  if (status.ok()) return status;
-  return MergeError(Annotate(status, absl::StrCat("writing the output after tile ", tile)));
+  return Merged(status, absl::StrCat("writing the output after tile ", tile));
 }
 
 absl::Status JobRun::MergeHole(int64_t tile) {
   inputs_.Drop(PlanTile(tile));
-  const absl::Status status = merger_->AddHole(PlanTile(tile));
-  if (status.ok()) return status;
-  return MergeError(Annotate(status, absl::StrCat("writing the output without tile ", tile)));
+  return Merged(merger_->AddHole(PlanTile(tile)),
+                absl::StrCat("writing the output without tile ", tile));
 }
 
 void JobRun::OnHole(int64_t tile) {

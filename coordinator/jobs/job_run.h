@@ -14,6 +14,7 @@
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/masking_sink.h"
 #include "coordinator/image/output_file.h"
+#include "coordinator/image/scratch_file.h"
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/job_record.h"
 #include "coordinator/jobs/resolve_job.h"
@@ -27,7 +28,7 @@ class JobRun : public JobHost {
   struct Options {
     std::string output_path;          // absolute
     std::string export_program;       // for OutputOptions
-    std::string scratch;              // folder; see TileInputs
+    std::string scratch;              // folder of what is kept for later
     EncoderPool* encoders = nullptr;  // for OutputOptions
     std::function<Instant()> now;
     std::function<void()> on_ended;  // after the record has ended; may be empty
@@ -44,8 +45,11 @@ class JobRun : public JobHost {
   const v1::StageSpec& stage() const override { return job_.stage; }
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override;
   absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const override;
+  JobMemory memory() const override { return job_.memory; }
   absl::Status Merge(int64_t tile, std::vector<std::byte> samples) override;
   absl::Status MergeHole(int64_t tile) override;
+  void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
+  int64_t held_bytes() const override { return merger_->bytes_held(); }
   absl::Status Finish() override;
   void Abandon() override;
   void OnStarted() override { record_->SetRunning(); }
@@ -58,6 +62,9 @@ class JobRun : public JobHost {
   void OnEnded(const absl::Status& status, const JobView& last) override;
 
  private:
+  // Tells the record what is held; `status` is passed on, as an error of the output.
+  absl::Status Merged(const absl::Status& status, absl::string_view doing);
+
   JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
          std::unique_ptr<OutputFile> output);
 
@@ -77,6 +84,7 @@ class JobRun : public JobHost {
   // Of the merging thread.
   std::unique_ptr<OutputFile> output_;
   std::unique_ptr<MaskingSink> masking_;  // before output_; null: no mask
+  ScratchFile scratch_;
   std::unique_ptr<TileMerger> merger_;
   int64_t next_of_plan_ = 0;  // Invariant: all unwanted tiles below it were left out.
   int64_t next_wanted_ = 0;   // Invariant: the number of the first wanted one not below it.

@@ -368,6 +368,24 @@ void FillSpec(const ResolvedJob& job, JobSpec* spec) {
   if (duration > 0) spec->max_duration = absl::Seconds(duration);
 }
 
+JobMemory MemoryOf(const ResolvedJob& job) {
+  JobMemory memory;
+  memory.input = job.spec.input_bytes + ReaderMemory(job.input, job.plan->compute_shape().height);
+  memory.tile = job.spec.output_bytes;
+  memory.block = job.format.BlockRect(0, 0).area() * job.format.pixel_bytes();
+  return memory;
+}
+
+// What waits along the edge of what is done: a row of blocks, and the blend zones of a row of
+// tiles.
+int64_t WavefrontBytes(const ResolvedJob& job) {
+  const StagePlan& plan = *job.plan;
+  const Axis& x = plan.x();
+  const int64_t width = x.Contribution(plan.stripe_columns() - 1).end;
+  const int64_t blend = plan.model().scale.OutputLength(plan.overlap());
+  return width * (kBlockSide + blend) * job.format.pixel_bytes();
+}
+
 void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
                  v1::PlanSummary* summary) {
   const StagePlan& plan = *job.plan;
@@ -388,11 +406,8 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_tiles(static_cast<uint64_t>(plan.tile_count()));
   summary->set_skipped_tiles(static_cast<uint64_t>(job.wanted->skipped()));
   summary->set_halo_overhead(plan.HaloOverhead());
-  // The wavefront: a row of tiles and a row of blocks, beside what is on its way.
-  const int64_t wavefront = job.spec.output_bytes * (plan.x().tile_count() + 5) +
-                            plan.output().width * kBlockSide * job.format.pixel_bytes();
-  summary->set_memory_bytes(static_cast<uint64_t>(
-      wavefront + 4 * job.spec.input_bytes + ReaderMemory(job.input, plan.compute_shape().height)));
+  summary->set_memory_bytes(static_cast<uint64_t>(job.memory.floor() + WavefrontBytes(job)));
+  summary->set_memory_floor_bytes(static_cast<uint64_t>(job.memory.floor()));
   int64_t disk_bytes = plan.output().area() * job.format.pixel_bytes();
   if (job.request.output_options().overviews()) {
     const int levels = PyramidLevels(job.format.size);
@@ -476,6 +491,7 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   job.exactness = ExactnessOf(*job.model, *job.plan, &notes);
   FillStage(job, &job.stage);
   FillSpec(job, &job.spec);
+  job.memory = MemoryOf(job);
   FillSummary(job, notes, &job.summary);
   TW_RETURN_IF_ERROR(CheckRoom(context, &job));
   return job;

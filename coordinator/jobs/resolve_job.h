@@ -17,6 +17,7 @@
 #include "coordinator/jobs/uploads.h"
 #include "coordinator/jobs/wanted_tiles.h"
 #include "coordinator/merge/canvas.h"
+#include "coordinator/merge/memory_budget.h"
 #include "coordinator/models/repository.h"
 #include "coordinator/plan/stage_plan.h"
 #include "coordinator/schedule/types.h"
@@ -55,6 +56,7 @@ struct ResolvedJob {
   std::string exactness;
   v1::StageSpec stage;  // without the job's name
   JobSpec spec;         // without the job's name
+  JobMemory memory;
   v1::PlanSummary summary;
 };
 

@@ -4,6 +4,7 @@
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_EVENTS_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -48,10 +49,12 @@ struct HolesAccepted {
   std::string job;
 };
 
-// Another wavefront (JobSpec::tiles_ahead): memory ran short, or there is room again.
+// Another wavefront and number of leased tiles (as of JobSpec): memory ran short, or there is room
+// again. What is leased stays so.
 struct JobBudget {
   std::string job;
   int64_t tiles_ahead = 0;
+  int64_t leased_max = std::numeric_limits<int64_t>::max();
 };
 
 // Back-pressure: merging is behind, results are not taken in (or are again). Meanwhile nothing is

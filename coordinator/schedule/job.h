@@ -43,6 +43,7 @@ struct Job {
   JobState state = JobState::kWaiting;
   TileTable tiles;
   int64_t tiles_ahead = 0;  // the wavefront in force; 0: unbounded
+  int64_t leased_max = 0;   // tiles leased at once, as is in force
   Stage* stage = nullptr;
   Tenant* tenant = nullptr;  // null once it has ended
   int priority = 0;

@@ -215,6 +215,7 @@ void Scheduler::Impl::GrantTiles(Job& job, Worker& worker, std::vector<int64_t> 
 }
 
 std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, int64_t count) {
+  count = std::min(count, job.leased_max - job.tiles.leased());
   std::vector<int64_t> taken;
   int looked = 0;
   for (int64_t tile : job.tiles.returned()) {

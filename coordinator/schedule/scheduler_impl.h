@@ -197,6 +197,8 @@ class Scheduler::Impl {
   void On(const ResultsHeld& event);
   // One past the last tile that the job's wavefront lets begin.
   int64_t WavefrontEnd(Job& job) const;
+  // The tile is about to be accepted, left out or parked: others may become grantable.
+  void TileCloses(Job& job, int64_t tile);
   // Whether a running lease waited for results to be taken in, so that its silence says nothing.
   bool WasHeld(const Lease& lease) const { return results_held_ || lease.clock < results_freed_; }
 

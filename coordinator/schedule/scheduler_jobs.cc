@@ -48,6 +48,7 @@ Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec, absl::Durati
   job.id = ++last_job_;
   job.submitted = now_ - age;
   job.tiles_ahead = spec.tiles_ahead;
+  job.leased_max = spec.leased_max;
   job.stage = &StageFor(spec);
   job.stage->active_jobs++;
   job.stage->last_used = job.id;

@@ -80,6 +80,7 @@ void Scheduler::Impl::On(const HolesAccepted& event) {
 }
 
 void Scheduler::Impl::ParkTile(Job& job, int64_t tile) {
+  TileCloses(job, tile);
   job.tiles.MarkFailed(tile);
   UpdateReady(job);
   Keep(job, {.kind = Record::Kind::kTileFailed, .number = tile});
@@ -90,6 +91,7 @@ void Scheduler::Impl::ParkTile(Job& job, int64_t tile) {
 }
 
 void Scheduler::Impl::LeaveOut(Job& job, int64_t tile) {
+  TileCloses(job, tile);
   job.tiles.MarkHole(tile);
   job.tenant->open_bytes -= job.spec.output_bytes;
   UpdateReady(job);

@@ -1,4 +1,5 @@
-// Back-pressure: the wavefront of a job, and results that wait to be taken in.
+// Back-pressure: the wavefront of a job, its bound of leased tiles, and results that wait to be
+// taken in.
 
 #include <algorithm>
 
@@ -8,8 +9,10 @@ namespace tilewright {
 
 void Scheduler::Impl::On(const JobBudget& event) {
   Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active() || event.tiles_ahead < 0) return;
+  if (job == nullptr || !job->active() || event.tiles_ahead < 0 || event.leased_max < 0)
+    return;
   job->tiles_ahead = event.tiles_ahead;
+  job->leased_max = event.leased_max;
   wake_idle_ = true;
 }
 
@@ -19,6 +22,12 @@ void Scheduler::Impl::On(const ResultsHeld& event) {
   if (event.held) return;
   results_freed_ = now_;
   wake_idle_ = true;
+}
+
+void Scheduler::Impl::TileCloses(Job& job, int64_t tile) {
+  const bool moves = job.tiles_ahead > 0 && tile == job.tiles.LowestOpen();
+  const bool makes_room = job.tiles.leased() >= job.leased_max;
+  if (moves || makes_room) wake_idle_ = true;
 }
 
 int64_t Scheduler::Impl::WavefrontEnd(Job& job) const {

@@ -135,7 +135,7 @@ void Scheduler::Impl::Accept(Job& job, const ResultArrived& event, Worker* worke
   } else {
     worker->lapses_in_row = 0;
   }
-  if (job.tiles_ahead > 0 && event.tile == job.tiles.LowestOpen()) wake_idle_ = true;
+  TileCloses(job, event.tile);
   job.tiles.MarkAccepted(event.tile);
   job.tenant->open_bytes -= job.spec.output_bytes;
   UpdateReady(job);

@@ -30,6 +30,7 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock,
     : options_(options),
       clock_(clock),
       scheduler_(options.schedule, options.epoch),
+      budget_(options.memory_bytes),
       store_(store != nullptr ? std::move(store) : std::make_unique<MemoryStateStore>()),
       pump_(options.inputs,
             [this](const std::string& job, const absl::Status& status) { Stop(job, status); }),
@@ -37,7 +38,7 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock,
           options.merges,
           {[this](const std::string& job, const absl::Status& status) { Stop(job, status); },
            [this](const std::string& job, const absl::Status& status) { StrandEnded(job, status); },
-           [this] { RoomChanged(); }}) {
+           [this](const std::string& job) { Merged(job); }, [this] { RoomChanged(); }}) {
   if (options_.keep_time) time_keeper_ = std::thread([this] { KeepTime(); });
 }
 
@@ -79,6 +80,8 @@ absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> hos
   absl::Duration retry_after = absl::ZeroDuration();
   const absl::Status admitted = scheduler_.Admit(job, &retry_after);
   if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
+  const absl::Status fits = budget_.Check(host->memory());
+  if (!fits.ok()) return WithReason(fits, "MEMORY_TOO_SMALL");
   RunningJob running;
   running.host = host;
   running.strand = merges_.NewStrand(std::move(host));
@@ -86,7 +89,25 @@ absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> hos
     return absl::InternalError(absl::StrCat(job.name, " runs already; this is a bug"));
   }
   spdlog::info("{} submitted: {} tiles of {}", job.name, job.tile_count, job.model_name);
-  Handle(JobSubmitted{job}, clock_.Now());
+  budget_.Add(job.name, jobs_.at(job.name).host->memory());
+  const MemoryLimits limits = budget_.LimitsOf(job.name);
+  RunningJob& submitted = jobs_.at(job.name);
+  submitted.limits = limits;
+  merges_.LimitHeld(submitted.strand, limits.held_max);
+  JobSpec spec = job;
+  spec.tiles_ahead = limits.tiles_ahead;
+  spec.leased_max = limits.leased_max;
+  Handle(JobSubmitted{std::move(spec)}, clock_.Now());
+  if (!budget_.Runs(job.name)) {
+    Report(Notice{
+        .job = job.name,
+        .kind = "waits_for_memory",
+        .tile = std::nullopt,
+        .worker = "",
+        .text = absl::StrCat(job.name, " waits until other jobs leave it the ",
+                             submitted.host->memory().floor(), " bytes of memory that it needs.")});
+  }
+  ApplyAllLimits();
   return absl::OkStatus();
 }
 
@@ -98,6 +119,36 @@ void Dispatcher::Stop(const std::string& job, const absl::Status& why) {
   if (found->second.why_stop.ok()) found->second.why_stop = why;
   Handle(JobStopped{job, std::string(why.message())}, clock_.Now());
   EndJob(job, why);
+}
+
+void Dispatcher::Merged(const std::string& job) {
+  absl::MutexLock lock(&mu_);
+  CountHeld(job);
+}
+
+void Dispatcher::CountHeld(const std::string& job) {
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return;
+  budget_.SetHeld(job, merges_.HeldBytes(found->second.strand));
+  ApplyLimits(job);
+}
+
+void Dispatcher::ApplyLimits(const std::string& name) {
+  const auto found = jobs_.find(name);
+  if (found == jobs_.end() || !budget_.Has(name)) return;
+  RunningJob& job = found->second;
+  const MemoryLimits limits = budget_.LimitsOf(name);
+  if (limits == job.limits) return;
+  const bool scheduling =
+      limits.leased_max != job.limits.leased_max || limits.tiles_ahead != job.limits.tiles_ahead;
+  job.limits = limits;
+  merges_.LimitHeld(job.strand, limits.held_max);
+  if (scheduling) Handle(JobBudget{name, limits.tiles_ahead, limits.leased_max}, clock_.Now());
+}
+
+void Dispatcher::ApplyAllLimits() {
+  const std::vector<std::string> names = budget_.jobs();
+  for (const std::string& name : names) ApplyLimits(name);
 }
 
 void Dispatcher::RoomChanged() {
@@ -314,6 +365,8 @@ void Dispatcher::StrandEnded(const std::string& name, const absl::Status& status
   found->second.host->OnEnded(status, view.value_or(JobView()));
   ended = std::move(found->second);
   jobs_.erase(found);
+  budget_.Remove(name);
+  ApplyAllLimits();
   ended_.emplace(name, ended.operations);
   ended_order_.push_back(name);
   if (ended_order_.size() > kEndedJobsMax) {

@@ -24,6 +24,7 @@
 #include "absl/types/span.h"
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/state_store.h"
+#include "coordinator/merge/memory_budget.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/service/clock.h"
 #include "coordinator/service/input_pump.h"
@@ -51,6 +52,8 @@ struct DispatcherOptions {
   bool keep_time = true;
   InputPumpOptions inputs;
   MergePoolOptions merges;
+  // Bytes of results and unfinished outputs of all jobs.
+  int64_t memory_bytes = int64_t{256} << 20;
 };
 
 class Dispatcher {
@@ -67,7 +70,8 @@ class Dispatcher {
   // Jobs. UNAVAILABLE while shutting down, and after the store has failed: then all jobs end with
   // that status, all streams are closed, and nothing that rests on a lost record leaves.
   // RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, with RetryAfterOf) if the quota of the job's tenant has no
-  // room; INVALID_ARGUMENT for a priority that is none.
+  // room, or (MEMORY_TOO_SMALL) if JobHost::memory() does not fit; INVALID_ARGUMENT for a priority
+  // that is none. A job that does not fit beside those that run waits for them.
   absl::Status Submit(const JobSpec& job, std::shared_ptr<JobHost> host) ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the job with that status (CANCELLED: the user's wish) unless its output is being published
   // already; JobHost::OnEnded follows on another thread. Nothing happens to a job that is not
@@ -168,6 +172,7 @@ class Dispatcher {
     std::shared_ptr<JobHost> host;
     std::shared_ptr<MergePool::Strand> strand;
     Operations operations;
+    MemoryLimits limits;    // in force
     bool ended = false;     // no scheduling any more; the strand finishes or abandons
     absl::Status why_stop;  // not OK: said by Stop, and better than the scheduler's words
   };
@@ -216,6 +221,14 @@ class Dispatcher {
   void StrandEnded(const std::string& job, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   // Results wait for merging, or do so no longer.
   void RoomChanged() ABSL_LOCKS_EXCLUDED(mu_);
+  // Tiles of the job were merged.
+  void Merged(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
+  // What the job holds may have changed: counts it, and applies what follows.
+  void CountHeld(const std::string& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells scheduler and merging what has changed of the job's limits.
+  void ApplyLimits(const std::string& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same of all jobs: one came or went.
+  void ApplyAllLimits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KeepTime() ABSL_LOCKS_EXCLUDED(mu_);
   bool NoJobs() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return jobs_.empty(); }
 
@@ -224,6 +237,7 @@ class Dispatcher {
   mutable absl::Mutex mu_;
   absl::CondVar time_changed_;
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
+  MemoryBudget budget_ ABSL_GUARDED_BY(mu_);
   const std::unique_ptr<StateStore> store_ ABSL_PT_GUARDED_BY(mu_);
   absl::Status broken_
       ABSL_GUARDED_BY(mu_);  // not OK: the store failed, the scheduler is not asked

@@ -177,6 +177,9 @@ absl::StatusOr<std::vector<v1::TileVerdict>> Dispatcher::Results(const std::stri
     *verdicts[i].mutable_tile() = std::move(*tiles[i].header.mutable_tile());
     *verdicts[i].mutable_lease() = header.lease();
   }
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    if (judged[i].strand != nullptr) CountHeld(verdicts[i].tile().job());
+  }
   if (scheduler_.next_deadline() < time_keeper_wakes_) time_changed_.Signal();
   return verdicts;
 }

@@ -31,7 +31,7 @@ Exit codes:
   0  stopped by SIGTERM or SIGINT
   1  internal error
   2  the command line or the configuration file is wrong
-  3  --models, --state-dir, --root or --port-file cannot be used
+  3  --models, --state-dir, --scratch, --root or --port-file cannot be used
   4  the address cannot be listened on, or needs --insecure
 
 Example:
@@ -58,6 +58,11 @@ constexpr FlagText kFlags[] = {
     {"max-upload-bytes", "BYTES", "Largest input that clients may upload. Default 16 GiB"},
     {"max-image-side", "PIXELS", "Longest side of an input image. Default 1000000"},
     {"max-decoded-bytes", "BYTES", "Largest input image, decoded. Default 1 TiB"},
+    {"memory", "BYTES",
+     "Memory for the results and unfinished outputs of all jobs; what exceeds it waits in "
+     "--scratch. "
+     "Default 256 MiB"},
+    {"scratch", "DIR", "Folder on a fast disk of this machine. Default is --state-dir"},
 };
 
 using Values = std::map<std::string, std::string>;
@@ -144,6 +149,8 @@ absl::Status Fill(const Values& values, Flags* flags) {
   TW_RETURN_IF_ERROR(ReadPositive(values, "max-image-side", &server.image_limits.side_max));
   TW_RETURN_IF_ERROR(
       ReadPositive(values, "max-decoded-bytes", &server.image_limits.decoded_bytes_max));
+  TW_RETURN_IF_ERROR(ReadPositive(values, "memory", &server.memory_bytes));
+  server.scratch = text("scratch", "");
   flags->log_level = text("log-level", flags->log_level);
   for (const char* level : {"debug", "info", "warn", "error"}) {
     if (flags->log_level == level) return absl::OkStatus();

@@ -17,7 +17,7 @@ enum class ExitCode {
   kStopped = 0,       // by SIGTERM or SIGINT; also after --help and --version
   kInternal = 1,      // a bug, or a library that does not start
   kUsage = 2,         // the command line or the configuration file is wrong
-  kBadFolder = 3,     // --models, --state-dir, --root or --port-file cannot be used
+  kBadFolder = 3,     // --models, --state-dir, --scratch, --root or --port-file cannot be used
   kCannotListen = 4,  // the address is taken, not this machine's, or needs --insecure
 };
 ExitCode ExitCodeOf(const absl::Status& status);

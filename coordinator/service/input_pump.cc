@@ -17,7 +17,8 @@ class InputPump::Feed {
  public:
   std::deque<Item> items;
   std::shared_ptr<InputSink> sink;
-  bool queued = false;  // in ready_, or with a thread
+  bool queued = false;  // in ready_ or waiting_, or with a thread
+  int64_t counted = 0;  // payload bytes of the sink, as of the latest look
 };
 
 InputPump::InputPump(const InputPumpOptions& options,
@@ -42,6 +43,7 @@ std::shared_ptr<InputPump::Feed> InputPump::NewFeed() { return std::make_shared<
 void InputPump::Attach(const std::shared_ptr<Feed>& feed, std::shared_ptr<InputSink> sink) {
   absl::MutexLock lock(&mu_);
   feed->sink = std::move(sink);
+  Count(feed);
   Ready(feed);
 }
 
@@ -68,14 +70,28 @@ void InputPump::RemoveAll(const std::shared_ptr<Feed>& feed) {
 
 void InputPump::Sent(const std::shared_ptr<Feed>& feed) {
   absl::MutexLock lock(&mu_);
+  Count(feed);
   Ready(feed);
+}
+
+void InputPump::Count(const std::shared_ptr<Feed>& feed) {
+  const int64_t bytes = feed->sink == nullptr ? 0 : feed->sink->pending_bytes();
+  pending_bytes_ += bytes - feed->counted;
+  feed->counted = bytes;
+  if (pending_bytes_ < options_.all_pending_bytes_max) {
+    ready_.insert(ready_.end(), waiting_.begin(), waiting_.end());
+    waiting_.clear();
+  } else if (bytes == 0 && std::erase(waiting_, feed) > 0) {
+    ready_.push_back(feed);
+  }
 }
 
 void InputPump::Ready(const std::shared_ptr<Feed>& feed) {
   if (feed->queued || feed->items.empty() || feed->sink == nullptr) return;
   if (feed->sink->pending_bytes() >= options_.pending_bytes_max) return;
   feed->queued = true;
-  ready_.push_back(feed);
+  const bool room = feed->counted == 0 || pending_bytes_ < options_.all_pending_bytes_max;
+  (room ? ready_ : waiting_).push_back(feed);
 }
 
 void InputPump::Serve(const std::shared_ptr<Feed>& feed) {
@@ -117,6 +133,7 @@ void InputPump::Work() {
     Serve(feed);
     absl::MutexLock lock(&mu_);
     feed->queued = false;
+    Count(feed);
     Ready(feed);
   }
 }

@@ -24,7 +24,10 @@ namespace tilewright {
 struct InputPumpOptions {
   int threads = 2;
   // A worker's stream that holds this many payload bytes is given no more.
-  int64_t pending_bytes_max = int64_t{32} << 20;
+  int64_t pending_bytes_max = int64_t{8} << 20;
+  // All streams together; each thread may exceed it by a bundle, and a stream that holds nothing is
+  // given a bundle all the same, or workers that do not read would hold up the others.
+  int64_t all_pending_bytes_max = int64_t{32} << 20;
 };
 
 class InputPump {
@@ -59,6 +62,9 @@ class InputPump {
   };
 
   void Work();
+  // Takes the bytes that the feed's stream holds into the count; feeds that waited for room may go
+  // on.
+  void Count(const std::shared_ptr<Feed>& feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues the feed for a thread if it has something to do and none has it.
   void Ready(const std::shared_ptr<Feed>& feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Reads and sends a bundle of the feed's items.
@@ -70,6 +76,9 @@ class InputPump {
   absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<std::shared_ptr<Feed>> ready_ ABSL_GUARDED_BY(mu_);
+  // Feeds that have something to do and wait for room among all streams, the longest first.
+  std::deque<std::shared_ptr<Feed>> waiting_ ABSL_GUARDED_BY(mu_);
+  int64_t pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // Invariant: the sum of Feed::counted
   std::vector<std::thread> threads_;
 };
 

@@ -1,5 +1,6 @@
 #include "coordinator/service/merge_pool.h"
 
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -18,10 +19,13 @@ class MergePool::Strand {
 
   const std::shared_ptr<JobHost> host;
   std::deque<Item> items;
-  bool queued = false;                // in ready_, or with a merge thread
-  bool broken = false;                // a merge failed: drop what comes
-  bool finishing = false;             // in ending_, or with a finisher
-  std::optional<absl::Status> ended;  // by End
+  int64_t queued_bytes = 0;                                // of items, those being merged included
+  int64_t held_bytes = 0;                                  // by the host, as of the latest batch
+  int64_t held_max = std::numeric_limits<int64_t>::max();  // both together
+  bool queued = false;                                     // in ready_, or with a merge thread
+  bool broken = false;                                     // a merge failed: drop what comes
+  bool finishing = false;                                  // in ending_, or with a finisher
+  std::optional<absl::Status> ended;                       // by End
 };
 
 MergePool::MergePool(const MergePoolOptions& options, Callbacks callbacks)
@@ -70,12 +74,23 @@ void MergePool::Push(const std::shared_ptr<Strand>& strand, Item item) {
   absl::MutexLock lock(&mu_);
   if (strand->broken || strand->ended.has_value()) return;
   queued_bytes_ += static_cast<int64_t>(item.samples.size());
+  strand->queued_bytes += static_cast<int64_t>(item.samples.size());
   strand->items.push_back(std::move(item));
   Ready(strand);
 }
 
 absl::Status MergePool::Merge(JobHost& host, Item& item) {
   return item.hole ? host.MergeHole(item.tile) : host.Merge(item.tile, std::move(item.samples));
+}
+
+void MergePool::LimitHeld(const std::shared_ptr<Strand>& strand, int64_t bytes_max) {
+  absl::MutexLock lock(&mu_);
+  strand->held_max = bytes_max;
+}
+
+int64_t MergePool::HeldBytes(const std::shared_ptr<Strand>& strand) const {
+  absl::MutexLock lock(&mu_);
+  return strand->queued_bytes + strand->held_bytes;
 }
 
 void MergePool::End(const std::shared_ptr<Strand>& strand, const absl::Status& status) {
@@ -112,11 +127,15 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
   std::vector<std::shared_ptr<ResultSource>> resumed;
   while (true) {
     std::deque<Item> batch;
+    int64_t bytes = 0;
+    int64_t held_max = 0;
     bool drop = false;
     {
       absl::MutexLock lock(&mu_);
       drop = strand->broken || (strand->ended.has_value() && !strand->ended->ok());
       batch.swap(strand->items);
+      bytes = strand->queued_bytes;
+      held_max = strand->held_max;
       if (batch.empty()) {
         strand->queued = false;
         if (strand->ended.has_value()) {
@@ -127,17 +146,23 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
       }
     }
     absl::Status status;
-    int64_t bytes = 0;
+    int64_t queued = bytes;  // of the batch, after the item
     for (Item& item : batch) {
-      bytes += static_cast<int64_t>(item.samples.size());
-      if (!drop && status.ok()) status = Merge(*strand->host, item);
+      queued -= static_cast<int64_t>(item.samples.size());
+      if (drop || !status.ok()) continue;
+      strand->host->LimitHeld(held_max - queued);
+      status = Merge(*strand->host, item);
     }
+    const int64_t held = strand->host->held_bytes();
     {
       absl::MutexLock lock(&mu_);
       if (!status.ok()) strand->broken = true;
+      strand->queued_bytes -= bytes;
+      strand->held_bytes = held;
       Release(bytes, &resumed);
     }
     if (!status.ok()) callbacks_.on_error(strand->host->stage().job(), status);
+    callbacks_.on_merged(strand->host->stage().job());
     if (!resumed.empty()) callbacks_.on_room_changed();
     for (const auto& source : resumed) source->Resume();
     resumed.clear();

@@ -24,7 +24,7 @@ namespace tilewright {
 struct MergePoolOptions {
   int threads = 2;
   // Sources of results are paused above this many queued bytes.
-  int64_t queued_bytes_max = int64_t{256} << 20;
+  int64_t queued_bytes_max = int64_t{64} << 20;
 };
 
 class MergePool {
@@ -36,6 +36,8 @@ class MergePool {
     // The strand ended: after JobHost::Finish (with its status) or Abandon (with End's status). The
     // last call.
     std::function<void(const std::string& job, const absl::Status&)> on_ended;
+    // HeldBytes() of the strand has changed. No lock is held.
+    std::function<void(const std::string& job)> on_merged;
     // Holding() has changed. No lock is held.
     std::function<void()> on_room_changed;
   };
@@ -49,6 +51,11 @@ class MergePool {
   void Add(const std::shared_ptr<Strand>& strand, int64_t tile, std::vector<std::byte> samples);
   // The tile is left out; in order with Add.
   void AddHole(const std::shared_ptr<Strand>& strand, int64_t tile);
+  // Of what is queued and what merging holds, from the next tile on no more than that stays in
+  // memory, as far as JobHost::LimitHeld can bring it about.
+  void LimitHeld(const std::shared_ptr<Strand>& strand, int64_t bytes_max);
+  // Bytes of the strand's queued tiles and of what its host held after the latest of them.
+  int64_t HeldBytes(const std::shared_ptr<Strand>& strand) const;
   // Nothing follows. OK: after the queued tiles Finish is called; else queued tiles are dropped and
   // Abandon is called. A second call does nothing, except that an error still stops a strand that
   // has not begun to finish.

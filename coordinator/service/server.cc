@@ -122,6 +122,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   std::vector<std::string> folders = options.roots;
   if (folders.empty() && IsLoopback(options.listen)) folders.push_back("/");
   TW_ASSIGN_OR_RETURN(Roots roots, Roots::Create(folders));
+  if (!options.scratch.empty() && access(options.scratch.c_str(), W_OK | X_OK) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the scratch folder '", options.scratch,
+                     "' does not exist or cannot be written: create it, or name another"));
+  }
   TW_ASSIGN_OR_RETURN(std::unique_ptr<StateFolder> state, StateFolder::Open(options.state_dir));
 
   DispatcherOptions dispatcher;
@@ -134,14 +139,16 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   dispatcher.shared_memory = options.shared_memory;
   dispatcher.inputs.threads = Cores();
   dispatcher.merges.threads = Cores();
+  dispatcher.memory_bytes = options.memory_bytes;
+  dispatcher.merges.queued_bytes_max = options.memory_bytes / 4;
   JobManagerOptions jobs;
   jobs.image_limits = options.image_limits;
   jobs.upload_limits.bytes_max = options.upload_bytes_max;
   jobs.uploads = state->uploads();
   jobs.downloads = state->downloads();
-  jobs.scratch = state->scratch();
   jobs.export_program = options.export_program;
   jobs.encoder_threads = Cores();
+  jobs.scratch = options.scratch.empty() ? state->scratch() : options.scratch;
 
   spdlog::info("epoch {}, {} models, state in {}", dispatcher.epoch, models.models().size(),
                state->path());

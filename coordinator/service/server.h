@@ -31,6 +31,8 @@ struct ServerOptions {
   TenantQuota default_quota;                  // of all others
   int64_t upload_bytes_max = int64_t{16} << 30;
   ImageLimits image_limits;
+  int64_t memory_bytes = int64_t{256} << 20;  // of results and unfinished outputs, all jobs
+  std::string scratch;         // folder of what does not fit into that; empty: within state_dir
   std::string build;           // for people
   std::string export_program;  // this program
 };

@@ -37,6 +37,9 @@ class NullJob : public JobHost {
   }
 
   const v1::StageSpec& stage() const override { return stage_; }
+  JobMemory memory() const override { return {}; }
+  void LimitHeld(int64_t) override {}
+  int64_t held_bytes() const override { return 0; }
   void OnCost(const std::string&, int64_t, const v1::TileCost&) override {}
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override {
     OutgoingTile out{header_, std::make_shared<const std::vector<std::byte>>()};

@@ -209,8 +209,10 @@ void World::InjectUserFault(Fault fault) {
     case Fault::kWavefront:
       TurnsBroken();
       if (fairness_.has_value()) fairness_->SetApart(job);
-      tell(JobBudget{job, static_cast<int64_t>(chance_.Spread(1, 6))});
-      queue_.After(time, [tell, job] { tell(JobBudget{job, 0}); });
+      tell(JobBudget{.job = job,
+                     .tiles_ahead = static_cast<int64_t>(chance_.Spread(1, 6)),
+                     .leased_max = static_cast<int64_t>(chance_.Spread(1, 4)) - 1});
+      queue_.After(time, [tell, job] { tell(JobBudget{job}); });
       return;
     default:
       trace_.Line("user", "clear", worker);
@@ -235,7 +237,7 @@ void World::Heal() {
     if (current_ == nullptr) return checks_.Trouble("there is no coordinator in a healed cluster");
     for (const JobPlan& job : plan_.jobs) {
       current_->Handle(JobResumed{job.spec.name});
-      current_->Handle(JobBudget{job.spec.name, 0});
+      current_->Handle(JobBudget{job.spec.name});
     }
     for (const std::unique_ptr<SimWorker>& worker : workers_)
       current_->Handle(WorkerResumed{worker->name()});

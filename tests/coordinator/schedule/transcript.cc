@@ -225,6 +225,10 @@ class Story {
     }
   }
 
+  static int64_t Leased(Command& command) {
+    return static_cast<int64_t>(command.Number("leased", 1e9));
+  }
+
   JobSpec Spec(Command& command) {
     JobSpec spec;
     spec.name = command.Word(1);
@@ -240,6 +244,7 @@ class Story {
     spec.input_bytes = static_cast<int64_t>(command.Number("input", 0));
     spec.output_bytes = static_cast<int64_t>(command.Number("output", 0));
     spec.tiles_ahead = static_cast<int64_t>(command.Number("ahead", 0));
+    spec.leased_max = Leased(command);
     spec.tenant = command.Text("tenant", "default");
     spec.priority = static_cast<int>(command.Number("priority", 0));
     const std::string failed = command.Text("failed", "fail");
@@ -321,7 +326,8 @@ class Story {
       return canary;
     }
     if (verb == "budget")
-      return JobBudget{command.Word(1), static_cast<int64_t>(command.Number("ahead", 0))};
+      return JobBudget{command.Word(1), static_cast<int64_t>(command.Number("ahead", 0)),
+                       Leased(command)};
     if (verb == "hold") return ResultsHeld{true};
     if (verb == "free") return ResultsHeld{false};
     command.Fail("there is no such command");

@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_TESTS_COORDINATOR_SERVICE_FAKES_H_
 #define TILEWRIGHT_TESTS_COORDINATOR_SERVICE_FAKES_H_
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -161,6 +162,9 @@ class FakeJob : public JobHost {
 
   const JobSpec& spec() const { return spec_; }
   const v1::StageSpec& stage() const override { return stage_; }
+  JobMemory memory() const override { return memory_; }
+  void LimitHeld(int64_t bytes_max) override { held_max_ = bytes_max; }
+  int64_t held_bytes() const override { return 0; }
   void OnCost(const std::string&, int64_t, const v1::TileCost&) override {}
 
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override {
@@ -220,6 +224,9 @@ class FakeJob : public JobHost {
     last_ = last;
   }
 
+  void set_memory(const JobMemory& memory) { memory_ = memory; }
+  int64_t held_max() const { return held_max_; }
+
   void FailReads(absl::Status status) {
     absl::MutexLock lock(&mu_);
     read_error_ = std::move(status);
@@ -278,6 +285,8 @@ class FakeJob : public JobHost {
 
  private:
   const size_t tile_bytes_;
+  JobMemory memory_;
+  std::atomic<int64_t> held_max_ = 0;
   v1::StageSpec stage_;
   JobSpec spec_;
   mutable absl::Mutex mu_;

@@ -1,0 +1,84 @@
+#include "coordinator/image/scratch_file.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/image/file_error.h"
+#include "proto/base/status_macros.h"
+
+namespace tilewright {
+namespace {
+
+// Extents are multiples of it, so that parts of about the same length fit where others were.
+constexpr int64_t kExtentBytes = 64 << 10;
+
+int64_t ExtentOf(int64_t bytes) { return (bytes + kExtentBytes - 1) / kExtentBytes * kExtentBytes; }
+
+}  // namespace
+
+ScratchFile::~ScratchFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status ScratchFile::Error(const char* doing, int error_number) const {
+  return FileError(absl::StrCat(doing, " the scratch file in"), folder_, error_number);
+}
+
+absl::Status ScratchFile::Open() {
+  if (fd_ >= 0) return absl::OkStatus();
+  fd_ = open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd_ >= 0) return absl::OkStatus();
+  if (errno != EOPNOTSUPP && errno != EISDIR) return Error("creating", errno);
+  // A file system that has no files without names.
+  std::string name = absl::StrCat(folder_, "/scratch-XXXXXX");
+  fd_ = mkostemp(name.data(), O_CLOEXEC);
+  if (fd_ < 0) return Error("creating", errno);
+  unlink(name.c_str());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Scratch::Slot> ScratchFile::Put(absl::Span<const std::byte> samples) {
+  TW_RETURN_IF_ERROR(Open());
+  const auto bytes = static_cast<int64_t>(samples.size());
+  const int64_t extent = ExtentOf(bytes);
+  const auto reused = free_.find(extent);
+  const Slot slot{reused == free_.end() ? end_ : reused->second, bytes};
+  for (size_t done = 0; done < samples.size();) {
+    const ssize_t written = pwrite(fd_, samples.data() + done, samples.size() - done,
+                                   slot.offset + static_cast<int64_t>(done));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Error("writing", errno);
+    done += static_cast<size_t>(written);
+  }
+  if (reused == free_.end()) {
+    end_ += extent;
+  } else {
+    free_.erase(reused);
+  }
+  return slot;
+}
+
+absl::Status ScratchFile::Take(const Slot& slot, absl::Span<std::byte> samples) {
+  for (size_t done = 0; done < samples.size();) {
+    const ssize_t read = pread(fd_, samples.data() + done, samples.size() - done,
+                               slot.offset + static_cast<int64_t>(done));
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) return Error("reading", errno);
+    if (read == 0) {
+      return absl::DataLossError(
+          absl::StrCat("reading the scratch file in ", folder_, ": it is shorter than it was"));
+    }
+    done += static_cast<size_t>(read);
+  }
+  Drop(slot);
+  return absl::OkStatus();
+}
+
+void ScratchFile::Drop(const Slot& slot) { free_.emplace(ExtentOf(slot.bytes), slot.offset); }
+
+}  // namespace tilewright
