@@ -49,7 +49,9 @@ void WritePlan(JsonWriter& json, const Plan& plan) {
   json.Key("columns").Integer(plan.columns).Key("rows").Integer(plan.rows);
   json.Key("skipped_tiles").Integer(plan.skipped_tiles);
   json.Key("halo_overhead").Number(plan.halo_overhead);
-  json.Key("memory_bytes").Integer(plan.memory_bytes).Key("disk_bytes").Integer(plan.disk_bytes);
+  json.Key("memory_bytes").Integer(plan.memory_bytes);
+  json.Key("memory_floor_bytes").Integer(plan.memory_floor_bytes);
+  json.Key("disk_bytes").Integer(plan.disk_bytes);
   json.Key("compression").String(plan.compression).Key("tiff_tile").Integer(plan.tiff_tile);
   json.Key("overview_levels").Integer(plan.overview_levels);
   json.Key("notes");

@@ -48,7 +48,9 @@ std::string PlanReport(const Plan& plan) {
                     plan.overlap, ", window ", plan.window, SkippedText(plan))},
       {"halo overhead",
        absl::StrFormat("%.2fx the picture goes through the model", plan.halo_overhead)},
-      {"memory", absl::StrCat("about ", BytesText(plan.memory_bytes), " at the coordinator")},
+      {"memory",
+       absl::StrCat("about ", BytesText(plan.memory_bytes), " at the coordinator, at least ",
+                    BytesText(plan.memory_floor_bytes))},
       {"disk", absl::StrCat(BytesText(plan.disk_bytes), " uncompressed")},
   };
   if (!plan.compression.empty()) {

@@ -101,6 +101,7 @@ Plan PlanFromProto(const v1::PlanSummary& proto) {
   plan.skipped_tiles = proto.skipped_tiles();
   plan.halo_overhead = proto.halo_overhead();
   plan.memory_bytes = proto.memory_bytes();
+  plan.memory_floor_bytes = proto.memory_floor_bytes();
   plan.disk_bytes = proto.disk_bytes();
   plan.compression = proto.compression();
   plan.tiff_tile = proto.tiff_tile();

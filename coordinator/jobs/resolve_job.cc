@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "coordinator/image/decoded_copy.h"
+#include "coordinator/image/tiled_tiff_reader.h"
 #include "coordinator/jobs/channel_policy.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/wire_types.h"
@@ -370,7 +371,13 @@ void FillSpec(const ResolvedJob& job, JobSpec* spec) {
 
 JobMemory MemoryOf(const ResolvedJob& job) {
   JobMemory memory;
-  memory.input = job.spec.input_bytes + ReaderMemory(job.input, job.plan->compute_shape().height);
+  memory.input = job.spec.input_bytes;
+  if (job.input.access != ImageAccess::kAnywhere) {
+    memory.input += ReaderMemory(job.input, job.plan->compute_shape().height);
+  } else {
+    memory.input +=
+        std::min(TiledTiffReader::kCacheBytesMax, job.input.size.area() * job.input.pixel_bytes());
+  }
   memory.tile = job.spec.output_bytes;
   memory.block = job.format.BlockRect(0, 0).area() * job.format.pixel_bytes();
   return memory;

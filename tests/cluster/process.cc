@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -80,6 +82,15 @@ absl::StatusOr<int> Process::Wait(absl::Duration timeout) {
     absl::SleepFor(absl::Milliseconds(5));
   }
   return *exit_;
+}
+
+int64_t PeakMemory(pid_t pid) {
+  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+  for (std::string word; status >> word;) {
+    int64_t kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes;
+  }
+  return 0;
 }
 
 }  // namespace tilewright

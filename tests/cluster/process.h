@@ -46,6 +46,9 @@ class Process {
   std::optional<int> exit_;  // set once it was reaped
 };
 
+// The most memory that the process ever had, in kB; 0 if its status cannot be read.
+int64_t PeakMemory(pid_t pid);
+
 }  // namespace tilewright
 
 #endif  // TILEWRIGHT_TESTS_CLUSTER_PROCESS_H_

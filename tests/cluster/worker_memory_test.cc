@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,16 +18,6 @@ namespace {
 
 constexpr int kSmallSide = 3'000;
 constexpr int kBigSide = TILEWRIGHT_BIG_SIDE;
-// The most memory that the process ever had, in kB; 0 if its status cannot be read.
-int64_t PeakMemory(pid_t pid) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string word; status >> word;) {
-    int64_t kilobytes = 0;
-    if (word == "VmHWM:" && status >> kilobytes) return kilobytes;
-  }
-  return 0;
-}
-
 // Peak of a fresh worker that renders a grey picture of side × side alone, in kB. `credit_bytes`:
 // the level of bytes that it will hold.
 void MeasurePeak(int side, int tile, int credit_bytes, int64_t* peak) {

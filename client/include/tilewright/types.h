@@ -114,9 +114,10 @@ struct Plan {
   uint64_t skipped_tiles = 0;  // of them: not computed, for want of a masked pixel or of the region
   double halo_overhead = 0;    // pixels through the model / pixels of the padded image
   uint64_t memory_bytes = 0;   // about, at the coordinator
-  uint64_t disk_bytes = 0;     // of the uncompressed output, overviews included
-  std::string compression;     // of a TIFF, for people: "deflate 1"; empty: no TIFF
-  uint32_t tiff_tile = 0;      // side of its tiles, pixels
+  uint64_t memory_floor_bytes = 0;  // the least --memory of a coordinator that takes the job
+  uint64_t disk_bytes = 0;          // of the uncompressed output, overviews included
+  std::string compression;          // of a TIFF, for people: "deflate 1"; empty: no TIFF
+  uint32_t tiff_tile = 0;           // side of its tiles, pixels
   uint32_t overview_levels = 0;
   std::vector<std::string> notes;
   std::vector<WorkerMatch> matches;

@@ -36,6 +36,7 @@ Job Finished() {
   job.plan.tiles = 6;
   job.plan.halo_overhead = 1.5;
   job.plan.memory_bytes = 2'000'000;
+  job.plan.memory_floor_bytes = 500'000;
   job.plan.disk_bytes = 240'000;
   job.plan.compression = "deflate 1";
   job.plan.tiff_tile = 512;
@@ -73,7 +74,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("ladder":{},"constant_results":0,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
-      R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,)"
+      R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,"memory_floor_bytes":500000,)"
       R"("disk_bytes":240000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"notes":[],"matches":[]},"notes":["uploaded"]})");
 }
 
@@ -235,7 +236,7 @@ TEST(PlanReport, NamesGridCostAndWorkers) {
             "output         400x200 u8\n"
             "tiles          3 x 2 = 6 of 32x32, halo 12, overlap 0, window cosine\n"
             "halo overhead  1.50x the picture goes through the model\n"
-            "memory         about 2.0 MB at the coordinator\n"
+            "memory         about 2.0 MB at the coordinator, at least 500.0 kB\n"
             "disk           240.0 kB uncompressed\n"
             "file           TIFF in tiles of 512, compression deflate 1, 2 overviews\n"
             "workers        a: can do it\n"

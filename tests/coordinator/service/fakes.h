@@ -242,6 +242,9 @@ class FakeJob : public JobHost {
   bool AwaitEnded() {
     return Eventually(mu_, [&] { return ended_.has_value(); });
   }
+  bool AwaitMerged(size_t tiles) {
+    return Eventually(mu_, [&] { return merged_.size() >= tiles; });
+  }
   absl::Status ended() const {
     absl::MutexLock lock(&mu_);
     return ended_.value_or(absl::UnknownError("not ended"));

@@ -72,6 +72,35 @@ TEST(InputPump, GoesOnWhenBytesHaveLeft) {
   EXPECT_THAT(sink->sent(), ElementsAre(0, 1, 2));
 }
 
+TEST(InputPump, KeepsWithinOneBoundOverAllStreams) {
+  InputPumpOptions options;
+  options.threads = 1;
+  options.all_pending_bytes_max = 1;
+  InputPump pump(options, [](const std::string& job, const absl::Status& status) {
+    ADD_FAILURE() << job << ": " << status;
+  });
+  const auto job = std::make_shared<FakeJob>("jobs/a", 100, kBig);
+  const auto one = pump.NewFeed(), two = pump.NewFeed();
+  const auto sink_one = std::make_shared<FakeInputs>(), sink_two = std::make_shared<FakeInputs>();
+  pump.Attach(one, sink_one);
+  pump.Attach(two, sink_two);
+  pump.Add(one, job, LeaseKey{1, 1}, {0, 1, 2});
+  ASSERT_TRUE(sink_one->AwaitSent(1));
+  // What one stream holds fills the bound; another that holds nothing gets a bundle all the same.
+  pump.Add(two, job, LeaseKey{1, 2}, {3, 4});
+  ASSERT_TRUE(sink_two->AwaitSent(1));
+  EXPECT_THAT(sink_one->sent(), ElementsAre(0));
+  EXPECT_THAT(sink_two->sent(), ElementsAre(3));
+  // Both wait; the one whose bytes have left goes on, the other one once all have.
+  sink_two->Drain();
+  pump.Sent(two);
+  ASSERT_TRUE(sink_two->AwaitSent(2));
+  EXPECT_THAT(sink_one->sent(), ElementsAre(0));
+  sink_one->Drain();
+  pump.Sent(one);
+  ASSERT_TRUE(sink_one->AwaitSent(2));
+}
+
 TEST(InputPump, SendsNothingThatWasTakenBack) {
   const auto pump = MakePump(1 << 30);
   const auto job = std::make_shared<FakeJob>("jobs/a", 100);
