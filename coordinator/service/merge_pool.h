@@ -24,7 +24,7 @@ namespace tilewright {
 struct MergePoolOptions {
   int threads = 2;
   // Sources of results are paused above this many queued bytes.
-  int64_t queued_bytes_max = int64_t{64} << 20;
+  int64_t queued_bytes_max = int64_t{16} << 20;
 };
 
 class MergePool {

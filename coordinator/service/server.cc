@@ -140,7 +140,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   dispatcher.inputs.threads = Cores();
   dispatcher.merges.threads = Cores();
   dispatcher.memory_bytes = options.memory_bytes;
-  dispatcher.merges.queued_bytes_max = options.memory_bytes / 4;
+  dispatcher.merges.queued_bytes_max = options.memory_bytes / 16;
   JobManagerOptions jobs;
   jobs.image_limits = options.image_limits;
   jobs.upload_limits.bytes_max = options.upload_bytes_max;
