@@ -197,6 +197,12 @@ std::string ProgressDocument(const Job& job) {
   return json.text();
 }
 
+std::string PreviewDocument(const std::string& output, double finished) {
+  JsonWriter json;
+  json.BeginObject().Key("output").String(output).Key("finished").Number(finished).EndObject();
+  return json.text();
+}
+
 std::string JobsDocument(const std::vector<Job>& jobs) {
   JsonWriter json;
   json.BeginObject().Key("jobs").BeginArray();

@@ -26,6 +26,9 @@ std::string JobDocument(const Job& job, const std::vector<std::string>& notes);
 // workers, paused, waits_for_decision, failed_tile_count, hole_count}.
 std::string ProgressDocument(const Job& job);
 
+// {output, finished}: where a preview lies, and how much of the job's output it shows, 0 to 1.
+std::string PreviewDocument(const std::string& output, double finished);
+
 // {jobs: [...]}, each as in JobDocument; {workers: [...]}; {models: [...]}.
 std::string JobsDocument(const std::vector<Job>& jobs);
 // "segment" or "inline": how a worker's payloads travel.

@@ -114,6 +114,14 @@ ExitCode FetchJob(const Session& session, Client& client, const JobFlags& flags)
   return ExitCode::kOk;
 }
 
+ExitCode PreviewJob(const Session& session, Client& client, const JobFlags& flags) {
+  const auto finished = client.SavePreview(flags.job, flags.output, flags.overwrite);
+  if (!finished.ok()) return session.Fail(finished.status(), flags.output);
+  session.Print(PreviewDocument(flags.output, *finished),
+                absl::StrFormat("%s: %.0f %% finished\n", flags.output, *finished * 100));
+  return ExitCode::kOk;
+}
+
 using JobVerb = ExitCode (*)(const Session&, Client&, const JobFlags&);
 
 CLI::App* AddVerb(CLI::App* jobs, Session& session, const std::shared_ptr<JobFlags>& flags,
@@ -170,6 +178,13 @@ void AddJobs(CLI::App& app, Session& session) {
                          "picture: neighbours stand in where they reach, the rest is zero",
                          AcceptHoles),
                  *flags);
+  CLI::App* preview = AddVerb(jobs, session, flags, "preview",
+                              "Save a small PNG of what a running job has finished; what is "
+                              "missing is transparent",
+                              PreviewJob);
+  AddJobArgument(preview, *flags);
+  preview->add_option("-o,--output", flags->output, "PNG to write")->required()->type_name("PATH");
+  preview->add_flag("--overwrite", flags->overwrite, "Replace an existing file");
   CLI::App* fetch = AddVerb(jobs, session, flags, "fetch",
                             "Download the output of a job whose folder was not shared", FetchJob);
   AddJobArgument(fetch, *flags);

@@ -163,4 +163,25 @@ absl::Status Client::Download(absl::string_view job, absl::string_view output, b
   }
 }
 
+absl::StatusOr<JobPreview> Client::GetPreview(absl::string_view job) {
+  v1::GetPreviewRequest request;
+  request.set_name(JobName(job));
+  v1::GetPreviewResponse response;
+  TW_RETURN_IF_ERROR(connection_->Call([&](grpc::ClientContext& context) {
+    return connection_->render->GetPreview(&context, request, &response);
+  }));
+  return JobPreview{std::move(*response.mutable_png()), response.finished()};
+}
+
+absl::StatusOr<double> Client::SavePreview(absl::string_view job, absl::string_view output,
+                                           bool overwrite) {
+  TW_ASSIGN_OR_RETURN(const std::string path, AbsolutePath(output));
+  TW_RETURN_IF_ERROR(CheckOutput(path, overwrite, v1::FileFacts()));
+  TW_ASSIGN_OR_RETURN(const JobPreview preview, GetPreview(job));
+  TW_ASSIGN_OR_RETURN(PartialFile file, PartialFile::Create(path, overwrite));
+  TW_RETURN_IF_ERROR(file.Append(preview.png));
+  TW_RETURN_IF_ERROR(file.Publish());
+  return preview.finished;
+}
+
 }  // namespace tilewright

@@ -80,9 +80,20 @@ void JobRecord::SetEnded(const absl::Status& status, const JobView& last,
     state_ = status.ok()                 ? v1::Job::STATE_SUCCEEDED
              : absl::IsCancelled(status) ? v1::Job::STATE_CANCELLED
                                          : v1::Job::STATE_FAILED;
+    preview_ = nullptr;
     ++version_;
   }
   if (listener_) listener_();
+}
+
+void JobRecord::SetPreview(std::shared_ptr<const LivePreview> preview) {
+  absl::MutexLock lock(&mu_);
+  if (!IsEnd(state_)) preview_ = std::move(preview);
+}
+
+std::shared_ptr<const LivePreview> JobRecord::preview() const {
+  absl::MutexLock lock(&mu_);
+  return preview_;
 }
 
 void JobRecord::AddEvent(const Notice& notice, Instant now) {

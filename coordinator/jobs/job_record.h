@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "coordinator/jobs/event_log.h"
+#include "coordinator/jobs/live_preview.h"
 #include "coordinator/schedule/decisions.h"
 #include "coordinator/schedule/scheduler.h"
 #include "proto/base/instant.h"
@@ -60,6 +62,10 @@ class JobRecord {
     spilled_bytes_ = scratch_bytes;
   }
 
+  // What is drawn while the job runs: nullptr before it begins and after it has ended.
+  void SetPreview(std::shared_ptr<const LivePreview> preview);
+  std::shared_ptr<const LivePreview> preview() const;
+
   bool ended() const;
   v1::Job::State state() const;
   // Rises with every state change and event.
@@ -98,6 +104,7 @@ class JobRecord {
   std::string pixel_hash_ ABSL_GUARDED_BY(mu_);
   std::optional<JobView> last_ ABSL_GUARDED_BY(mu_);
   std::optional<Instant> ended_at_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const LivePreview> preview_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tilewright

@@ -27,6 +27,12 @@ absl::Status WrongShape(std::string text) {
 
 }  // namespace
 
+absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
+                                             absl::Span<const std::byte> samples) {
+  preview_->AddBlock(column, row, samples);
+  return file_.WriteBlock(column, row, samples);
+}
+
 absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
                                                        std::shared_ptr<JobRecord> record,
                                                        Options options) {
@@ -52,14 +58,15 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       options_(std::move(options)),
       inputs_(*job_.plan, *job_.reader, options_.scratch),
       output_(std::move(output)),
+      drawing_(*output_, job_.format),
       masking_(job_.mask == nullptr ? nullptr
                                     : std::make_unique<MaskingSink>(
                                           job_.format, job_.plan->part().x, job_.plan->part().y,
-                                          *job_.reader, *job_.mask, *output_)),
+                                          *job_.reader, *job_.mask, drawing_)),
       scratch_(options_.scratch),
       merger_(std::make_unique<TileMerger>(
           *job_.plan, job_.format, job_.model->merge,
-          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : *output_, &scratch_)) {
+          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &scratch_)) {
   int64_t number = 0;
   for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
     if (number < job_.wanted->count() && PlanTile(number).value == tile) {
@@ -68,6 +75,7 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       inputs_.Drop(TileIndex{tile});
     }
   }
+  record_->SetPreview(drawing_.preview());
   v1::TileIdentity* tile = input_header_.mutable_tile();
   tile->set_job(job_.stage.job());
   tile->set_generation(job_.stage.generation());

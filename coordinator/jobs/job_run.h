@@ -17,6 +17,7 @@
 #include "coordinator/image/scratch_file.h"
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/job_record.h"
+#include "coordinator/jobs/live_preview.h"
 #include "coordinator/jobs/resolve_job.h"
 #include "coordinator/jobs/tile_inputs.h"
 #include "coordinator/merge/tile_merger.h"
@@ -62,6 +63,20 @@ class JobRun : public JobHost {
   void OnEnded(const absl::Status& status, const JobView& last) override;
 
  private:
+  // Passes blocks on to the file, and draws them on the way.
+  class DrawingSink : public BlockSink {
+   public:
+    DrawingSink(BlockSink& file, const CanvasFormat& format)
+        : file_(file), preview_(std::make_shared<LivePreview>(format)) {}
+    absl::Status WriteBlock(int64_t column, int64_t row,
+                            absl::Span<const std::byte> samples) override;
+    std::shared_ptr<const LivePreview> preview() const { return preview_; }
+
+   private:
+    BlockSink& file_;
+    const std::shared_ptr<LivePreview> preview_;
+  };
+
   // Tells the record what is held; `status` is passed on, as an error of the output.
   absl::Status Merged(const absl::Status& status, absl::string_view doing);
 
@@ -83,7 +98,8 @@ class JobRun : public JobHost {
 
   // Of the merging thread.
   std::unique_ptr<OutputFile> output_;
-  std::unique_ptr<MaskingSink> masking_;  // before output_; null: no mask
+  DrawingSink drawing_;                   // before output_
+  std::unique_ptr<MaskingSink> masking_;  // before drawing_; null: no mask
   ScratchFile scratch_;
   std::unique_ptr<TileMerger> merger_;
   int64_t next_of_plan_ = 0;  // Invariant: all unwanted tiles below it were left out.

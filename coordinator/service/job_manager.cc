@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "coordinator/image/decode_process.h"
+#include "coordinator/image/png.h"
 #include "coordinator/jobs/job_run.h"
 #include "coordinator/jobs/state_folder.h"
 #include "coordinator/service/pagination.h"
@@ -163,6 +164,21 @@ absl::StatusOr<v1::Job> JobManager::Operate(
   spdlog::info("{} {} by {} ({})", job->name(), done, principal.name, principal.peer);
   watches_.Wake();
   return Snapshot(*job);
+}
+
+absl::StatusOr<v1::GetPreviewResponse> JobManager::PreviewOf(const std::string& name) const {
+  TW_ASSIGN_OR_RETURN(const std::shared_ptr<JobRecord> job, store_.Find(name));
+  const std::shared_ptr<const LivePreview> live = job->preview();
+  if (live == nullptr) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                          name, " has ended: there is a preview only while a job runs")),
+                      "JOB_ENDED");
+  }
+  const Preview preview = live->Copy();
+  v1::GetPreviewResponse response;
+  TW_ASSIGN_OR_RETURN(*response.mutable_png(), EncodePng(preview.size(), preview.pixels()));
+  response.set_finished(preview.finished());
+  return response;
 }
 
 v1::ProbePathsResponse JobManager::Probe(const v1::ProbePathsRequest& request) const {

@@ -61,6 +61,8 @@ class JobManager {
   absl::StatusOr<v1::Job> Operate(
       const Principal& principal, const std::string& name, const std::string& done,
       const std::function<absl::Status(Dispatcher&, const std::string&)>& operation);
+  // What is finished of a job's output. NOT_FOUND (UNKNOWN_JOB), FAILED_PRECONDITION (JOB_ENDED).
+  absl::StatusOr<v1::GetPreviewResponse> PreviewOf(const std::string& name) const;
   v1::ProbePathsResponse Probe(const v1::ProbePathsRequest& request) const;
   // The file that Download sends. FAILED_PRECONDITION (NO_DOWNLOAD) if the job's output is no
   // download or is not there.

@@ -143,6 +143,16 @@ class RenderServiceImpl final : public v1::RenderService::CallbackService {
         [](Dispatcher& dispatcher, const std::string& job) { return dispatcher.AcceptHoles(job); });
   }
 
+  grpc::ServerUnaryReactor* GetPreview(grpc::CallbackServerContext* context,
+                                       const v1::GetPreviewRequest* request,
+                                       v1::GetPreviewResponse* response) override {
+    return OnDisk(context, [this, request, response] {
+      absl::StatusOr<v1::GetPreviewResponse> preview = jobs_.PreviewOf(request->name());
+      if (preview.ok()) *response = *std::move(preview);
+      return preview.status();
+    });
+  }
+
   grpc::ServerUnaryReactor* ProbePaths(grpc::CallbackServerContext* context,
                                        const v1::ProbePathsRequest* request,
                                        v1::ProbePathsResponse* response) override {
@@ -182,7 +192,7 @@ class RenderServiceImpl final : public v1::RenderService::CallbackService {
     return reactor;
   }
 
-  // Runs the call on a thread of the pool: it may wait for a disk.
+  // Runs the call on a thread of the pool: it may wait for a disk, or take a while.
   template <typename Call>
   grpc::ServerUnaryReactor* OnDisk(grpc::CallbackServerContext* context, Call call) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();

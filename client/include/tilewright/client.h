@@ -102,6 +102,14 @@ class Client {
   // ALREADY_EXISTS and stays.
   absl::Status Download(absl::string_view job, absl::string_view output, bool overwrite);
 
+  // A small picture of what is finished of a running job. FAILED_PRECONDITION (JOB_ENDED) of one
+  // that has ended.
+  absl::StatusOr<JobPreview> GetPreview(absl::string_view job);
+  // The same into a file, published by rename; errors also as of Download. What is finished of the
+  // output, 0 to 1.
+  absl::StatusOr<double> SavePreview(absl::string_view job, absl::string_view output,
+                                     bool overwrite);
+
   // All connected workers, by name.
   absl::StatusOr<std::vector<Worker>> ListWorkers();
 

@@ -224,6 +224,14 @@ struct ModelMemory {
   double bytes_per_pixel = 0;
 };
 
+// What is finished of the output of a running job.
+struct JobPreview {
+  // A PNG file: RGBA of 8 bits, as stored, its longer side up to 1,024 pixels (2,048 for outputs
+  // over 524,288). What is missing is transparent; the output's own alpha is not shown.
+  std::string png;
+  double finished = 0;  // pixels that are finished / pixels of the output
+};
+
 struct Worker {
   std::string name;
   std::string device_kind;  // "cpu", "cuda", "openvino"

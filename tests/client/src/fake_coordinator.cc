@@ -279,6 +279,13 @@ grpc::Status FakeCoordinator::AcceptHoles(grpc::ServerContext*,
   return Operate(absl::StrCat("AcceptHoles ", request->name()));
 }
 
+grpc::Status FakeCoordinator::GetPreview(grpc::ServerContext*, const v1::GetPreviewRequest* request,
+                                         v1::GetPreviewResponse* response) {
+  response->set_png("a picture");
+  response->set_finished(0.25);
+  return Operate(absl::StrCat("GetPreview ", request->name()));
+}
+
 grpc::Status FakeCoordinator::Operate(const std::string& text) {
   absl::MutexLock lock(&mutex_);
   ++log_.calls;

@@ -108,6 +108,8 @@ class FakeCoordinator final : public v1::RenderService::Service {
                                 v1::RetryFailedTilesResponse*) override;
   grpc::Status AcceptHoles(grpc::ServerContext*, const v1::AcceptHolesRequest*,
                            v1::AcceptHolesResponse*) override;
+  grpc::Status GetPreview(grpc::ServerContext*, const v1::GetPreviewRequest*,
+                          v1::GetPreviewResponse*) override;
   grpc::Status ProbePaths(grpc::ServerContext*, const v1::ProbePathsRequest*,
                           v1::ProbePathsResponse*) override;
   grpc::Status Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadRequest>*,

@@ -56,6 +56,21 @@ TEST_F(OperationsTest, OnWorkersSendTheNameAndGiveTheWorkerBack) {
                                                   "ResumeWorker w", "ClearBlocklist w"));
 }
 
+TEST_F(OperationsTest, APreviewComesWholeAndIsNotWrittenOverAFile) {
+  const auto preview = client_->GetPreview("a");
+  ASSERT_TRUE(preview.ok()) << preview.status();
+  EXPECT_EQ(preview->png, "a picture");
+  EXPECT_EQ(preview->finished, 0.25);
+
+  const std::string path = Path("preview.png");
+  const auto saved = client_->SavePreview("a", path, false);
+  ASSERT_TRUE(saved.ok()) << saved.status();
+  EXPECT_EQ(*saved, 0.25);
+  EXPECT_EQ(Read("preview.png"), "a picture");
+  EXPECT_EQ(ErrorReason(client_->SavePreview("a", path, false).status()), "OUTPUT_EXISTS");
+  EXPECT_TRUE(client_->SavePreview("a", path, true).ok());
+}
+
 TEST_F(OperationsTest, ALostAnswerIsAskedForAgain) {
   fake_.SetScript({.lost_operations = 1});
   EXPECT_TRUE(client_->Pause("a").ok());

@@ -78,20 +78,23 @@ class ServerTest : public testing::Test {
     return *channel;
   }
 
-  // 300 × 200 pixels of three channels, none like its neighbour.
-  void WriteImage(const std::string& path) {
+  // One row of blocks of three channels, no pixel like its neighbour.
+  void WriteImage(const std::string& path, Size size = {300, 200}) {
     OutputOptions options;
     options.path = path;
-    options.format = CanvasFormat{Size{300, 200}, 3, SampleType::kU8};
+    options.format = CanvasFormat{size, 3, SampleType::kU8};
     auto file = OutputFile::Create(options);
     ASSERT_TRUE(file.ok()) << file.status();
-    std::vector<std::byte> samples(300 * 200 * 3);
     uint32_t state = 1;
-    for (std::byte& sample : samples) {
-      state = state * 1664525 + 1013904223;
-      sample = static_cast<std::byte>(state >> 24);
+    for (int64_t column = 0; column < options.format.block_columns(); ++column) {
+      std::vector<std::byte> samples(
+          static_cast<size_t>(options.format.BlockRect(column, 0).area() * 3));
+      for (std::byte& sample : samples) {
+        state = state * 1664525 + 1013904223;
+        sample = static_cast<std::byte>(state >> 24);
+      }
+      ASSERT_TRUE((*file)->WriteBlock(column, 0, samples).ok());
     }
-    ASSERT_TRUE((*file)->WriteBlock(0, 0, samples).ok());
     ASSERT_TRUE((*file)->Publish().ok());
   }
 
@@ -113,6 +116,15 @@ class ServerTest : public testing::Test {
     const absl::Status status = FromGrpc(render_->CreateJob(&context, request, &response));
     if (!status.ok()) return status;
     return response.job();
+  }
+  absl::StatusOr<v1::GetPreviewResponse> Preview(const std::string& name) {
+    grpc::ClientContext context;
+    v1::GetPreviewRequest request;
+    request.set_name(name);
+    v1::GetPreviewResponse response;
+    const absl::Status status = FromGrpc(render_->GetPreview(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
   }
   // The job once it has ended, by watching it; `watching` is notified at the first snapshot.
   v1::Job Watch(const std::string& name, absl::Notification* watching = nullptr) {

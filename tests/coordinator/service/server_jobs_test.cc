@@ -46,6 +46,58 @@ TEST_F(ServerTest, RendersThroughAWorker) {
   EXPECT_FALSE(Exists("out.tif.partial"));
 }
 
+TEST_F(ServerTest, APreviewShowsWhatIsFinishedWhileTheJobRuns) {
+  WriteImage(folder_ + "/wide.tif", {1024, 64});
+  v1::CreateJobRequest request = Request("a");
+  request.mutable_render()->set_input(FileUri(folder_ + "/wide.tif"));
+  const auto job = Create(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  auto preview = Preview(job->name());
+  ASSERT_TRUE(preview.ok()) << preview.status();
+  EXPECT_EQ(preview->finished(), 0);
+
+  const auto worker = Join();
+  const auto compute = [&] {
+    const auto tile = worker->AwaitTile(kPatience);
+    ASSERT_TRUE(tile.ok()) << tile.status();
+    ASSERT_TRUE(worker->SayStarted(tile->header.lease()).ok());
+    ASSERT_TRUE(worker->SubmitOnFreshStream(worker->IdentityResult(*tile)).ok());
+  };
+  // All but the last: of the output's two blocks, one is finished.
+  for (uint64_t i = 1; i < job->plan().tiles(); ++i) ASSERT_NO_FATAL_FAILURE(compute());
+  const absl::Time patience_ends = absl::Now() + kPatience;
+  do {
+    absl::SleepFor(absl::Milliseconds(10));
+    preview = Preview(job->name());
+    ASSERT_TRUE(preview.ok()) << preview.status();
+  } while (preview->finished() == 0 && absl::Now() < patience_ends);
+  EXPECT_EQ(preview->finished(), 0.5);
+  std::ofstream(folder_ + "/preview.png", std::ios::binary) << preview->png();
+  const auto picture = ImageReader::Open(folder_ + "/preview.png", {});
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  ASSERT_EQ((*picture)->info().size, (Size{1024, 64}));
+  const auto input = ImageReader::Open(folder_ + "/wide.tif", {});
+  ASSERT_TRUE(input.ok()) << input.status();
+  std::vector<std::byte> shown(1024 * 64 * 4), wanted(1024 * 64 * 3);
+  const Rect all{0, 0, 1024, 64};
+  ASSERT_TRUE((*picture)->Read(all, PadMode::kReflect, absl::MakeSpan(shown)).ok());
+  ASSERT_TRUE((*input)->Read(all, PadMode::kReflect, absl::MakeSpan(wanted)).ok());
+  int64_t wrong = 0;
+  for (size_t i = 0; i < 1024 * 64; ++i) {
+    const bool finished = i % 1024 < 512;
+    for (size_t c = 0; c < 3; ++c) {
+      wrong += shown[i * 4 + c] != (finished ? wanted[i * 3 + c] : std::byte{0}) ? 1 : 0;
+    }
+    wrong += shown[i * 4 + 3] != std::byte{finished ? uint8_t{255} : uint8_t{0}} ? 1 : 0;
+  }
+  EXPECT_EQ(wrong, 0);
+
+  ASSERT_NO_FATAL_FAILURE(compute());
+  EXPECT_EQ(Watch(job->name()).state(), v1::Job::STATE_SUCCEEDED);
+  EXPECT_EQ(ReasonOf(Preview(job->name()).status()), "JOB_ENDED");
+  EXPECT_EQ(ReasonOf(Preview("jobs/none").status()), "UNKNOWN_JOB");
+}
+
 TEST_F(ServerTest, TheSameRequestAgainIsTheSameJob) {
   const auto first = Create(Request("a"));
   const auto again = Create(Request("a"));
