@@ -83,10 +83,6 @@ class JobRun : public JobHost {
   JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
          std::unique_ptr<OutputFile> output);
 
-  const ResolvedJob job_;
-  const std::shared_ptr<JobRecord> record_;
-  const Options options_;
-  TileInputs inputs_;
   TileIndex PlanTile(int64_t tile) const { return job_.wanted->at(tile); }
   // An error of the merger, with its reason.
   absl::Status MergeError(const absl::Status& status) const;
@@ -94,6 +90,10 @@ class JobRun : public JobHost {
   // order.
   absl::Status SkipBelow(int64_t end);
 
+  const ResolvedJob job_;
+  const std::shared_ptr<JobRecord> record_;
+  const Options options_;
+  TileInputs inputs_;
   v1::TileHeader input_header_;  // what all input headers of the job share
 
   // Of the merging thread.

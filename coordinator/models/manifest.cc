@@ -71,6 +71,9 @@ absl::Status CheckWords(const v1::ModelManifest& manifest) {
   if (manifest.entry().empty()) {
     return Wrong("entry: is empty; name the operator (builtin) or the TorchScript file (torch)");
   }
+  if (manifest.cuda_graph() && manifest.engine() != "torch") {
+    return Wrong("cuda_graph: engine '", manifest.engine(), "' records none, only torch does");
+  }
   if (!IsModelFileName(manifest.entry())) {
     return Wrong("entry: '", manifest.entry(), "' must be a plain name beside the manifest");
   }

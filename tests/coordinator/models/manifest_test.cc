@@ -125,6 +125,14 @@ TEST(Manifest, RefusesWordsAndTensorsItDoesNotKnow) {
   EXPECT_THAT(RefusalOf([](auto* m) { m->set_default_window("hann"); }),
               StartsWith("default_window:"));
   EXPECT_THAT(RefusalOf([](auto* m) { m->add_dtypes("int8"); }), StartsWith("dtypes: 'int8'"));
+  const auto graph_of = [](const char* engine) {
+    return RefusalOf([engine](auto* m) {
+      m->set_engine(engine);
+      m->set_cuda_graph(true);
+    });
+  };
+  EXPECT_THAT(graph_of("openvino"), StartsWith("cuda_graph: engine 'openvino' records none"));
+  EXPECT_EQ(graph_of("torch"), "accepted");
 }
 
 }  // namespace
