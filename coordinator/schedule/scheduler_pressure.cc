@@ -9,8 +9,7 @@ namespace tilewright {
 
 void Scheduler::Impl::On(const JobBudget& event) {
   Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active() || event.tiles_ahead < 0 || event.leased_max < 0)
-    return;
+  if (job == nullptr || !job->active() || event.tiles_ahead < 0 || event.leased_max < 0) return;
   job->tiles_ahead = event.tiles_ahead;
   job->leased_max = event.leased_max;
   wake_idle_ = true;

@@ -82,8 +82,8 @@ struct JobSpec {
   // Wavefront: no tile so far beyond the lowest open one is begun, since what lies between waits in
   // memory for its neighbours; 0: as far as there are tiles.
   int64_t tiles_ahead = 0;
-  // Tiles under lease at once, since there must be memory for their results; 0: none until JobBudget
-  // says otherwise.
+  // Tiles under lease at once, since there must be memory for their results; 0: none until
+  // JobBudget says otherwise.
   int64_t leased_max = std::numeric_limits<int64_t>::max();
 };
 
