@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/image/file_io.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -48,13 +50,8 @@ absl::StatusOr<Scratch::Slot> ScratchFile::Put(absl::Span<const std::byte> sampl
   const int64_t extent = ExtentOf(bytes);
   const auto reused = free_.find(extent);
   const Slot slot{reused == free_.end() ? end_ : reused->second, bytes};
-  for (size_t done = 0; done < samples.size();) {
-    const ssize_t written = pwrite(fd_, samples.data() + done, samples.size() - done,
-                                   slot.offset + static_cast<int64_t>(done));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Error("writing", errno);
-    done += static_cast<size_t>(written);
-  }
+  const int error = WriteAll(fd_, samples, slot.offset);
+  if (error != 0) return Error("writing", error);
   if (reused == free_.end()) {
     end_ += extent;
   } else {
@@ -63,18 +60,15 @@ absl::StatusOr<Scratch::Slot> ScratchFile::Put(absl::Span<const std::byte> sampl
   return slot;
 }
 
+absl::Status ScratchFile::Read(const Slot& slot, absl::Span<std::byte> samples) const {
+  const int error = ReadAll(fd_, samples, slot.offset);
+  if (error == 0) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("reading the scratch file in ", folder_, " back: ", std::strerror(error)));
+}
+
 absl::Status ScratchFile::Take(const Slot& slot, absl::Span<std::byte> samples) {
-  for (size_t done = 0; done < samples.size();) {
-    const ssize_t read = pread(fd_, samples.data() + done, samples.size() - done,
-                               slot.offset + static_cast<int64_t>(done));
-    if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return Error("reading", errno);
-    if (read == 0) {
-      return absl::DataLossError(
-          absl::StrCat("reading the scratch file in ", folder_, ": it is shorter than it was"));
-    }
-    done += static_cast<size_t>(read);
-  }
+  TW_RETURN_IF_ERROR(Read(slot, samples));
   Drop(slot);
   return absl::OkStatus();
 }

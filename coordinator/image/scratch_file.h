@@ -24,6 +24,8 @@ class ScratchFile : public Scratch {
   // Errors as of FileError.
   absl::StatusOr<Slot> Put(absl::Span<const std::byte> samples) override;
   absl::Status Take(const Slot& slot, absl::Span<std::byte> samples) override;
+  // As Take, and the slot stays.
+  absl::Status Read(const Slot& slot, absl::Span<std::byte> samples) const;
   void Drop(const Slot& slot) override;
 
   // Length of the file.

@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/scratch_file.h"
 #include "coordinator/plan/stage_plan.h"
 
 namespace tilewright {
@@ -26,7 +26,6 @@ class TileInputs {
   // All references must outlive this. `scratch` is a folder; nothing is made in it before a tile is
   // laid aside.
   TileInputs(const StagePlan& plan, ImageReader& reader, std::string scratch);
-  ~TileInputs();
 
   // The input of a tile, in the reader's layout, `samples` of its size. CANCELLED if the tile was
   // dropped; RESOURCE_EXHAUSTED if the scratch file has no room; the reader's errors.
@@ -40,8 +39,6 @@ class TileInputs {
   int64_t laid_aside() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  class Scratch;
-
   // Whether the tile's input is to be had from the image: it was neither dropped nor laid aside.
   bool Pending(TileIndex tile) const ABSL_LOCKS_EXCLUDED(mu_);
   // Lays aside what is still needed of the tiles above this row of them.
@@ -56,7 +53,8 @@ class TileInputs {
   int64_t first_row_ ABSL_GUARDED_BY(order_mu_) = 0;  // of tiles whose rows may still be read
   mutable absl::Mutex mu_;
   std::vector<bool> dropped_ ABSL_GUARDED_BY(mu_);  // by tile; empty unless in_order_
-  std::unique_ptr<Scratch> scratch_ ABSL_GUARDED_BY(mu_);
+  ScratchFile scratch_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<int64_t, Scratch::Slot> slots_ ABSL_GUARDED_BY(mu_);  // by tile
 };
 
 }  // namespace tilewright

@@ -1,0 +1,151 @@
+#include "coordinator/jobs/describe_job.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "coordinator/image/pyramid.h"
+#include "coordinator/image/tiled_tiff_reader.h"
+#include "coordinator/jobs/wire_types.h"
+#include "proto/wire/checksum.h"
+#include "proto/wire/tile_types.h"
+
+namespace tilewright {
+namespace {
+
+OnFailedTile PolicyOf(v1::OnFailedTile on_failed_tile) {
+  switch (on_failed_tile) {
+    case v1::ON_FAILED_TILE_WAIT:
+      return OnFailedTile::kWait;
+    case v1::ON_FAILED_TILE_HOLE:
+      return OnFailedTile::kHole;
+    default:
+      return OnFailedTile::kFail;
+  }
+}
+
+// What waits along the edge of what is done: a row of blocks, and the blend zones of a row of
+// tiles.
+int64_t WavefrontBytes(const ResolvedJob& job) {
+  const StagePlan& plan = *job.plan;
+  const Axis& x = plan.x();
+  const int64_t width = x.Contribution(plan.stripe_columns() - 1).end;
+  const int64_t blend = plan.model().scale.OutputLength(plan.overlap());
+  return width * (kBlockSide + blend) * job.format.pixel_bytes();
+}
+
+}  // namespace
+
+void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
+  const StagePlan& plan = *job.plan;
+  stage->set_generation(1);
+  stage->set_stage(0);
+  stage->set_model(job.model->model.name());
+  stage->set_model_digest(job.model->model.digest());
+  stage->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
+  stage->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
+  stage->set_input_channels(static_cast<uint32_t>(job.input.channels));
+  stage->set_input_sample(ToWire(job.input.sample));
+  stage->set_output_channels(static_cast<uint32_t>(job.format.channels));
+  stage->set_output_sample(ToWire(job.format.sample));
+  stage->set_scale_p(static_cast<uint32_t>(plan.model().scale.p()));
+  stage->set_scale_q(static_cast<uint32_t>(plan.model().scale.q()));
+  stage->set_dtype(job.dtype);
+  stage->set_batch(1);
+  stage->set_strict(job.request.strict());
+  stage->set_flops_per_tile(job.model->model.manifest().flops_per_pixel() *
+                            static_cast<double>(plan.compute_shape().area()));
+  stage->set_halo(static_cast<uint32_t>(plan.halo()));
+  stage->set_allow_cpu_fallback(job.request.allow_cpu_fallback());
+  stage->set_image_width(static_cast<uint32_t>(plan.image().width));
+  stage->set_image_height(static_cast<uint32_t>(plan.image().height));
+  // Everything that decides which bytes a result holds, in one digest.
+  stage->set_plan_digest(HexDigest(
+      absl::StrCat(plan.Canonical(), " in ", job.input.channels, SampleTypeName(job.input.sample),
+                   " out ", job.format.channels, SampleTypeName(job.format.sample), " merge ",
+                   job.model->merge == MergeKind::kCut ? "cut" : "blend",
+                   job.dtype == "fp32" ? "" : absl::StrCat(" in ", job.dtype))));
+}
+
+void FillSpec(const ResolvedJob& job, JobSpec* spec) {
+  const StagePlan& plan = *job.plan;
+  spec->generation = job.stage.generation();
+  spec->tile_count = job.wanted->count();
+  spec->plan_digest = job.stage.plan_digest();
+  spec->model_digest = job.stage.model_digest();
+  spec->model_name = job.stage.model();
+  spec->engine = job.model->model.manifest().engine();
+  spec->dtype = job.stage.dtype();
+  spec->executed_batch = static_cast<int>(job.stage.batch());
+  spec->prove_class = job.request.strict();
+  spec->flops_per_tile = job.stage.flops_per_tile();
+  spec->input_bytes =
+      plan.compute_shape().area() * job.input.channels * BytesPerSample(job.input.sample);
+  const Scale& scale = plan.model().scale;
+  spec->output_bytes =
+      std::min(scale.OutputLength(plan.compute_shape().width), plan.output().width) *
+      std::min(scale.OutputLength(plan.compute_shape().height), plan.output().height) *
+      job.format.pixel_bytes();
+  const double timeout = job.request.tile_timeout_seconds();
+  if (timeout > 0) spec->tile_timeout = absl::Seconds(timeout);
+  spec->priority = job.request.priority();
+  spec->on_failed_tile = PolicyOf(job.request.on_failed_tile());
+  const double duration = job.request.max_duration_seconds();
+  if (duration > 0) spec->max_duration = absl::Seconds(duration);
+}
+
+JobMemory MemoryOf(const ResolvedJob& job) {
+  JobMemory memory;
+  memory.input = job.spec.input_bytes;
+  if (job.input.access != ImageAccess::kAnywhere) {
+    memory.input += ReaderMemory(job.input, job.plan->compute_shape().height);
+  } else {
+    memory.input +=
+        std::min(TiledTiffReader::kCacheBytesMax, job.input.size.area() * job.input.pixel_bytes());
+  }
+  memory.tile = job.spec.output_bytes;
+  memory.block = job.format.BlockRect(0, 0).area() * job.format.pixel_bytes();
+  return memory;
+}
+
+void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
+                 v1::PlanSummary* summary) {
+  const StagePlan& plan = *job.plan;
+  summary->set_input_width(static_cast<uint32_t>(plan.image().width));
+  summary->set_input_height(static_cast<uint32_t>(plan.image().height));
+  summary->set_channels(static_cast<uint32_t>(job.format.channels));
+  summary->set_output_sample(ToWire(job.format.sample));
+  summary->set_output_width(static_cast<uint32_t>(plan.output().width));
+  summary->set_output_height(static_cast<uint32_t>(plan.output().height));
+  summary->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
+  summary->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
+  summary->set_halo(static_cast<uint32_t>(plan.halo()));
+  summary->set_overlap(static_cast<uint32_t>(plan.overlap()));
+  summary->set_window(WindowName(plan.window()));
+  summary->set_columns(static_cast<uint32_t>(plan.x().tile_count()));
+  summary->set_rows(static_cast<uint32_t>(plan.y().tile_count()));
+  summary->set_stripe_columns(static_cast<uint32_t>(plan.stripe_columns()));
+  summary->set_tiles(static_cast<uint64_t>(plan.tile_count()));
+  summary->set_skipped_tiles(static_cast<uint64_t>(job.wanted->skipped()));
+  summary->set_halo_overhead(plan.HaloOverhead());
+  summary->set_memory_bytes(static_cast<uint64_t>(job.memory.floor() + WavefrontBytes(job)));
+  summary->set_memory_floor_bytes(static_cast<uint64_t>(job.memory.floor()));
+  int64_t disk_bytes = plan.output().area() * job.format.pixel_bytes();
+  if (job.request.output_options().overviews()) {
+    const int levels = PyramidLevels(job.format.size);
+    summary->set_overview_levels(static_cast<uint32_t>(levels - 1));
+    for (int level = 1; level < levels; ++level) {
+      disk_bytes += LevelFormat(job.format, level).size.area() * job.format.pixel_bytes();
+    }
+  }
+  summary->set_disk_bytes(static_cast<uint64_t>(disk_bytes));
+  if (job.kind == OutputKind::kTiff) {
+    summary->set_compression(Describe(job.encoding));
+    summary->set_tiff_tile(static_cast<uint32_t>(job.encoding.tile_side));
+  }
+  for (const std::string& note : notes) summary->add_notes(note);
+  summary->set_model(job.model->model.name());
+  summary->set_model_digest(job.model->model.digest());
+}
+
+}  // namespace tilewright
