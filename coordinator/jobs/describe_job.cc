@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "coordinator/image/pyramid.h"
-#include "coordinator/image/tiled_tiff_reader.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/tile_types.h"
@@ -96,13 +95,7 @@ void FillSpec(const ResolvedJob& job, JobSpec* spec) {
 
 JobMemory MemoryOf(const ResolvedJob& job) {
   JobMemory memory;
-  memory.input = job.spec.input_bytes;
-  if (job.input.access != ImageAccess::kAnywhere) {
-    memory.input += ReaderMemory(job.input, job.plan->compute_shape().height);
-  } else {
-    memory.input +=
-        std::min(TiledTiffReader::kCacheBytesMax, job.input.size.area() * job.input.pixel_bytes());
-  }
+  memory.input = job.spec.input_bytes + ReaderMemory(job.input, job.plan->compute_shape().height);
   memory.tile = job.spec.output_bytes;
   memory.block = job.format.BlockRect(0, 0).area() * job.format.pixel_bytes();
   return memory;
