@@ -55,10 +55,21 @@ install -m 755 deploy/bundle/attach-torch "$folder/attach-torch"
 install -m 644 deploy/bundle/README LICENSE "$folder"
 printf '%s\n' "$TILEWRIGHT_TORCH_VERSION" >"$folder/torch-version"
 
-# What the loader will look for, and who has it: the archive, glibc, or torch.
+# What the loader will look for, and who has it: the archive, glibc, or torch. Only one module, which is opened where
+# there is a CUDA device, may need the torch of such machines.
+cuda_module=$folder/lib/libtilewright_cuda.so
 needed() { readelf -d "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u; }
-missing=$(comm -23 <(needed "$folder"/bin/* "$folder"/lib/*) <(ls "$folder/lib" | sort -u) |
-  grep -vE '^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv)|lib(torch|torch_cpu|c10))\.so' || true)
+lacking() {
+  local torch=$1
+  shift
+  comm -23 <(needed "$@") <(ls "$folder/lib" | sort -u) |
+    grep -vE "^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv)|lib($torch))\\.so" || true
+}
+mapfile -t others < <(ls -d "$folder"/bin/* "$folder"/lib/* | grep -vxF "$cuda_module")
+missing=$(
+  lacking 'torch|torch_cpu|c10' "${others[@]}"
+  [[ ! -e $cuda_module ]] || lacking 'torch|torch_cpu|torch_cuda|c10|c10_cuda' "$cuda_module"
+)
 [[ -z $missing ]] || die "the archive would lack $(tr '\n' ' ' <<<"$missing"): add them to the bundle in worker/CMakeLists.txt"
 foreign=$(readelf -d "$folder"/bin/* "$folder"/lib/* 2>/dev/null | sed -n 's/.*\(RPATH\|RUNPATH\).*\[\(.*\)\]/\2/p' |
   tr ':' '\n' | grep -v '^\$ORIGIN' | sort -u || true)

@@ -210,8 +210,8 @@ void JobRun::Abandon() {
 }
 
 void JobRun::OnEnded(const absl::Status& status, const JobView& last) {
-  record_->SetEnded(status, last, pixel_hash_, options_.now());
   if (options_.on_ended) options_.on_ended();
+  record_->SetEnded(status, last, pixel_hash_, options_.now());
 }
 
 }  // namespace tilewright

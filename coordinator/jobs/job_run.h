@@ -32,7 +32,7 @@ class JobRun : public JobHost {
     std::string scratch;              // folder of what is kept for later
     EncoderPool* encoders = nullptr;  // for OutputOptions
     std::function<Instant()> now;
-    std::function<void()> on_ended;  // after the record has ended; may be empty
+    std::function<void()> on_ended;  // before the record says so; may be empty
   };
 
   // Creates the output exclusively. Errors as of OutputFile::Create, with reason OUTPUT_EXISTS or

@@ -20,7 +20,7 @@ namespace {
 constexpr SegmentHalf kHalf = SegmentHalf::kResults;
 constexpr size_t kSlot = kSlotBytes;
 
-std::vector<std::byte> Bytes(size_t size, size_t seed) {
+std::vector<std::byte> Pattern(size_t size, size_t seed) {
   std::vector<std::byte> bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i + seed) * 2654435761 >> 9);
   return bytes;
@@ -46,7 +46,7 @@ class SlotsTest : public testing::Test {
 };
 
 TEST_F(SlotsTest, APayloadIsAnnouncedOnOneStreamAfterTheOtherWithoutACopy) {
-  const std::vector<std::byte> bytes = Bytes(kSlot + 12'345, 1);
+  const std::vector<std::byte> bytes = Pattern(kSlot + 12'345, 1);
   const auto payload = Copy(bytes);
   ASSERT_NE(payload, nullptr);
   EXPECT_EQ(checksum_, Checksum(bytes));
@@ -72,9 +72,9 @@ TEST_F(SlotsTest, APayloadIsAnnouncedOnOneStreamAfterTheOtherWithoutACopy) {
 
 TEST_F(SlotsTest, ASlotIsFreeOnceItsPayloadIsGoneAndWhatWasAnnouncedIsRead) {
   std::vector<std::shared_ptr<const SlottedPayload>> payloads;
-  for (size_t i = 0; i < kSlotsMax; ++i) payloads.push_back(Copy(Bytes(1000, i)));
+  for (size_t i = 0; i < kSlotsMax; ++i) payloads.push_back(Copy(Pattern(1000, i)));
   ASSERT_NE(payloads.back(), nullptr);
-  const std::vector<std::byte> more = Bytes(1000, 99);
+  const std::vector<std::byte> more = Pattern(1000, 99);
   EXPECT_EQ(Copy(more), nullptr);
   SlotWriter writer(sender_, kHalf);
   EXPECT_FALSE(writer.Put(more).has_value());
@@ -89,7 +89,7 @@ TEST_F(SlotsTest, ASlotIsFreeOnceItsPayloadIsGoneAndWhatWasAnnouncedIsRead) {
   payloads[5].reset();
   payloads[3] = Copy(more);
   EXPECT_EQ(Copy(more), nullptr) << "its sender gave it up, but it is not read";
-  EXPECT_TRUE(Arrives(gone_first, Bytes(1000, 5)));
+  EXPECT_TRUE(Arrives(gone_first, Pattern(1000, 5)));
   EXPECT_TRUE(Release(gone_first));
   const auto reused = Copy(more);
   ASSERT_NE(reused, nullptr);
@@ -98,21 +98,21 @@ TEST_F(SlotsTest, ASlotIsFreeOnceItsPayloadIsGoneAndWhatWasAnnouncedIsRead) {
 
 TEST_F(SlotsTest, AWaitEndsWhenASlotIsGivenUp) {
   std::vector<std::shared_ptr<const SlottedPayload>> payloads;
-  for (size_t i = 0; i < kSlotsMax; ++i) payloads.push_back(Copy(Bytes(1000, i)));
+  for (size_t i = 0; i < kSlotsMax; ++i) payloads.push_back(Copy(Pattern(1000, i)));
   std::shared_ptr<const SlottedPayload> waited;
-  std::thread waiter([&] { waited = Copy(Bytes(1000, 50), absl::Minutes(5)); });
+  std::thread waiter([&] { waited = Copy(Pattern(1000, 50), absl::Minutes(5)); });
   payloads[7].reset();
   waiter.join();
   EXPECT_NE(waited, nullptr);
-  EXPECT_EQ(Copy(Bytes(1000, 51), absl::Milliseconds(1)), nullptr) << "and without one, in vain";
+  EXPECT_EQ(Copy(Pattern(1000, 51), absl::Milliseconds(1)), nullptr) << "and without one, in vain";
 }
 
 TEST_F(SlotsTest, APayloadThatDoesNotFitTakesNothing) {
-  const auto first = Copy(Bytes(10, 1));
+  const auto first = Copy(Pattern(10, 1));
   ASSERT_NE(first, nullptr);
-  EXPECT_EQ(Copy(Bytes(kSlot * kSlotsMax, 2)), nullptr) << "one slot is taken";
-  EXPECT_EQ(Copy(Bytes(kSlot * kSlotsMax + 1, 3)), nullptr) << "there are not so many";
-  EXPECT_NE(Copy(Bytes(kSlot * (kSlotsMax - 1), 4)), nullptr);
+  EXPECT_EQ(Copy(Pattern(kSlot * kSlotsMax, 2)), nullptr) << "one slot is taken";
+  EXPECT_EQ(Copy(Pattern(kSlot * kSlotsMax + 1, 3)), nullptr) << "there are not so many";
+  EXPECT_NE(Copy(Pattern(kSlot * (kSlotsMax - 1), 4)), nullptr);
 }
 
 }  // namespace
