@@ -87,17 +87,16 @@ def collect(root, build, tests):
     shared = ["-include-pch", precompile(root, build)]
     work, covered, by_folder = [], set(), {}
     for entry in entries:
-        for path in sources_of(entry):
-            relative = os.path.relpath(path, root)
-            covered.add(first_include(path))
-            if relative.split(os.sep)[0] not in folders:
-                continue  # generated, or not asked for
-            if is_torch(entry["command"]):
-                continue
-            arguments = language_arguments(entry["command"])
-            work.append((relative, arguments + shared))
-            by_folder.setdefault(relative.split(os.sep)[0], set()).update(
-                [tuple(arguments[i:i + 2]) for i in range(len(arguments)) if arguments[i] == "-isystem"])
+        sources = sources_of(entry)
+        covered.update(first_include(source) for source in sources)
+        folder = os.path.relpath(sources[0], root).split(os.sep)[0]
+        if folder not in folders or is_torch(entry["command"]):
+            continue  # generated, or not asked for
+        arguments = language_arguments(entry["command"])
+        path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+        work.append((os.path.relpath(path, root), arguments + shared))
+        by_folder.setdefault(folder, set()).update(
+            [tuple(arguments[i:i + 2]) for i in range(len(arguments)) if arguments[i] == "-isystem"])
     # Headers without a source of their own: with every include folder that their part of the tree uses.
     for folder in folders:
         for where, _, names in os.walk(os.path.join(root, folder)):
