@@ -52,6 +52,7 @@ void WritePlan(JsonWriter& json, const Plan& plan) {
   json.Key("memory_bytes").Integer(plan.memory_bytes);
   json.Key("memory_floor_bytes").Integer(plan.memory_floor_bytes);
   json.Key("disk_bytes").Integer(plan.disk_bytes);
+  json.Key("disk_free_bytes").Integer(plan.disk_free_bytes);
   json.Key("compression").String(plan.compression).Key("tiff_tile").Integer(plan.tiff_tile);
   json.Key("overview_levels").Integer(plan.overview_levels);
   json.Key("notes");
@@ -108,6 +109,7 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   json.Key("ladder").BeginObject();
   for (const LadderCount& count : job.ladder) json.Key(count.step).Integer(count.attempts);
   json.EndObject().Key("constant_results").Integer(job.constant_results);
+  json.Key("held_bytes").Integer(job.held_bytes).Key("spilled_bytes").Integer(job.spilled_bytes);
   json.Key("plan");
   WritePlan(json, job.plan);
   json.Key("notes");

@@ -51,7 +51,10 @@ std::string PlanReport(const Plan& plan) {
       {"memory",
        absl::StrCat("about ", BytesText(plan.memory_bytes), " at the coordinator, at least ",
                     BytesText(plan.memory_floor_bytes))},
-      {"disk", absl::StrCat(BytesText(plan.disk_bytes), " uncompressed")},
+      {"disk", absl::StrCat(BytesText(plan.disk_bytes), " uncompressed",
+                            plan.disk_free_bytes > 0
+                                ? absl::StrCat(", ", BytesText(plan.disk_free_bytes), " free")
+                                : "")},
   };
   if (!plan.compression.empty()) {
     rows.push_back(
@@ -119,6 +122,10 @@ std::string JobReport(const Job& job, bool with_events) {
   }
   if (!memory_steps.empty()) {
     rows.push_back({"out of memory", absl::StrJoin(memory_steps, ", ")});
+  }
+  if (job.held_bytes + job.spilled_bytes > 0) {
+    rows.push_back({"memory", absl::StrCat(BytesText(job.held_bytes), " at the coordinator, ",
+                                           BytesText(job.spilled_bytes), " in its scratch file")});
   }
   if (job.constant_results > 0) {
     rows.push_back(

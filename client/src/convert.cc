@@ -103,6 +103,7 @@ Plan PlanFromProto(const v1::PlanSummary& proto) {
   plan.memory_bytes = proto.memory_bytes();
   plan.memory_floor_bytes = proto.memory_floor_bytes();
   plan.disk_bytes = proto.disk_bytes();
+  plan.disk_free_bytes = proto.disk_free_bytes();
   plan.compression = proto.compression();
   plan.tiff_tile = proto.tiff_tile();
   plan.overview_levels = proto.overview_levels();
@@ -171,6 +172,8 @@ Job JobFromProto(const v1::Job& proto) {
     job.ladder.push_back({LadderStepName(count.step()), count.attempts()});
   }
   job.constant_results = proto.constant_results();
+  job.held_bytes = proto.held_bytes();
+  job.spilled_bytes = proto.spilled_bytes();
   return job;
 }
 

@@ -116,6 +116,7 @@ struct Plan {
   uint64_t memory_bytes = 0;   // about, at the coordinator
   uint64_t memory_floor_bytes = 0;  // the least --memory of a coordinator that takes the job
   uint64_t disk_bytes = 0;          // of the uncompressed output, overviews included
+  uint64_t disk_free_bytes = 0;     // where the output goes, when it was planned; 0: not known
   std::string compression;          // of a TIFF, for people: "deflate 1"; empty: no TIFF
   uint32_t tiff_tile = 0;           // side of its tiles, pixels
   uint32_t overview_levels = 0;
@@ -187,6 +188,10 @@ struct Job {
   uint64_t hole_count = 0;
   uint64_t copies = 0;  // attempts that doubled another one near the end
   std::vector<LadderCount> ladder;
+  // Bytes of accepted tiles and unfinished blocks at the coordinator, now: in memory, and in its
+  // scratch file.
+  uint64_t held_bytes = 0;
+  uint64_t spilled_bytes = 0;
   uint64_t constant_results = 0;  // tiles that are one constant though their input is not
 };
 

@@ -38,6 +38,7 @@ Job Finished() {
   job.plan.memory_bytes = 2'000'000;
   job.plan.memory_floor_bytes = 500'000;
   job.plan.disk_bytes = 240'000;
+  job.plan.disk_free_bytes = 3'000'000'000;
   job.plan.compression = "deflate 1";
   job.plan.tiff_tile = 512;
   job.plan.overview_levels = 2;
@@ -71,11 +72,11 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("created":"2026-01-01T00:00:00Z","error":null,"tenant":"default","priority":-2,)"
       R"("paused":false,"waits_for_decision":false,"failed_tiles":[],"failed_tile_count":0,)"
       R"("holes":[],"hole_count":0,"copies":1,)"
-      R"("ladder":{},"constant_results":0,)"
+      R"("ladder":{},"constant_results":0,"held_bytes":0,"spilled_bytes":0,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,"memory_floor_bytes":500000,)"
-      R"("disk_bytes":240000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"notes":[],"matches":[]},"notes":["uploaded"]})");
+      R"("disk_bytes":240000,"disk_free_bytes":3000000000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"notes":[],"matches":[]},"notes":["uploaded"]})");
 }
 
 TEST(JobDocument, TellsWhyAJobFailed) {
@@ -117,6 +118,16 @@ TEST(JobReport, TellsWhatWasDoneAboutMemory) {
   const std::string report = JobReport(job, false);
   EXPECT_THAT(report, HasSubstr("out of memory  dropped caches 3, sub tiles 2\n"));
   EXPECT_THAT(report, HasSubstr("suspicion      1 tile is one constant though the input is not\n"));
+}
+
+TEST(JobReport, TellsWhatARunningJobHolds) {
+  Job job = Finished();
+  EXPECT_EQ(JobReport(job, false).find("scratch"), std::string::npos);
+  job.held_bytes = 12'000'000;
+  job.spilled_bytes = 500'000;
+  EXPECT_NE(JobReport(job, false).find("12.0 MB at the coordinator, 500.0 kB in its scratch file"),
+            std::string::npos)
+      << JobReport(job, false);
 }
 
 TEST(JobReport, TellsOfGraphsApartFromMemory) {
@@ -237,7 +248,7 @@ TEST(PlanReport, NamesGridCostAndWorkers) {
             "tiles          3 x 2 = 6 of 32x32, halo 12, overlap 0, window cosine\n"
             "halo overhead  1.50x the picture goes through the model\n"
             "memory         about 2.0 MB at the coordinator, at least 500.0 kB\n"
-            "disk           240.0 kB uncompressed\n"
+            "disk           240.0 kB uncompressed, 3.0 GB free\n"
             "file           TIFF in tiles of 512, compression deflate 1, 2 overviews\n"
             "workers        a: can do it\n"
             "               b: no, it has no engine torch\n"
