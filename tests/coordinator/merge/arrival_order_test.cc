@@ -24,20 +24,6 @@ constexpr Size kImage = {701, 555};
 constexpr int64_t kTile = 160;
 constexpr int64_t kOverlap = 48;
 
-using Tiles = std::vector<std::vector<std::byte>>;
-
-// Noise of its own for each tile: no two agree where they overlap.
-Tiles DisagreeingTiles(const StagePlan& plan, const CanvasFormat& format) {
-  std::mt19937_64 random(1);
-  Tiles tiles;
-  for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
-    tiles.emplace_back(
-        static_cast<size_t>(plan.Contribution({tile}).area() * format.pixel_bytes()));
-    FillRandom(format.sample, random, tiles.back());
-  }
-  return tiles;
-}
-
 // Each tile at least once, a third of them twice or more.
 std::vector<int64_t> RandomOrder(int64_t tiles, int seed) {
   std::mt19937 random(static_cast<unsigned>(seed));

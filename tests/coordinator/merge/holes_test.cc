@@ -17,20 +17,6 @@
 namespace tilewright {
 namespace {
 
-using Tiles = std::vector<std::vector<std::byte>>;
-
-// Noise in every tile, so that neighbours disagree.
-Tiles RandomTiles(const StagePlan& plan, const CanvasFormat& format, uint64_t seed) {
-  Tiles tiles;
-  std::mt19937_64 random(seed);
-  for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
-    tiles.emplace_back(
-        static_cast<size_t>(plan.Contribution({tile}).area() * format.pixel_bytes()));
-    FillRandom(format.sample, random, tiles.back());
-  }
-  return tiles;
-}
-
 // Merges all tiles but the holes, in an order drawn from the seed; a hole is told at its turn.
 TestImage Merge(const StagePlan& plan, const CanvasFormat& format, MergeKind kind,
                 const Tiles& tiles, const std::set<int64_t>& holes, uint64_t seed) {
@@ -114,7 +100,7 @@ TEST(Holes, AreFilledByTheRuleInAnyOrder) {
   ASSERT_GE(plan.x().tile_count(), 4);
   ASSERT_GE(plan.y().tile_count(), 4);
   const CanvasFormat format = {plan.output(), 2, SampleType::kU8};
-  const Tiles tiles = RandomTiles(plan, format, 5);
+  const Tiles tiles = DisagreeingTiles(plan, format, 5);
   const TestImage whole = Merge(plan, format, MergeKind::kBlend, tiles, {}, 1);
   const int64_t columns = plan.x().tile_count();
   std::mt19937_64 random(17);
@@ -157,7 +143,7 @@ TEST(Holes, OfEverySampleTypeAreZeroInTheirMiddleAndChangeNothingElsewhere) {
        {SampleType::kU8, SampleType::kU16, SampleType::kF16, SampleType::kF32}) {
     SCOPED_TRACE(SampleTypeName(sample));
     const CanvasFormat format = {plan.output(), 4, sample};
-    const Tiles tiles = RandomTiles(plan, format, 9);
+    const Tiles tiles = DisagreeingTiles(plan, format, 9);
     TestImage whole = Merge(plan, format, MergeKind::kBlend, tiles, {}, 2);
     TestImage merged = Merge(plan, format, MergeKind::kBlend, tiles, {hole}, 3);
     const Rect middle = {rect.x + 32, rect.y + 32, rect.width - 64, rect.height - 32};
@@ -176,7 +162,7 @@ TEST(Holes, OfACutMergeAreZeroUpToTheirCuts) {
   const StagePlan plan = MakePlan({300, 100}, 128, 32);
   ASSERT_EQ(plan.y().tile_count(), 1);
   const CanvasFormat format = {plan.output(), 1, SampleType::kU8};
-  const Tiles tiles = RandomTiles(plan, format, 4);
+  const Tiles tiles = DisagreeingTiles(plan, format, 4);
   TestImage whole = Merge(plan, format, MergeKind::kCut, tiles, {}, 2);
   const TestImage merged = Merge(plan, format, MergeKind::kCut, tiles, {0}, 3);
   const Rect rect = plan.Contribution({0});
@@ -188,7 +174,7 @@ TEST(Holes, OfACutMergeAreZeroUpToTheirCuts) {
 TEST(Holes, AreToldOnceAndOnlyInsteadOfTheTile) {
   const StagePlan plan = MakePlan({200, 100}, 64, 16);
   const CanvasFormat format = {plan.output(), 1, SampleType::kU8};
-  const Tiles tiles = RandomTiles(plan, format, 4);
+  const Tiles tiles = DisagreeingTiles(plan, format, 4);
   ImageSink sink(format);
   TileMerger merger(plan, format, MergeKind::kBlend, sink);
   ASSERT_TRUE(merger.AddHole({1}).ok());

@@ -62,6 +62,17 @@ TestImage RandomImage(const CanvasFormat& format, uint64_t seed) {
   return image;
 }
 
+Tiles DisagreeingTiles(const StagePlan& plan, const CanvasFormat& format, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Tiles tiles;
+  for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
+    tiles.emplace_back(
+        static_cast<size_t>(plan.Contribution({tile}).area() * format.pixel_bytes()));
+    FillRandom(format.sample, random, tiles.back());
+  }
+  return tiles;
+}
+
 StagePlan MakePlan(Size image, int64_t tile, int64_t overlap, int64_t scale, int64_t halo) {
   ModelGeometry model;
   model.scale = Scale::Create(scale, 1).value();

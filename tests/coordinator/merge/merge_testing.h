@@ -40,6 +40,10 @@ struct TestImage {
 TestImage RandomImage(const CanvasFormat& format, uint64_t seed);
 void FillRandom(SampleType type, std::mt19937_64& random, std::vector<std::byte>& samples);
 
+using Tiles = std::vector<std::vector<std::byte>>;
+// Noise of its own for each tile of the plan: no two agree where they overlap.
+Tiles DisagreeingTiles(const StagePlan& plan, const CanvasFormat& format, uint64_t seed = 1);
+
 // A plan with output pixels = input pixels * scale; fails the test if it is refused.
 StagePlan MakePlan(Size image, int64_t tile, int64_t overlap, int64_t scale = 1, int64_t halo = 0);
 

@@ -15,8 +15,6 @@
 namespace tilewright {
 namespace {
 
-using Tiles = std::vector<std::vector<std::byte>>;
-
 // A scratch in memory that counts, runs full, or forgets.
 class FakeScratch : public Scratch {
  public:
@@ -45,18 +43,6 @@ class FakeScratch : public Scratch {
  private:
   std::map<int64_t, std::vector<std::byte>> kept_;
 };
-
-// Noise of its own for each tile.
-Tiles DisagreeingTiles(const StagePlan& plan, const CanvasFormat& format) {
-  std::mt19937_64 random(1);
-  Tiles tiles;
-  for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
-    tiles.emplace_back(
-        static_cast<size_t>(plan.Contribution({tile}).area() * format.pixel_bytes()));
-    FillRandom(format.sample, random, tiles.back());
-  }
-  return tiles;
-}
 
 std::vector<int64_t> InOrder(const StagePlan& plan) {
   std::vector<int64_t> order(static_cast<size_t>(plan.tile_count()));

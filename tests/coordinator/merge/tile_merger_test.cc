@@ -153,13 +153,7 @@ TEST(TileMerger, BlendsAndCutsTilesThatDisagreeByTheRule) {
     const StagePlan plan = MakePlan({642 / scale, 570 / scale}, 300 / scale, 60 / scale, scale);
     ASSERT_GE(plan.tile_count(), 9);
     const CanvasFormat format = {plan.output(), 2, SampleType::kU8};
-    std::vector<std::vector<std::byte>> tiles;
-    std::mt19937_64 random(3);
-    for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
-      tiles.emplace_back(
-          static_cast<size_t>(plan.Contribution({tile}).area() * format.pixel_bytes()));
-      FillRandom(format.sample, random, tiles.back());
-    }
+    const Tiles tiles = DisagreeingTiles(plan, format, 3);
     for (MergeKind kind : {MergeKind::kBlend, MergeKind::kCut}) {
       ImageSink sink(format);
       TileMerger merger(plan, format, kind, sink);
