@@ -14,16 +14,19 @@
 namespace tilewright {
 namespace {
 
-// Replaces each sample by its difference to the pixel on the left, in place, from the right so that
-// none is lost.
+// Copies a row, each sample as its difference to the pixel on the left: the TIFF predictor. Out of
+// place, so that many samples go at a time.
 template <typename Sample>
-void SubtractLeft(std::byte* row, int64_t samples, int64_t channels) {
-  for (int64_t i = samples - 1; i >= channels; --i) {
+void CopyDifferences(const std::byte* __restrict from, int64_t samples, int64_t channels,
+                     std::byte* __restrict to) {
+  constexpr auto kBytes = static_cast<int64_t>(sizeof(Sample));
+  std::memcpy(to, from, static_cast<size_t>(channels * kBytes));
+  for (int64_t i = channels; i < samples; ++i) {
     Sample left, here;
-    std::memcpy(&left, row + (i - channels) * static_cast<int64_t>(sizeof(Sample)), sizeof(Sample));
-    std::memcpy(&here, row + i * static_cast<int64_t>(sizeof(Sample)), sizeof(Sample));
+    std::memcpy(&left, from + (i - channels) * kBytes, sizeof(Sample));
+    std::memcpy(&here, from + i * kBytes, sizeof(Sample));
     here = static_cast<Sample>(here - left);
-    std::memcpy(row + i * static_cast<int64_t>(sizeof(Sample)), &here, sizeof(Sample));
+    std::memcpy(to + i * kBytes, &here, sizeof(Sample));
   }
 }
 
@@ -42,6 +45,9 @@ struct BlockCodec::Compressor {
 BlockCodec::BlockCodec(const CanvasFormat& format, const TiffEncoding& encoding)
     : format_(format),
       encoding_(encoding),
+      predicts_((encoding.compression == Compression::kDeflate ||
+                 encoding.compression == Compression::kZstd) &&
+                UsesPredictor(encoding.compression, format.sample)),
       tile_(static_cast<size_t>(encoding.tile_side * encoding.tile_side * format.pixel_bytes())),
       compressor_(std::make_unique<Compressor>()) {
   size_t tile_bytes_max = tile_.size();
@@ -71,8 +77,10 @@ void BlockCodec::FillTile(Size block, absl::Span<const std::byte> samples, const
                         static_cast<size_t>(part.x) * pixel;
   std::byte* out = tile_.data();
   for (int64_t y = 0; y < part.height; ++y, in += in_stride, out += out_row) {
-    std::memcpy(out, in, in_row);
-    for (size_t x = in_row; x < out_row; x += pixel) {
+    CopyRow(in, part.width, out);
+    // The last pixel again: in differences, nothing.
+    if (predicts_) std::memset(out + in_row, 0, out_row - in_row);
+    for (size_t x = in_row; !predicts_ && x < out_row; x += pixel) {
       std::memcpy(out + x, out + in_row - pixel, pixel);
     }
   }
@@ -81,16 +89,13 @@ void BlockCodec::FillTile(Size block, absl::Span<const std::byte> samples, const
   }
 }
 
-void BlockCodec::Predict() {
-  const int64_t samples = encoding_.tile_side * format_.channels;
-  const int64_t row_bytes = encoding_.tile_side * format_.pixel_bytes();
-  for (int64_t y = 0; y < encoding_.tile_side; ++y) {
-    std::byte* const row = tile_.data() + y * row_bytes;
-    if (format_.sample == SampleType::kU8) {
-      SubtractLeft<uint8_t>(row, samples, format_.channels);
-    } else {
-      SubtractLeft<uint16_t>(row, samples, format_.channels);
-    }
+void BlockCodec::CopyRow(const std::byte* from, int64_t pixels, std::byte* to) const {
+  if (!predicts_) {
+    std::memcpy(to, from, static_cast<size_t>(pixels * format_.pixel_bytes()));
+  } else if (format_.sample == SampleType::kU8) {
+    CopyDifferences<uint8_t>(from, pixels * format_.channels, format_.channels, to);
+  } else {
+    CopyDifferences<uint16_t>(from, pixels * format_.channels, format_.channels, to);
   }
 }
 
@@ -101,7 +106,6 @@ absl::Status BlockCodec::AppendTile() {
   switch (encoding_.compression) {
     case Compression::kDeflate:
     case Compression::kZstd:
-      if (UsesPredictor(encoding_.compression, format_.sample)) Predict();
       if (encoding_.compression == Compression::kDeflate) {
         bytes =
             libdeflate_zlib_compress(compressor_->deflate, tile_.data(), tile_.size(), out, room);

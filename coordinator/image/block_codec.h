@@ -36,14 +36,15 @@ class BlockCodec {
  private:
   struct Compressor;
 
-  // Fills tile_ with `part` of the block.
+  // Fills tile_ with `part` of the block, as the compressor takes it.
   void FillTile(Size block, absl::Span<const std::byte> samples, const Rect& part);
-  void Predict();
+  void CopyRow(const std::byte* from, int64_t pixels, std::byte* to) const;
   // Appends what tile_ becomes to encoded_; tile_ is lost.
   absl::Status AppendTile();
 
   const CanvasFormat format_;
   const TiffEncoding encoding_;
+  const bool predicts_;  // rows become differences here; for other codecs libtiff does it
   std::vector<std::byte> tile_;
   // The whole is bigger than a block's tiles can get; encoded_bytes_ of it are used.
   std::vector<std::byte> encoded_;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kRgba = 4;
 // Pixels of the canvas along each axis that one of the preview is the mean of.
-constexpr int64_t kTapsMax = 8;
+constexpr int64_t kTapsMax = 4;
 
 // Powers of two divide a block, so that no preview pixel belongs to two.
 int64_t StepOf(Size canvas) {
