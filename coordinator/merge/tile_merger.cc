@@ -355,14 +355,17 @@ class TileMerger::Impl {
       TW_RETURN_IF_ERROR(parts_.PutAway(held->part));
     }
     const Rect around = PlaceOnCanvas(plan_.IndexAt(place));
-    if (around.empty()) return absl::OkStatus();
-    const int64_t column = (around.right() - 1) / kBlockSide;
+    const Rect next = PlaceOnCanvas(plan_.IndexAt({next_stripe, place.row}));
+    if (around.empty() || next.empty()) return absl::OkStatus();
     for (int64_t row = std::max<int64_t>(around.y / kBlockSide - 1, 0);
          row * kBlockSide < around.bottom(); ++row) {
-      const int64_t index = row * format_.block_columns() + column;
-      const auto block = open_.find(index);
-      if (block == open_.end() || BlockWanted(index) < first_late) continue;
-      TW_RETURN_IF_ERROR(parts_.PutAway(block->second.part));
+      // The blend zone may lie in two columns of blocks.
+      for (int64_t column = next.x / kBlockSide; column * kBlockSide < around.right(); ++column) {
+        const int64_t index = row * format_.block_columns() + column;
+        const auto block = open_.find(index);
+        if (block == open_.end() || BlockWanted(index) < first_late) continue;
+        TW_RETURN_IF_ERROR(parts_.PutAway(block->second.part));
+      }
     }
     return absl::OkStatus();
   }

@@ -161,6 +161,8 @@ TEST(Stripes, KeepMemoryFlatInBothDirections) {
   EXPECT_LT(PeakOf({16'000, 12'000}), small + small / 10) << "grows with the height";
   EXPECT_LT(PeakOf({50'000, 3000}), small + small / 10) << "grows with the width";
   EXPECT_GT(PeakOf({50'000, 3000}, true), 2 * small) << "without stripes it grows";
+  // The blend zone between the stripes is [7659, 7691): it lies in two columns of blocks.
+  EXPECT_LT(PeakOf({12'000, 12'000}), small + small / 10) << "grows with the height";
 }
 
 TEST(Spilling, PassesOnThatTheScratchIsFullAndStaysBroken) {
