@@ -22,6 +22,7 @@ namespace {
 struct RenderFlags {
   RenderRequest request;
   std::optional<std::string> region;
+  std::optional<std::string> scale;
   std::optional<std::string> tile_timeout;
   std::optional<std::string> max_duration;
   std::optional<std::string> on_failed_tile;
@@ -76,10 +77,24 @@ absl::StatusOr<Region> ParseRegion(const std::string& text) {
       absl::StrCat("--region is '", text, "': give x,y,width,height in input pixels"));
 }
 
+absl::StatusOr<Ratio> ParseScale(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, '/');
+  Ratio scale;
+  const bool good = parts.size() <= 2 && absl::SimpleAtoi(parts[0], &scale.p) &&
+                    (parts.size() == 1 || absl::SimpleAtoi(parts[1], &scale.q)) && scale.p > 0 &&
+                    scale.q > 0;
+  if (good) return scale;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--scale is '", text, "': give P or P/Q, for instance 3 or 3/2"));
+}
+
 // Settings that flags did not give.
 absl::StatusOr<ProgressMode> Resolve(const Settings& settings, RenderFlags& flags) {
   if (flags.region.has_value()) {
     TW_ASSIGN_OR_RETURN(flags.request.region, ParseRegion(*flags.region));
+  }
+  if (flags.scale.has_value()) {
+    TW_ASSIGN_OR_RETURN(flags.request.scale, ParseScale(*flags.scale));
   }
   RenderRequest& request = flags.request;
   request.compression = settings.Resolve("compression", flags.compression, "");
@@ -164,7 +179,9 @@ void AddRender(CLI::App& app, Session& session) {
   const auto flags = std::make_shared<RenderFlags>();
   RenderRequest& request = flags->request;
   command->add_option("-i,--input", request.input, "Image to read")->required()->type_name("PATH");
-  command->add_option("-o,--output", request.output, "File to write; .tif, .png, .jpg or .webp")
+  command
+      ->add_option("-o,--output", request.output,
+                   "File to write; .tif, .png, .jpg, .webp, .dzi or .szi")
       ->required()
       ->type_name("PATH");
   command->add_option("-n,--model", request.model, "Model, see: tilewright models list")
@@ -178,6 +195,11 @@ void AddRender(CLI::App& app, Session& session) {
       ->add_option("--region", flags->region,
                    "Render only this part, input pixels; its pixels are those of the whole")
       ->type_name("X,Y,W,H");
+  command
+      ->add_option("--scale", flags->scale,
+                   "Output pixels per input pixel, if not the model's: the picture is resampled "
+                   "when it is finished")
+      ->type_name("P/Q");
   command->add_option("-t,--tile", request.tile, "Side of a tile, input pixels (default: model's)")
       ->check(CLI::PositiveNumber)
       ->type_name("PX");
@@ -222,7 +244,8 @@ void AddRender(CLI::App& app, Session& session) {
       ->type_name("LEVEL");
   command
       ->add_option("--jpeg-quality", flags->jpeg_quality,
-                   "1 to 100, of JPEG files and TIFFs with --compression jpeg "
+                   "1 to 100, of JPEG and WebP files, tiles of .dzi and .szi, and TIFFs with "
+                   "--compression jpeg "
                    "[TILEWRIGHT_JPEG_QUALITY] (default 95)")
       ->type_name("QUALITY");
   command

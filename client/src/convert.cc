@@ -253,6 +253,10 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   output.set_jpeg_quality(request.jpeg_quality);
   output.set_tiff_tile(request.tiff_tile);
   output.set_overviews(request.overviews);
+  if (request.scale.has_value()) {
+    output.set_scale_p(request.scale->p);
+    output.set_scale_q(request.scale->q);
+  }
   proto.set_priority(request.priority);
   proto.set_allow_cpu_fallback(request.cpu_fallback);
   proto.set_on_failed_tile(OnFailedTileToProto(request.on_failed_tile));

@@ -4,6 +4,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -14,11 +17,11 @@
 namespace tilewright {
 
 absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit) {
-  const std::string doing = absl::StrCat("exporting ", command.kind, " to ", command.to);
-  TW_ASSIGN_OR_RETURN(const ChildOutcome outcome,
-                      RunChild({command.program, "--export-child", command.kind, command.from,
-                                command.to, absl::StrCat(command.quality)},
-                               limit, doing));
+  const absl::string_view kind = OutputKindName(command.request.kind);
+  const std::string doing = absl::StrCat("exporting ", kind, " to ", command.to);
+  std::vector<std::string> arguments{command.program, "--export-child", command.from, command.to};
+  for (std::string& word : ExportWords(command.request)) arguments.push_back(std::move(word));
+  TW_ASSIGN_OR_RETURN(const ChildOutcome outcome, RunChild(arguments, limit, doing));
   const std::string& text = outcome.text;
   const std::string because = text.empty() ? "" : absl::StrCat(" (", text, ")");
   if (outcome.timed_out) {
@@ -38,7 +41,7 @@ absl::Status RunExportProcess(const ExportCommand& command, absl::Duration limit
   if (WEXITSTATUS(outcome.wait_status) == 0) return absl::OkStatus();
   for (const int full : {ENOSPC, EDQUOT, EFBIG}) {
     if (!absl::StrContains(text, std::strerror(full))) continue;
-    return FileError(absl::StrCat("exporting ", command.kind, " to"), command.to, full);
+    return FileError(absl::StrCat("exporting ", kind, " to"), command.to, full);
   }
   return absl::InternalError(
       absl::StrCat(doing, ": ", text.empty() ? "the export process gave no reason" : text));

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
@@ -14,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "coordinator/image/block_writer.h"
+#include "coordinator/image/deep_zoom.h"
+#include "coordinator/image/durable_move.h"
 #include "coordinator/image/export_process.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/image/pyramid.h"
@@ -26,61 +29,6 @@ namespace {
 // An export is given a minute and a second for this many pixels, a tenth of the slowest encoder's
 // measured speed.
 constexpr int64_t kExportPixelsPerSecondMin = 500'000;
-
-bool Exists(const std::string& path) {
-  struct stat file;
-  return lstat(path.c_str(), &file) == 0;
-}
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Makes a rename durable.
-absl::Status SyncFolder(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return FileError("opening folder", folder, errno);
-  const int failed = fsync(fd);
-  const int why = errno;
-  close(fd);
-  // Some file systems cannot sync a folder, and need not.
-  if (failed != 0 && why != EINVAL) return FileError("syncing folder", folder, why);
-  return absl::OkStatus();
-}
-
-absl::Status SyncFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return FileError("opening", path, errno);
-  const int failed = fsync(fd);
-  const int why = errno;
-  close(fd);
-  return failed == 0 ? absl::OkStatus() : FileError("syncing", path, why);
-}
-
-// Renames, and refuses to replace a file that came to `to` in the meantime unless told to.
-absl::Status Move(const std::string& from, const std::string& to, bool overwrite) {
-  if (!overwrite) {
-    if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
-      return absl::OkStatus();
-    }
-    if (errno == EEXIST) {
-      return absl::AlreadyExistsError(absl::StrCat(
-          "output ", to,
-          " was created by someone else in the meantime; use --overwrite to replace it"));
-    }
-    if (errno != EINVAL && errno != ENOSYS) return FileError("renaming to", to, errno);
-    // This file system cannot refuse by itself.
-    if (Exists(to)) {
-      return absl::AlreadyExistsError(absl::StrCat(
-          "output ", to,
-          " was created by someone else in the meantime; use --overwrite to replace it"));
-    }
-  }
-  if (rename(from.c_str(), to.c_str()) != 0) return FileError("renaming to", to, errno);
-  return absl::OkStatus();
-}
 
 // Removes a partial file whose writer is gone: a living one holds its lock.
 absl::Status RemoveAbandoned(const std::string& partial) {
@@ -118,20 +66,6 @@ absl::StatusOr<int> CreatePartial(const std::string& partial) {
   return fd;
 }
 
-const char* ExportName(OutputKind kind) {
-  switch (kind) {
-    case OutputKind::kPng:
-      return "png";
-    case OutputKind::kJpeg:
-      return "jpeg";
-    case OutputKind::kWebp:
-      return "webp";
-    case OutputKind::kTiff:
-      break;
-  }
-  return "tiff";
-}
-
 }  // namespace
 
 std::string PartialPathOf(const std::string& path) {
@@ -145,7 +79,7 @@ class OutputFile::Impl {
   Impl(const OutputOptions& options, OutputKind kind, int fd)
       : options_(options),
         kind_(kind),
-        levels_(options.overviews ? PyramidLevels(options.format.size) : 1),
+        levels_(options.overviews && !exports() ? PyramidLevels(options.format.size) : 1),
         partial_(absl::StrCat(options.path, ".partial")),
         export_(absl::StrCat(options.path, ".export")),
         folder_(FolderOf(options.path)),
@@ -204,7 +138,7 @@ class OutputFile::Impl {
                              written_.size(), " blocks were never written"));
     }
     if (stage_ == Stage::kWriting) TW_RETURN_IF_ERROR(FinishTiff(&TiffCanvas::Finish));
-    if (kind_ == OutputKind::kTiff) {
+    if (!exports()) {
       TW_RETURN_IF_ERROR(Move(partial_, options_.path, options_.overwrite));
       partial_gone_ = true;
       return SyncFolder(folder_);
@@ -243,6 +177,8 @@ class OutputFile::Impl {
     kLost,      // it could not be finished
   };
 
+  bool exports() const { return kind_ != OutputKind::kTiff || options_.resampled.has_value(); }
+
   absl::Status FinishTiff(absl::Status (TiffCanvas::*finish)()) {
     absl::Status status = writer_->Flush();
     if (IsNoRoom(status)) status = writer_->Retry();
@@ -258,12 +194,21 @@ class OutputFile::Impl {
   }
 
   absl::Status Export() {
-    const absl::Cleanup remove = [this] { unlink(export_.c_str()); };
+    const absl::Cleanup remove = [this] {
+      unlink(export_.c_str());
+      if (kind_ == OutputKind::kDzi) RemoveDeepZoom(export_);
+    };
+    const Size size = options_.resampled.value_or(options_.format.size);
+    const int64_t pixels = std::max(options_.format.size.area(), size.area());
     const absl::Duration limit =
-        absl::Minutes(1) + absl::Seconds(options_.format.size.area() / kExportPixelsPerSecondMin);
-    TW_RETURN_IF_ERROR(RunExportProcess({options_.export_program, ExportName(kind_), partial_,
-                                         export_, options_.encoding.jpeg_quality},
-                                        limit));
+        absl::Minutes(1) + absl::Seconds(pixels / kExportPixelsPerSecondMin);
+    TW_RETURN_IF_ERROR(
+        RunExportProcess({options_.export_program, partial_, export_,
+                          ExportRequest{kind_, size, options_.encoding, options_.overviews}},
+                         limit));
+    if (kind_ == OutputKind::kDzi) {
+      return PublishDeepZoom(export_, options_.path, options_.overwrite);
+    }
     TW_RETURN_IF_ERROR(SyncFile(export_));
     return Move(export_, options_.path, options_.overwrite);
   }
@@ -289,7 +234,11 @@ OutputFile::~OutputFile() = default;
 
 absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptions& options) {
   TW_ASSIGN_OR_RETURN(const OutputKind kind, OutputKindOf(options.path));
-  TW_RETURN_IF_ERROR(CheckOutputFormat(kind, options.format));
+  // A canvas that is resampled need not fit the format itself.
+  CanvasFormat exported = options.format;
+  exported.size = options.resampled.value_or(options.format.size);
+  TW_RETURN_IF_ERROR(CheckOutputFormat(kind, exported));
+  TW_RETURN_IF_ERROR(CheckOutputFormat(OutputKind::kTiff, options.format));
   struct stat file;
   if (stat(options.path.c_str(), &file) == 0) {
     if (S_ISDIR(file.st_mode)) {
@@ -307,6 +256,9 @@ absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptio
   if (!Exists(folder)) {
     return absl::NotFoundError(absl::StrCat("creating output ", options.path, ": its folder ",
                                             folder, " does not exist; create it first"));
+  }
+  if (kind == OutputKind::kDzi) {
+    TW_RETURN_IF_ERROR(CheckDeepZoomFree(options.path, options.overwrite));
   }
   const std::string partial = absl::StrCat(options.path, ".partial");
   if (options.overwrite) TW_RETURN_IF_ERROR(RemoveAbandoned(partial));

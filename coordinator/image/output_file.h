@@ -1,12 +1,14 @@
 // The output of a job on disk: a tiled BigTIFF written block by block in any order as
-// `<output>.partial`, and published by rename; PNG, JPEG and WebP are exported from it by a child
-// process. Not thread-safe; blocks are compressed and written by a pool of threads behind it.
+// `<output>.partial`, and published by rename; PNG, JPEG, WebP and Deep Zoom images, and TIFFs of
+// another size, are exported from it by a child process. Not thread-safe; blocks are compressed and
+// written by a pool of threads behind it.
 
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FILE_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FILE_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,12 +24,14 @@ namespace tilewright {
 struct OutputOptions {
   std::string path;  // absolute
   CanvasFormat format;
+  // Pixels as stored, of what is published, where the canvas is to be resampled for it.
+  std::optional<Size> resampled;
   ImageMetadata metadata;
   TiffEncoding encoding;
   bool overviews = false;  // reduced images in the TIFF
   bool overwrite = false;
   EncoderPool* encoders = nullptr;  // outlives the output; null: the calling thread works
-  // Program started as `<program> --export-child KIND FROM TO QUALITY` for PNG, JPEG and WebP; the
+  // Program started as `<program> --export-child FROM TO WORDS...` for all but a TIFF as it is; the
   // coordinator itself.
   std::string export_program;
 };
@@ -70,8 +74,9 @@ class OutputFile : public BlockSink {
   std::unique_ptr<Impl> impl_;
 };
 
-// Body of the export child, `arguments` being KIND FROM TO QUALITY: writes TO from the TIFF FROM,
-// turned upright, by libvips. Exit status for main: 0, or 1 after one sentence on stderr.
+// Body of the export child, `arguments` being FROM TO WORDS... (export_request.h): writes TO from
+// the TIFF FROM by libvips, turned upright unless it is a TIFF. Exit status for main: 0, or 1 after
+// one sentence on stderr.
 int RunExportChild(absl::Span<char* const> arguments);
 
 }  // namespace tilewright

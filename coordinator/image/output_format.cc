@@ -28,6 +28,9 @@ FormatLimits LimitsOf(OutputKind kind) {
       return {"JPEG", 65'500, false, false, false};
     case OutputKind::kWebp:
       return {"WebP", 16'383, false, false, true};
+    case OutputKind::kDzi:
+    case OutputKind::kSzi:
+      return {"Deep Zoom", 10'000'000, true, false, true};
     case OutputKind::kTiff:
       break;
   }
@@ -73,20 +76,35 @@ absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& for
   return absl::OkStatus();
 }
 
-std::string Describe(const TiffEncoding& encoding) {
-  switch (encoding.compression) {
+absl::string_view CompressionName(Compression compression) {
+  switch (compression) {
     case Compression::kNone:
       return "none";
     case Compression::kDeflate:
-      return absl::StrCat("deflate ", encoding.level);
+      return "deflate";
     case Compression::kZstd:
-      return absl::StrCat("zstd ", encoding.level);
+      return "zstd";
     case Compression::kLzw:
       return "lzw";
     case Compression::kJpeg:
-      return absl::StrCat("jpeg ", encoding.jpeg_quality);
+      return "jpeg";
   }
   return "";
+}
+
+std::string Describe(const TiffEncoding& encoding) {
+  const absl::string_view name = CompressionName(encoding.compression);
+  switch (encoding.compression) {
+    case Compression::kDeflate:
+    case Compression::kZstd:
+      return absl::StrCat(name, " ", encoding.level);
+    case Compression::kJpeg:
+      return absl::StrCat(name, " ", encoding.jpeg_quality);
+    case Compression::kNone:
+    case Compression::kLzw:
+      break;
+  }
+  return std::string(name);
 }
 
 bool UsesPredictor(Compression compression, SampleType sample) {
@@ -100,10 +118,30 @@ absl::StatusOr<OutputKind> OutputKindOf(const std::string& path) {
   if (absl::EndsWith(name, ".png")) return OutputKind::kPng;
   if (absl::EndsWith(name, ".jpg") || absl::EndsWith(name, ".jpeg")) return OutputKind::kJpeg;
   if (absl::EndsWith(name, ".webp")) return OutputKind::kWebp;
+  if (absl::EndsWith(name, ".dzi")) return OutputKind::kDzi;
+  if (absl::EndsWith(name, ".szi")) return OutputKind::kSzi;
   return absl::InvalidArgumentError(
       absl::StrCat("output ", path,
                    ": its extension names no format that can be written; use .tif, .tiff, .png, "
-                   ".jpg, .jpeg or .webp"));
+                   ".jpg, .jpeg, .webp, .dzi or .szi"));
+}
+
+absl::string_view OutputKindName(OutputKind kind) {
+  switch (kind) {
+    case OutputKind::kTiff:
+      return "tif";
+    case OutputKind::kPng:
+      return "png";
+    case OutputKind::kJpeg:
+      return "jpg";
+    case OutputKind::kWebp:
+      return "webp";
+    case OutputKind::kDzi:
+      return "dzi";
+    case OutputKind::kSzi:
+      return "szi";
+  }
+  return "";
 }
 
 absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "coordinator/merge/canvas.h"
 
 namespace tilewright {
@@ -17,6 +18,7 @@ namespace tilewright {
 enum class Compression { kNone, kDeflate, kZstd, kLzw, kJpeg };
 // "none", "deflate", "zstd", "lzw", "jpeg"; INVALID_ARGUMENT lists them.
 absl::StatusOr<Compression> ParseCompression(const std::string& name);
+absl::string_view CompressionName(Compression compression);
 
 // How the pixels of a TIFF are packed.
 struct TiffEncoding {
@@ -34,11 +36,17 @@ std::string Describe(const TiffEncoding& encoding);
 // cost.
 bool UsesPredictor(Compression compression, SampleType sample);
 
-enum class OutputKind { kTiff, kPng, kJpeg, kWebp };
-// By the path's extension (.tif .tiff .png .jpg .jpeg .webp); INVALID_ARGUMENT lists them.
+// kDzi and kSzi are Deep Zoom images: a pyramid of small tiles, JPEG where they hold 8 bit without
+// alpha, else PNG. A .dzi is a file and beside it a folder of tiles; a .szi is both in one archive.
+enum class OutputKind { kTiff, kPng, kJpeg, kWebp, kDzi, kSzi };
+// By the path's extension (.tif .tiff .png .jpg .jpeg .webp .dzi .szi); INVALID_ARGUMENT lists
+// them.
 absl::StatusOr<OutputKind> OutputKindOf(const std::string& path);
+// The extension, without dot.
+absl::string_view OutputKindName(OutputKind kind);
 // INVALID_ARGUMENT where the format cannot hold the image: sides (JPEG 65,500, WebP 16,383, PNG
-// 1,000,000 px), sample type (JPEG and WebP u8, PNG u8 and u16), channels (JPEG: no alpha).
+// 1,000,000 px), sample type (JPEG and WebP u8, PNG, DZI and SZI u8 and u16), channels (JPEG: no
+// alpha).
 absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format);
 
 // Images of a pyramid: the full one, and each half as wide and high as the one before (rounded up)

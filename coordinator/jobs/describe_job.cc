@@ -108,8 +108,8 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_input_height(static_cast<uint32_t>(plan.image().height));
   summary->set_channels(static_cast<uint32_t>(job.format.channels));
   summary->set_output_sample(ToWire(job.format.sample));
-  summary->set_output_width(static_cast<uint32_t>(plan.output().width));
-  summary->set_output_height(static_cast<uint32_t>(plan.output().height));
+  summary->set_output_width(static_cast<uint32_t>(job.published_size().width));
+  summary->set_output_height(static_cast<uint32_t>(job.published_size().height));
   summary->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
   summary->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
   summary->set_halo(static_cast<uint32_t>(plan.halo()));
@@ -124,7 +124,17 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_memory_bytes(static_cast<uint64_t>(job.memory.floor() + WavefrontBytes(job)));
   summary->set_memory_floor_bytes(static_cast<uint64_t>(job.memory.floor()));
   int64_t disk_bytes = plan.output().area() * job.format.pixel_bytes();
-  if (job.request.output_options().overviews()) {
+  const bool overviews = job.request.output_options().overviews();
+  if (job.resampled.has_value()) {
+    // The canvas and what is made of it; reduced images are a third of that at most.
+    const int64_t pixels = job.resampled->area();
+    disk_bytes += (overviews ? pixels + pixels / 3 + 1 : pixels) * job.format.pixel_bytes();
+    // As libvips does it: down to one tile.
+    uint32_t levels = 0;
+    int64_t side = std::max(job.resampled->width, job.resampled->height);
+    for (; overviews && side > job.encoding.tile_side; side /= 2) ++levels;
+    summary->set_overview_levels(levels);
+  } else if (overviews) {
     const int levels = PyramidLevels(job.format.size);
     summary->set_overview_levels(static_cast<uint32_t>(levels - 1));
     for (int level = 1; level < levels; ++level) {

@@ -39,6 +39,7 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   OutputOptions output;
   output.path = options.output_path;
   output.format = job.format;
+  output.resampled = job.resampled;
   output.metadata = job.input.metadata;
   output.encoding = job.encoding;
   output.overviews = job.request.output_options().overviews();

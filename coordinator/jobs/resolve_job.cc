@@ -18,6 +18,7 @@
 #include "coordinator/jobs/channel_policy.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
+#include "coordinator/jobs/output_scale.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/file_uri.h"
@@ -178,15 +179,16 @@ absl::Status ResolveEncoding(OutputKind kind, ResolvedJob* job) {
       return absl::InvalidArgumentError("overviews are kept in TIFF files only; write .tif");
     }
   }
-  if (options.overviews() && job->model->merge == MergeKind::kCut) {
+  const bool reduced = options.overviews() || kind == OutputKind::kDzi || kind == OutputKind::kSzi;
+  if (reduced && job->model->merge == MergeKind::kCut) {
     return absl::InvalidArgumentError(
-        "overviews are means of pixels, and this model's output is labels, which have none: leave "
-        "them away");
+        "reduced images are means of pixels, and this model's output is labels, which have none: "
+        "leave overviews away, write no .dzi or .szi");
   }
   return CheckEncoding(encoding, job->format);
 }
 
-// Fills output_path, output_extension, format and encoding.
+// Fills output_path, output_extension, kind, format, resampled and encoding.
 absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   const v1::RenderRequest& request = job->request;
   std::string name;
@@ -199,6 +201,11 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
                                                   "' is not 'download:' with a file extension, "
                                                   "for instance 'download:.png'")),
           "BAD_URI");
+    }
+    if (absl::EqualsIgnoreCase(extension, ".dzi")) {
+      return OutputFormatError(absl::InvalidArgumentError(
+          "a .dzi is a file and a folder of many, which cannot be downloaded: write .szi, or write "
+          "where the coordinator sees the folder"));
     }
     job->output_extension = std::string(extension);
     name = absl::StrCat("download", extension);
@@ -241,7 +248,14 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
     job->format.sample = job->input.sample;
     if (!CheckOutputFormat(*kind, job->format).ok()) job->format.sample = SampleType::kU8;
   }
-  TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(*kind, job->format)));
+  absl::StatusOr<std::optional<Size>> resampled =
+      ResampledSize(request, job->input.size, job->format, job->model->merge);
+  if (!resampled.ok()) return OutputFormatError(resampled.status());
+  job->resampled = *std::move(resampled);
+  CanvasFormat published = job->format;
+  published.size = job->published_size();
+  TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(*kind, published)));
+  TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(OutputKind::kTiff, job->format)));
   return OutputFormatError(ResolveEncoding(*kind, job));
 }
 
@@ -360,6 +374,10 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
 
   std::vector<std::string> notes = job.plan->notes();
   TW_ASSIGN_OR_RETURN(job.dtype, ResolveDtype(stage.dtype(), *job.model));
+  if (job.resampled.has_value()) {
+    notes.push_back(absl::StrCat("the picture of ", ToString(job.format.size),
+                                 " pixels is resampled to ", ToString(*job.resampled)));
+  }
   if (job.dtype != "fp32") notes.push_back(absl::StrCat("the model runs in ", job.dtype));
   job.exactness = ExactnessOf(*job.model, *job.plan, &notes);
   FillStage(job, &job.stage);

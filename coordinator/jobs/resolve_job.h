@@ -46,7 +46,8 @@ struct ResolvedJob {
   std::unique_ptr<StagePlan> plan;
   std::optional<WantedTiles> wanted;  // set
   ImageInfo input;
-  CanvasFormat format;
+  CanvasFormat format;            // of the canvas
+  std::optional<Size> resampled;  // what the canvas is resampled to when it is published
   OutputKind kind = OutputKind::kTiff;
   TiffEncoding encoding;    // of the TIFF, that an export is made from too
   std::string output_path;  // empty: named by the job (download)
@@ -58,6 +59,8 @@ struct ResolvedJob {
   JobSpec spec;         // without the job's name
   JobMemory memory;
   v1::PlanSummary summary;
+
+  Size published_size() const { return resampled.value_or(format.size); }
 };
 
 // Errors carry a reason (status_details.h): BAD_REQUEST, UNKNOWN_MODEL, INPUT_NOT_FOUND,

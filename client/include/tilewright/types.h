@@ -30,6 +30,12 @@ struct Region {
   int64_t height = 0;
 };
 
+// Output pixels per input pixel, p / q.
+struct Ratio {
+  uint32_t p = 1;
+  uint32_t q = 1;
+};
+
 // One model over one image. Absent values are the model's defaults.
 struct RenderRequest {
   std::string input;   // path of an image on this machine
@@ -49,6 +55,7 @@ struct RenderRequest {
   uint32_t jpeg_quality = 0;        // of JPEG files and compression, 1 to 100; 0: 95
   uint32_t tiff_tile = 0;           // side of a TIFF's tiles: 128, 256, 512; 0: 512
   bool overviews = false;           // reduced images in a TIFF, down to 512 pixels
+  std::optional<Ratio> scale;       // of the output, 1/32 to 32; absent: the model's
   absl::Duration tile_timeout = absl::ZeroDuration();  // most for one tile; zero: the default
   // Most for the job, pauses included: it then fails with DEADLINE_EXCEEDED. Zero: no limit.
   absl::Duration max_duration = absl::ZeroDuration();

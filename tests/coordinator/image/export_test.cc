@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "coordinator/image/export_process.h"
+#include "coordinator/image/export_request.h"
 #include "coordinator/image/output_file.h"
 #include "tests/coordinator/image/image_testing.h"
 
@@ -123,8 +124,12 @@ TEST(Export, TurnsUprightWhatTheTiffKeepsAsStored) {
     const absl::Status rendered = Render(options, samples);
     ASSERT_TRUE(rendered.ok()) << rendered;
     // Not as a child: starting one takes longer than all the rest.
-    std::string words[] = {"png", folder.path("a.tif"), folder.path("a.png"), "95"};
-    char* const arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data()};
+    std::vector<std::string> words{folder.path("a.tif"), folder.path("a.png")};
+    for (std::string& word : ExportWords({OutputKind::kPng, format.size, {}, false})) {
+      words.push_back(std::move(word));
+    }
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
     ASSERT_EQ(RunExportChild(arguments), 0);
     const cv::Mat png = cv::imread(folder.path("a.png"), cv::IMREAD_UNCHANGED);
     ASSERT_EQ(png.size(), upright.size());
@@ -173,14 +178,14 @@ class FailingChild : public ::testing::Test {
 };
 
 TEST_F(FailingChild, GetsWhatItNeedsOnItsCommandLine) {
-  const absl::Status status = RenderWith("echo \"$# $1 $2 $3 $4 $5\" >&2; exit 1");
-  EXPECT_EQ(status, absl::InternalError(absl::StrCat(Doing(), ": 5 --export-child png ",
-                                                     folder_.path("a.png.partial"), " ",
-                                                     folder_.path("a.png.export"), " 95")));
+  const absl::Status status = RenderWith("echo \"$# $*\" >&2; exit 1");
+  EXPECT_EQ(status, absl::InternalError(absl::StrCat(
+                        Doing(), ": 11 --export-child ", folder_.path("a.png.partial"), " ",
+                        folder_.path("a.png.export"), " png 20 20 95 deflate 1 512 alone")));
 }
 
 TEST_F(FailingChild, ThatExitsIsQuotedAndLeavesNothingBehind) {
-  EXPECT_EQ(RenderWith("echo partly > \"$4\"; echo first >&2; echo second >&2; exit 3"),
+  EXPECT_EQ(RenderWith("echo partly > \"$3\"; echo first >&2; echo second >&2; exit 3"),
             absl::InternalError(absl::StrCat(Doing(), ": first; second")));
   EXPECT_THAT(folder_.List(), IsEmpty());
   EXPECT_EQ(RenderWith("exit 3"),
@@ -188,7 +193,7 @@ TEST_F(FailingChild, ThatExitsIsQuotedAndLeavesNothingBehind) {
 }
 
 TEST_F(FailingChild, ThatCrashesOrIsKilledIsAnError) {
-  const absl::Status crashed = RenderWith("echo partly > \"$4\"; kill -SEGV $$");
+  const absl::Status crashed = RenderWith("echo partly > \"$3\"; kill -SEGV $$");
   EXPECT_EQ(crashed.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(crashed.message()),
               StartsWith(absl::StrCat(
@@ -225,7 +230,7 @@ TEST_F(FailingChild, ThatHangsIsEnded) {
   WriteScript(tools_.path("child"), "echo working >&2; exec sleep 1000");
   const absl::Time start = absl::Now();
   const absl::Status status =
-      RunExportProcess({tools_.path("child"), "png", "from", "to"}, absl::Milliseconds(500));
+      RunExportProcess({tools_.path("child"), "from", "to", {}}, absl::Milliseconds(500));
   EXPECT_LT(absl::Now() - start, absl::Seconds(30));
   EXPECT_EQ(status, absl::DeadlineExceededError(
                         "exporting png to to: the export process was ended after 500ms (working)"));
@@ -235,7 +240,7 @@ TEST_F(FailingChild, WhoseExitStatusIsLostIsNotTakenForASuccess) {
   WriteScript(tools_.path("child"), "exit 0");
   auto* const handler = signal(SIGCHLD, SIG_IGN);
   const absl::Status status =
-      RunExportProcess({tools_.path("child"), "png", "from", "to"}, absl::Minutes(1));
+      RunExportProcess({tools_.path("child"), "from", "to", {}}, absl::Minutes(1));
   signal(SIGCHLD, handler);
   EXPECT_EQ(status, absl::InternalError("exporting png to to: the export process ended and its "
                                         "exit status was lost"));
@@ -245,7 +250,7 @@ TEST(Export, OfADamagedTiffIsAnErrorWithAReason) {
   TempFolder folder;
   WriteFile(folder.path("a.tif"), "II+ but not a TIFF");
   const absl::Status status = RunExportProcess(
-      {ThisProgram(), "png", folder.path("a.tif"), folder.path("a.png")}, absl::Minutes(1));
+      {ThisProgram(), folder.path("a.tif"), folder.path("a.png"), {}}, absl::Minutes(1));
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr(absl::StrCat("opening ", folder.path("a.tif"), ": ")));

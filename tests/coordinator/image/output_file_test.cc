@@ -183,7 +183,7 @@ TEST(OutputKindOf, GoesByTheExtension) {
               absl::InvalidArgumentError(
                   absl::StrCat("output ", path,
                                ": its extension names no format that can be written; use "
-                               ".tif, .tiff, .png, .jpg, .jpeg or .webp")));
+                               ".tif, .tiff, .png, .jpg, .jpeg, .webp, .dzi or .szi")));
   }
 }
 

@@ -322,6 +322,33 @@ TEST_F(ResolveJobTest, ADownloadNamesAnExtensionAndNothingElse) {
   }
 }
 
+TEST_F(ResolveJobTest, AFolderOfTilesIsNotDownloaded) {
+  v1::RenderRequest request = Request("colour.tif", "double");
+  request.set_output("download:.szi");
+  EXPECT_TRUE(Resolve(request).ok());
+  request.set_output("download:.DZI");
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_OUTPUT_FORMAT",
+                "a .dzi is a file and a folder of many, which cannot be downloaded: write .szi, or "
+                "write where the coordinator sees the folder");
+}
+
+TEST_F(ResolveJobTest, AnotherScaleThanTheModelsIsPlannedAndSaid) {
+  v1::RenderRequest request = Request("colour.tif", "double");
+  const auto plain = Resolve(request);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  request.mutable_output_options()->set_scale_p(3);
+  request.mutable_output_options()->set_scale_q(1);
+  const auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  const v1::PlanSummary& summary = job->summary;
+  EXPECT_EQ(summary.output_width(), 3 * summary.input_width());
+  EXPECT_EQ(summary.output_height(), 3 * summary.input_height());
+  EXPECT_EQ(job->format.size, plain->format.size) << "of the canvas";
+  EXPECT_GT(summary.disk_bytes(), plain->summary.disk_bytes());
+  ASSERT_EQ(summary.notes_size(), plain->summary.notes_size() + 1);
+  EXPECT_EQ(job->stage.plan_digest(), plain->stage.plan_digest());
+}
+
 TEST_F(ResolveJobTest, ChainsAreRefusedUntilTheyExist) {
   v1::RenderRequest request = Request("colour.tif", "double");
   request.add_stages()->set_model("double");
