@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -47,6 +48,10 @@ class BlockWriter {
   // From now on blocks of zeros are not written: the canvas can make them up. Call it while nothing
   // is written.
   void LeaveOutZeros() { leave_out_zero_ = true; }
+
+  // Of each block, see PixelHash::blocks. Call them while nothing is written.
+  const std::vector<uint64_t>& block_hashes() const { return hash_.blocks(); }
+  void set_block_hashes(std::vector<uint64_t> hashes) { hash_.set_blocks(std::move(hashes)); }
 
   // Precondition: all blocks were written.
   uint64_t pixel_hash() const;

@@ -1,7 +1,5 @@
 #include "coordinator/image/output_file.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "coordinator/image/export_process.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/image/pyramid.h"
+#include "coordinator/image/scratch_file.h"
 #include "coordinator/image/tiff_canvas.h"
 #include "proto/base/status_macros.h"
 
@@ -29,42 +28,6 @@ namespace {
 // An export is given a minute and a second for this many pixels, a tenth of the slowest encoder's
 // measured speed.
 constexpr int64_t kExportPixelsPerSecondMin = 500'000;
-
-// Removes a partial file whose writer is gone: a living one holds its lock.
-absl::Status RemoveAbandoned(const std::string& partial) {
-  const int fd = open(partial.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return errno == ENOENT ? absl::OkStatus() : FileError("opening", partial, errno);
-  const absl::Cleanup close_fd = [fd] { close(fd); };
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        partial, " is being written by another job; wait for it or choose another output"));
-  }
-  struct stat opened, named;
-  if (fstat(fd, &opened) != 0 || lstat(partial.c_str(), &named) != 0 ||
-      opened.st_ino != named.st_ino || opened.st_dev != named.st_dev) {
-    return absl::OkStatus();  // replaced meanwhile; creating it will tell
-  }
-  if (unlink(partial.c_str()) != 0) return FileError("removing", partial, errno);
-  return absl::OkStatus();
-}
-
-// Creates the partial file exclusively and locks it for as long as the descriptor is open.
-absl::StatusOr<int> CreatePartial(const std::string& partial) {
-  const int fd = open(partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd < 0 && errno == EEXIST) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(partial,
-                     " exists: another job writes this output, or one that died left it; use "
-                     "--overwrite to replace it if no job does"));
-  }
-  if (fd < 0) return FileError("creating", partial, errno);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    const int why = errno;
-    close(fd);
-    return FileError("locking", partial, why);
-  }
-  return fd;
-}
 
 }  // namespace
 
@@ -76,46 +39,77 @@ std::string PartialPathOf(const std::string& path) {
 
 class OutputFile::Impl {
  public:
-  Impl(const OutputOptions& options, OutputKind kind, int fd)
+  Impl(const OutputOptions& options, OutputKind kind, PartialFile partial)
       : options_(options),
         kind_(kind),
         levels_(options.overviews && !exports() ? PyramidLevels(options.format.size) : 1),
-        partial_(absl::StrCat(options.path, ".partial")),
         export_(absl::StrCat(options.path, ".export")),
         folder_(FolderOf(options.path)),
-        fd_(fd),
+        partial_(std::move(partial)),
+        own_scratch_(folder_),
         written_(static_cast<size_t>(options.format.block_columns() * options.format.block_rows())),
         blocks_left_(static_cast<int64_t>(written_.size())) {}
 
   ~Impl() {
     writer_.reset();
     canvas_.reset();
-    if (!partial_gone_) unlink(partial_.c_str());
-    close(fd_);
   }
 
   absl::Status Start() {
-    TW_ASSIGN_OR_RETURN(canvas_, TiffCanvas::Create(fd_, partial_,
+    TW_ASSIGN_OR_RETURN(canvas_, TiffCanvas::Create(partial_.fd(), partial_.path(),
                                                     {options_.format, options_.metadata,
                                                      options_.encoding, levels_}));
-    pyramid_ = std::make_unique<Pyramid>(PyramidOptions{options_.format, levels_, folder_});
+    Scratch* const scratch = options_.scratch != nullptr ? options_.scratch : &own_scratch_;
+    pyramid_ = std::make_unique<Pyramid>(PyramidOptions{options_.format, levels_, scratch});
     writer_ = std::make_unique<BlockWriter>(options_.format, levels_, *canvas_, *pyramid_,
                                             options_.encoders);
     return absl::OkStatus();
   }
+
+  absl::StatusOr<OutputState> Save() {
+    TW_RETURN_IF_ERROR(writer_->Flush());
+    OutputState state;
+    TW_ASSIGN_OR_RETURN(state.quarters, pyramid_->Save());
+    state.tiff = canvas_->Save();
+    state.block_hashes = writer_->block_hashes();
+    return state;
+  }
+
+  absl::Status Sync() const {
+    return fdatasync(partial_.fd()) == 0 ? absl::OkStatus()
+                                         : FileError("syncing", partial_.path(), errno);
+  }
+
+  absl::Status Restore(const OutputState& state) {
+    if (state.block_hashes.size() != written_.size()) {
+      return absl::InvalidArgumentError("what was written before belongs to another picture");
+    }
+    TW_RETURN_IF_ERROR(pyramid_->Restore(state.quarters));
+    TW_RETURN_IF_ERROR(canvas_->Restore(state.tiff));
+    writer_->set_block_hashes(state.block_hashes);
+    const int64_t columns = options_.format.block_columns();
+    for (size_t i = 0; i < written_.size(); ++i) {
+      const auto index = static_cast<int64_t>(i);
+      written_[i] = canvas_->Holds(0, index % columns, index / columns);
+    }
+    blocks_left_ = std::count(written_.begin(), written_.end(), false);
+    return absl::OkStatus();
+  }
+
+  void Leave() { partial_.Leave(); }
 
   absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
     const CanvasFormat& format = options_.format;
     if (column < 0 || column >= format.block_columns() || row < 0 || row >= format.block_rows() ||
         static_cast<int64_t>(samples.size()) !=
             format.BlockRect(column, row).area() * format.pixel_bytes()) {
-      return absl::InvalidArgumentError(absl::StrCat("writing ", partial_, ": no block of ",
+      return absl::InvalidArgumentError(absl::StrCat("writing ", partial_.path(), ": no block of ",
                                                      samples.size(), " bytes lies at column ",
                                                      column, ", row ", row));
     }
     const auto index = static_cast<size_t>(row * format.block_columns() + column);
     if (stage_ != Stage::kWriting || written_[index]) {
-      return absl::FailedPreconditionError(absl::StrCat("writing ", partial_,
+      return absl::FailedPreconditionError(absl::StrCat("writing ", partial_.path(),
                                                         ": the block at column ", column, ", row ",
                                                         row, " was written before"));
     }
@@ -139,14 +133,16 @@ class OutputFile::Impl {
     }
     if (stage_ == Stage::kWriting) TW_RETURN_IF_ERROR(FinishTiff(&TiffCanvas::Finish));
     if (!exports()) {
-      TW_RETURN_IF_ERROR(Move(partial_, options_.path, options_.overwrite));
-      partial_gone_ = true;
+      TW_RETURN_IF_ERROR(Move(partial_.path(), options_.path, options_.overwrite));
+      partial_.Leave();
       return SyncFolder(folder_);
     }
     TW_RETURN_IF_ERROR(Export());
     TW_RETURN_IF_ERROR(SyncFolder(folder_));
-    if (unlink(partial_.c_str()) != 0) return FileError("removing", partial_, errno);
-    partial_gone_ = true;
+    if (unlink(partial_.path().c_str()) != 0) {
+      return FileError("removing", partial_.path(), errno);
+    }
+    partial_.Leave();
     return absl::OkStatus();
   }
 
@@ -155,13 +151,13 @@ class OutputFile::Impl {
   }
 
   absl::Status KeepPartial() {
-    if (stage_ == Stage::kLost || partial_gone_) {
+    if (stage_ == Stage::kLost || partial_.left()) {
       return absl::FailedPreconditionError(
           absl::StrCat("keeping what there is of ", options_.path, ": there is nothing"));
     }
     if (stage_ == Stage::kWriting) TW_RETURN_IF_ERROR(FinishTiff(&TiffCanvas::FinishPartial));
-    TW_RETURN_IF_ERROR(Move(partial_, PartialPathOf(options_.path), options_.overwrite));
-    partial_gone_ = true;
+    TW_RETURN_IF_ERROR(Move(partial_.path(), PartialPathOf(options_.path), options_.overwrite));
+    partial_.Leave();
     return SyncFolder(folder_);
   }
 
@@ -188,7 +184,7 @@ class OutputFile::Impl {
     if (IsNoRoom(status)) return status;
     stage_ = Stage::kLost;
     TW_RETURN_IF_ERROR(status);
-    if (fsync(fd_) != 0) return FileError("syncing", partial_, errno);
+    if (fsync(partial_.fd()) != 0) return FileError("syncing", partial_.path(), errno);
     stage_ = Stage::kFinished;
     return absl::OkStatus();
   }
@@ -203,7 +199,7 @@ class OutputFile::Impl {
     const absl::Duration limit =
         absl::Minutes(1) + absl::Seconds(pixels / kExportPixelsPerSecondMin);
     TW_RETURN_IF_ERROR(
-        RunExportProcess({options_.export_program, partial_, export_,
+        RunExportProcess({options_.export_program, partial_.path(), export_,
                           ExportRequest{kind_, size, options_.encoding, options_.overviews}},
                          limit));
     if (kind_ == OutputKind::kDzi) {
@@ -216,23 +212,25 @@ class OutputFile::Impl {
   const OutputOptions options_;
   const OutputKind kind_;
   const int levels_;
-  const std::string partial_;
   const std::string export_;
   const std::string folder_;
-  const int fd_;  // of the partial file, locked
+  PartialFile partial_;  // goes after what writes it
+  ScratchFile own_scratch_;
   std::unique_ptr<TiffCanvas> canvas_;
   std::unique_ptr<Pyramid> pyramid_;
   std::unique_ptr<BlockWriter> writer_;
   Stage stage_ = Stage::kWriting;
   std::vector<bool> written_;  // by row * block_columns + column: was handed over
   int64_t blocks_left_;        // Invariant: the number of false in written_
-  bool partial_gone_ = false;
 };
 
 OutputFile::OutputFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 OutputFile::~OutputFile() = default;
 
-absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptions& options) {
+namespace {
+
+// Whether there may be a job for that output.
+absl::StatusOr<OutputKind> CheckOutput(const OutputOptions& options) {
   TW_ASSIGN_OR_RETURN(const OutputKind kind, OutputKindOf(options.path));
   // A canvas that is resampled need not fit the format itself.
   CanvasFormat exported = options.format;
@@ -260,13 +258,33 @@ absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptio
   if (kind == OutputKind::kDzi) {
     TW_RETURN_IF_ERROR(CheckDeepZoomFree(options.path, options.overwrite));
   }
-  const std::string partial = absl::StrCat(options.path, ".partial");
-  if (options.overwrite) TW_RETURN_IF_ERROR(RemoveAbandoned(partial));
-  TW_ASSIGN_OR_RETURN(const int fd, CreatePartial(partial));
-  auto impl = std::make_unique<Impl>(options, kind, fd);
+  return kind;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptions& options) {
+  TW_ASSIGN_OR_RETURN(const OutputKind kind, CheckOutput(options));
+  TW_ASSIGN_OR_RETURN(PartialFile partial,
+                      PartialFile::Create(PartialFile::PathFor(options.path), options.overwrite));
+  auto impl = std::make_unique<Impl>(options, kind, std::move(partial));
   TW_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<OutputFile>(new OutputFile(std::move(impl)));
 }
+
+absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Continue(const OutputOptions& options,
+                                                                 PartialFile partial,
+                                                                 const OutputState& state) {
+  TW_ASSIGN_OR_RETURN(const OutputKind kind, CheckOutput(options));
+  auto impl = std::make_unique<Impl>(options, kind, std::move(partial));
+  TW_RETURN_IF_ERROR(impl->Start());
+  TW_RETURN_IF_ERROR(impl->Restore(state));
+  return std::unique_ptr<OutputFile>(new OutputFile(std::move(impl)));
+}
+
+absl::StatusOr<OutputState> OutputFile::Save() { return impl_->Save(); }
+absl::Status OutputFile::Sync() const { return impl_->Sync(); }
+void OutputFile::Leave() { impl_->Leave(); }
 
 absl::Status OutputFile::WriteBlock(int64_t column, int64_t row,
                                     absl::Span<const std::byte> samples) {

@@ -17,7 +17,10 @@
 #include "coordinator/image/encoder_pool.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/output_format.h"
+#include "coordinator/image/output_state.h"
+#include "coordinator/image/partial_file.h"
 #include "coordinator/merge/canvas.h"
+#include "coordinator/merge/scratch.h"
 
 namespace tilewright {
 
@@ -31,6 +34,9 @@ struct OutputOptions {
   bool overviews = false;  // reduced images in the TIFF
   bool overwrite = false;
   EncoderPool* encoders = nullptr;  // outlives the output; null: the calling thread works
+  // Of what waits to become reduced images; thread-safe, outlives the output. Null: a file of its
+  // own without a name.
+  Scratch* scratch = nullptr;
   // Program started as `<program> --export-child FROM TO WORDS...` for all but a TIFF as it is; the
   // coordinator itself.
   std::string export_program;
@@ -45,7 +51,14 @@ class OutputFile : public BlockSink {
   // partial file) is there, PERMISSION_DENIED / NOT_FOUND / RESOURCE_EXHAUSTED for a folder that
   // cannot be written: each names the path and says what to do.
   static absl::StatusOr<std::unique_ptr<OutputFile>> Create(const OutputOptions& options);
-  // Unless published: removes what it created.
+  // Goes on where the output of a job that died was at its latest checkpoint: `partial` is what it
+  // left, `options` are the same, `options.scratch` still has its slots. Reads back all that was
+  // written. DATA_LOSS or INVALID_ARGUMENT if that is not what `state` says: then `partial` is
+  // gone. Else errors as of Create.
+  static absl::StatusOr<std::unique_ptr<OutputFile>> Continue(const OutputOptions& options,
+                                                              PartialFile partial,
+                                                              const OutputState& state);
+  // Unless published or left: removes what it created.
   ~OutputFile() override;
 
   // Takes a copy. The first error of any block before: then this one is not taken. A block that
@@ -59,6 +72,14 @@ class OutputFile : public BlockSink {
   // After the last block: closes, fsyncs, exports if the format asks for it, renames to `path`. May
   // take as long as the export does. While IsNoRoom is its error, it may be called again.
   absl::Status Publish();
+  // Waits for the blocks taken; then how far it was written. Errors of any block before, and of the
+  // scratch: those lose nothing. Precondition: Publish and BeginPartial were not called.
+  absl::StatusOr<OutputState> Save();
+  // Makes durable what Save spoke of. Other calls may be made meanwhile.
+  absl::Status Sync() const;
+  // The partial file stays, for another job to continue.
+  void Leave();
+
   // Of the pixels written. Precondition: Publish was OK.
   uint64_t pixel_hash() const;
 

@@ -1,19 +1,11 @@
 #include "coordinator/image/pyramid.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cassert>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "coordinator/image/box_reduction.h"
-#include "coordinator/image/file_error.h"
-#include "coordinator/image/file_io.h"
 #include "coordinator/image/output_format.h"
 #include "proto/base/status_macros.h"
 
@@ -22,35 +14,11 @@ namespace {
 
 constexpr int64_t kQuarterSide = kBlockSide / 2;
 
-// Open for reading and writing, gone when it is closed.
-absl::StatusOr<int> OpenNameless(const std::string& folder) {
-  int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0) return fd;
-  // Not every file system can do that.
-  std::string name = absl::StrCat(folder, "/.tilewright-pyramid-XXXXXX");
-  fd = mkostemp(name.data(), O_CLOEXEC);
-  if (fd < 0) return FileError("creating a file in", folder, errno);
-  unlink(name.c_str());
-  return fd;
-}
-
 }  // namespace
-
-Pyramid::Pyramid(const PyramidOptions& options)
-    : options_(options), slot_bytes_(kQuarterSide * kQuarterSide * options.format.pixel_bytes()) {}
-
-Pyramid::~Pyramid() {
-  if (fd_ >= 0) close(fd_);
-}
 
 int64_t Pyramid::bytes_held() const {
   absl::MutexLock lock(&mu_);
   return bytes_held_;
-}
-
-int64_t Pyramid::file_bytes() const {
-  absl::MutexLock lock(&mu_);
-  return slots_ * slot_bytes_;
 }
 
 Rect Pyramid::QuarterRect(const Key& key, size_t quarter) const {
@@ -61,26 +29,12 @@ Rect Pyramid::QuarterRect(const Key& key, size_t quarter) const {
   return Intersect({x, y, kQuarterSide, kQuarterSide}, {0, 0, block.width, block.height});
 }
 
-absl::Status Pyramid::Spill(Quarter* quarter) {
-  int fd = -1;
-  {
-    absl::MutexLock lock(&mu_);
-    if (fd_ < 0) {
-      TW_ASSIGN_OR_RETURN(fd_, OpenNameless(options_.folder));
-    }
-    fd = fd_;
-    if (free_slots_.empty()) free_slots_.push_back(slots_++);
-    quarter->slot = free_slots_.back();
-    free_slots_.pop_back();
+Pyramid::Open Pyramid::Begin(const Key& key) const {
+  Open open;
+  for (size_t i = 0; i < 4; ++i) {
+    if (!QuarterRect(key, i).empty()) ++open.missing;
   }
-  const int error = WriteAll(fd, quarter->samples, quarter->slot * slot_bytes_);
-  if (error == 0) {
-    quarter->samples = {};
-    return absl::OkStatus();
-  }
-  absl::MutexLock lock(&mu_);
-  free_slots_.push_back(std::exchange(quarter->slot, -1));
-  return FileError("writing reduced blocks in", options_.folder, error);
+  return open;
 }
 
 absl::StatusOr<std::optional<LevelBlock>> Pyramid::Add(int level, int64_t column, int64_t row,
@@ -99,18 +53,16 @@ absl::StatusOr<std::optional<LevelBlock>> Pyramid::Add(int level, int64_t column
     absl::MutexLock lock(&mu_);
     full = bytes_held_ + static_cast<int64_t>(quarter.samples.size()) > options_.memory_bytes_max;
   }
-  if (full) TW_RETURN_IF_ERROR(Spill(&quarter));
+  if (full) {
+    TW_ASSIGN_OR_RETURN(quarter.slot, options_.scratch->Put(quarter.samples));
+    quarter.samples = {};
+  }
 
   Open whole;
   {
     absl::MutexLock lock(&mu_);
-    const auto [found, created] = open_.try_emplace(key);
+    const auto found = open_.try_emplace(key, Begin(key)).first;
     Open& open = found->second;
-    if (created) {
-      for (size_t i = 0; i < 4; ++i) {
-        if (!QuarterRect(key, i).empty()) ++open.missing;
-      }
-    }
     bytes_held_ += static_cast<int64_t>(quarter.samples.size());
     open.quarters[index] = std::move(quarter);
     if (--open.missing > 0) return std::nullopt;
@@ -124,6 +76,50 @@ absl::StatusOr<std::optional<LevelBlock>> Pyramid::Add(int level, int64_t column
   return block;
 }
 
+absl::StatusOr<std::vector<SavedQuarter>> Pyramid::Save() {
+  absl::MutexLock lock(&mu_);
+  std::vector<SavedQuarter> saved;
+  for (auto& [key, open] : open_) {
+    for (size_t i = 0; i < 4; ++i) {
+      Quarter& quarter = open.quarters[i];
+      if (!quarter.there()) continue;
+      if (!quarter.slot.has_value()) {
+        TW_ASSIGN_OR_RETURN(quarter.slot, options_.scratch->Put(quarter.samples));
+      }
+      const auto& [level, column, row] = key;
+      saved.push_back({level, column, row, static_cast<int>(i), *quarter.slot});
+    }
+  }
+  return saved;
+}
+
+absl::Status Pyramid::Restore(const std::vector<SavedQuarter>& quarters) {
+  absl::MutexLock lock(&mu_);
+  assert(open_.empty());
+  for (const SavedQuarter& saved : quarters) {
+    const Key key(saved.level, saved.column, saved.row);
+    const auto index = static_cast<size_t>(saved.quarter);
+    bool fits = saved.level > 0 && saved.level < options_.levels && index < 4;
+    if (fits) {
+      const CanvasFormat format = LevelFormat(options_.format, saved.level);
+      fits = saved.column >= 0 && saved.column < format.block_columns() && saved.row >= 0 &&
+             saved.row < format.block_rows();
+    }
+    if (fits) {
+      const Rect rect = QuarterRect(key, index);
+      fits = !rect.empty() && saved.slot.bytes == rect.area() * options_.format.pixel_bytes();
+    }
+    Open* const open = fits ? &open_.try_emplace(key, Begin(key)).first->second : nullptr;
+    if (open == nullptr || open->quarters[index].there() || open->missing == 1) {
+      open_.clear();
+      return absl::InvalidArgumentError("the reduced blocks are those of another picture");
+    }
+    open->quarters[index].slot = saved.slot;
+    --open->missing;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<LevelBlock> Pyramid::Assemble(const Key& key, Open open) {
   LevelBlock block;
   std::tie(block.level, block.column, block.row) = key;
@@ -135,17 +131,11 @@ absl::StatusOr<LevelBlock> Pyramid::Assemble(const Key& key, Open open) {
     const Rect rect = QuarterRect(key, i);
     if (rect.empty()) continue;
     Quarter& quarter = open.quarters[i];
-    if (quarter.slot >= 0) {
+    if (quarter.samples.empty()) {
       quarter.samples.resize(static_cast<size_t>(rect.area() * pixel));
-      int fd = -1;
-      {
-        absl::MutexLock lock(&mu_);
-        fd = fd_;
-      }
-      const int error = ReadAll(fd, absl::MakeSpan(quarter.samples), quarter.slot * slot_bytes_);
-      if (error != 0) return FileError("reading reduced blocks in", options_.folder, error);
-      absl::MutexLock lock(&mu_);
-      free_slots_.push_back(quarter.slot);
+      TW_RETURN_IF_ERROR(options_.scratch->Take(*quarter.slot, absl::MakeSpan(quarter.samples)));
+    } else if (quarter.slot.has_value()) {
+      options_.scratch->Drop(*quarter.slot);
     }
     const auto row_bytes = static_cast<size_t>(rect.width * pixel);
     for (int64_t y = 0; y < rect.height; ++y) {

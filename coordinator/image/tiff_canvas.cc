@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <cassert>
@@ -53,6 +54,25 @@ class TiffCanvas::File : public TiffStream {
   absl::Status WriteTiles(absl::Span<const std::byte> tiles, int64_t offset) const {
     const int error = WriteAll(fd_, tiles, offset);
     return error == 0 ? absl::OkStatus() : FileError("writing", path_, error);
+  }
+
+  // DATA_LOSS unless the file holds the tile, before `end`.
+  absl::Status CheckTile(const TiffTile& tile, int64_t end) const {
+    std::vector<std::byte> bytes;
+    int error = EIO;
+    if (tile.offset >= 0 && tile.bytes > 0 && tile.bytes <= end - tile.offset) {
+      bytes.resize(static_cast<size_t>(tile.bytes));
+      error = ReadAll(fd_, absl::MakeSpan(bytes), tile.offset);
+    }
+    if (error == 0 && XXH3_64bits(bytes.data(), bytes.size()) == tile.checksum) {
+      return absl::OkStatus();
+    }
+    return absl::DataLossError(absl::StrCat(path_, " does not hold the ", tile.bytes,
+                                            " bytes that were written at ", tile.offset));
+  }
+
+  absl::Status CutOff(int64_t end) const {
+    return ftruncate(fd_, end) == 0 ? absl::OkStatus() : FileError("shortening", path_, errno);
   }
 
   // Makes sure that `bytes` can be written from `offset` on, where the file system can tell.
@@ -187,29 +207,42 @@ std::unique_ptr<BlockCodec> TiffCanvas::TakeCodec() {
   return std::make_unique<BlockCodec>(options_.format, options_.encoding);
 }
 
-std::vector<TiffCanvas::Extent*> TiffCanvas::ExtentsOf(int level, int64_t column, int64_t row) {
+std::vector<size_t> TiffCanvas::TilesOf(int level, int64_t column, int64_t row) const {
   const int64_t tiles_a_side = kBlockSide / options_.encoding.tile_side;
   const int64_t columns = tile_columns(level);
-  std::vector<Extent>& extents = extents_[static_cast<size_t>(level)];
-  const auto rows = static_cast<int64_t>(extents.size()) / columns;
-  std::vector<Extent*> of_block;
+  const auto rows = static_cast<int64_t>(extents_[static_cast<size_t>(level)].size()) / columns;
+  std::vector<size_t> of_block;
   for (int64_t y = row * tiles_a_side; y < std::min(rows, (row + 1) * tiles_a_side); ++y) {
     for (int64_t x = column * tiles_a_side; x < std::min(columns, (column + 1) * tiles_a_side);
          ++x) {
-      of_block.push_back(&extents[static_cast<size_t>(y * columns + x)]);
+      of_block.push_back(static_cast<size_t>(y * columns + x));
     }
   }
   return of_block;
 }
 
+std::vector<TiffCanvas::Extent*> TiffCanvas::ExtentsOf(int level, int64_t column, int64_t row) {
+  std::vector<Extent*> of_block;
+  for (const size_t tile : TilesOf(level, column, row)) {
+    of_block.push_back(&extents_[static_cast<size_t>(level)][tile]);
+  }
+  return of_block;
+}
+
 int64_t TiffCanvas::Place(int level, int64_t column, int64_t row, const EncodedBlock& block) {
+  std::vector<uint64_t> checksums;
+  const std::byte* tile = block.bytes.data();
+  for (const int64_t bytes : block.tile_bytes) {
+    checksums.push_back(XXH3_64bits(tile, static_cast<size_t>(bytes)));
+    tile += bytes;
+  }
   absl::MutexLock lock(&mu_);
   const std::vector<Extent*> extents = ExtentsOf(level, column, row);
   assert(extents.size() == block.tile_bytes.size());
   // A block is compressed to the same bytes each time.
   if (extents[0]->bytes > 0) return extents[0]->offset;
   for (size_t i = 0; i < extents.size(); ++i) {
-    *extents[i] = {end_, block.tile_bytes[i], false};
+    *extents[i] = {end_, block.tile_bytes[i], checksums[i], false};
     end_ += block.tile_bytes[i];
   }
   return extents[0]->offset;
@@ -229,6 +262,50 @@ absl::Status TiffCanvas::WriteBlock(int level, int64_t column, int64_t row,
   if (!status.ok()) return status;
   for (Extent* extent : ExtentsOf(level, column, row)) extent->written = true;
   return status;
+}
+
+TiffState TiffCanvas::Save() const {
+  absl::MutexLock lock(&mu_);
+  TiffState state;
+  state.end = end_;
+  for (const std::vector<Extent>& extents : extents_) {
+    std::vector<TiffTile>& tiles = state.levels.emplace_back();
+    tiles.reserve(extents.size());
+    for (const Extent& extent : extents) {
+      assert(extent.written == (extent.bytes > 0));
+      tiles.push_back({extent.offset, extent.bytes, extent.checksum});
+    }
+  }
+  return state;
+}
+
+absl::Status TiffCanvas::Restore(const TiffState& state) {
+  absl::MutexLock lock(&mu_);
+  bool fits = state.levels.size() == extents_.size() && state.end >= end_;
+  for (size_t level = 0; fits && level < extents_.size(); ++level) {
+    fits = state.levels[level].size() == extents_[level].size();
+  }
+  if (!fits) {
+    return absl::InvalidArgumentError("what was written before belongs to another picture");
+  }
+  for (size_t level = 0; level < extents_.size(); ++level) {
+    for (size_t i = 0; i < extents_[level].size(); ++i) {
+      const TiffTile& tile = state.levels[level][i];
+      if (tile.bytes == 0) continue;
+      TW_RETURN_IF_ERROR(file_->CheckTile(tile, state.end));
+      extents_[level][i] = {tile.offset, tile.bytes, tile.checksum, true};
+    }
+  }
+  end_ = state.end;
+  return file_->CutOff(end_);
+}
+
+bool TiffCanvas::Holds(int level, int64_t column, int64_t row) const {
+  absl::MutexLock lock(&mu_);
+  const std::vector<Extent>& extents = extents_[static_cast<size_t>(level)];
+  const std::vector<size_t> tiles = TilesOf(level, column, row);
+  return std::all_of(tiles.begin(), tiles.end(),
+                     [&extents](size_t tile) { return extents[tile].written; });
 }
 
 int64_t TiffCanvas::DirectoryBytes() const {
@@ -263,7 +340,7 @@ absl::Status TiffCanvas::PlaceMissing() {
   TW_ASSIGN_OR_RETURN(const EncodedBlock block, codec->Encode({side, side}, zero));
   // All missing tiles share this one.
   absl::MutexLock lock(&mu_);
-  const Extent shared{end_, block.tile_bytes[0], true};
+  const Extent shared{end_, block.tile_bytes[0], 0, true};
   TW_RETURN_IF_ERROR(file_->WriteTiles(block.bytes, shared.offset));
   end_ += shared.bytes;
   for (std::vector<Extent>& extents : extents_) {

@@ -31,6 +31,19 @@ struct TiffCanvasOptions {
   int levels = 1;  // the image, and levels - 1 reduced ones behind it (see PyramidLevels)
 };
 
+// Where a tile of a TIFF lies in its file.
+struct TiffTile {
+  int64_t offset = 0;
+  int64_t bytes = 0;      // 0: not written
+  uint64_t checksum = 0;  // XXH3-64 of the bytes
+};
+
+// What of a TIFF is in its file, which has no directory yet.
+struct TiffState {
+  int64_t end = 0;                            // bytes of the file that this is about
+  std::vector<std::vector<TiffTile>> levels;  // by level, by tile
+};
+
 class TiffCanvas {
  public:
   // Writes the header. `fd`, an empty file open for reading and writing, must outlive the canvas
@@ -44,6 +57,15 @@ class TiffCanvas {
   // whose write failed may be written again. Errors as of FileError, so IsNoRoom tells a full disk.
   absl::Status WriteBlock(int level, int64_t column, int64_t row,
                           absl::Span<const std::byte> samples);
+  // What was written. Precondition: no write has failed or is under way.
+  TiffState Save() const;
+  // Goes on where a canvas of the same options was when it said so, in its file: reads all of it
+  // and cuts off what came after. DATA_LOSS if the file does not hold it, INVALID_ARGUMENT if it
+  // is of other options. Precondition: nothing was written yet.
+  absl::Status Restore(const TiffState& state);
+  // Whether the block was written.
+  bool Holds(int level, int64_t column, int64_t row) const;
+
   // After the last block: writes the directories. Nothing may be written after it. Does not fsync.
   // While IsNoRoom is its error, it may be called again.
   absl::Status Finish();
@@ -56,6 +78,7 @@ class TiffCanvas {
   struct Extent {
     int64_t offset = 0;
     int64_t bytes = 0;
+    uint64_t checksum = 0;
     bool written = false;
   };
 
@@ -64,6 +87,9 @@ class TiffCanvas {
   std::unique_ptr<BlockCodec> TakeCodec() ABSL_LOCKS_EXCLUDED(mu_);
   // The tiles of a block, row by row.
   std::vector<Extent*> ExtentsOf(int level, int64_t column, int64_t row)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Their places in extents_[level].
+  std::vector<size_t> TilesOf(int level, int64_t column, int64_t row) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives the tiles of a block their places, one after the other, unless an earlier attempt did.
   // The first one's offset.
@@ -76,7 +102,7 @@ class TiffCanvas {
 
   const std::unique_ptr<File> file_;
   const TiffCanvasOptions options_;
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   std::vector<std::unique_ptr<BlockCodec>> codecs_ ABSL_GUARDED_BY(mu_);  // that nobody uses
   int64_t end_ ABSL_GUARDED_BY(mu_);  // of what has a place in the file
   std::vector<std::vector<Extent>> extents_ ABSL_GUARDED_BY(mu_);  // by level, by tile

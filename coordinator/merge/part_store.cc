@@ -40,11 +40,32 @@ absl::Status PartStore::MakeRoom(int64_t bytes) {
 absl::Status PartStore::PutAway(Part& part) {
   assert(!part.pinned);
   if (scratch_ == nullptr || part.slot.has_value()) return absl::OkStatus();
-  TW_ASSIGN_OR_RETURN(part.slot, scratch_->Put(part.samples));
+  TW_ASSIGN_OR_RETURN(part.slot, Save(part));
+  part.copy.reset();
   scratch_bytes_ += part.slot->bytes;
   memory_bytes_ -= part.slot->bytes;
   std::vector<std::byte>().swap(part.samples);
   return absl::OkStatus();
+}
+
+absl::StatusOr<Scratch::Slot> PartStore::Save(Part& part) {
+  if (part.slot.has_value()) return *part.slot;
+  if (!part.copy.has_value()) {
+    TW_ASSIGN_OR_RETURN(part.copy, scratch_->Put(part.samples));
+  }
+  return *part.copy;
+}
+
+void PartStore::Change(Part& part) {
+  if (!part.copy.has_value()) return;
+  scratch_->Drop(*part.copy);
+  part.copy.reset();
+}
+
+void PartStore::Adopt(Part& part, const Scratch::Slot& slot) {
+  assert(part.samples.empty() && !part.slot.has_value());
+  part.slot = slot;
+  scratch_bytes_ += slot.bytes;
 }
 
 absl::Status PartStore::Load(Part& part) {
@@ -62,12 +83,14 @@ absl::Status PartStore::Load(Part& part) {
 
 void PartStore::Replace(Part& part, std::vector<std::byte> samples) {
   assert(!part.slot.has_value());
+  Change(part);
   memory_bytes_ -= static_cast<int64_t>(part.samples.size());
   part.samples = std::move(samples);
   Count(static_cast<int64_t>(part.samples.size()));
 }
 
 std::vector<std::byte> PartStore::Remove(Part& part) {
+  Change(part);
   memory_bytes_ -= static_cast<int64_t>(part.samples.size());
   if (part.slot.has_value()) {
     scratch_bytes_ -= part.slot->bytes;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "coordinator/merge/scratch.h"
 
 namespace tilewright {
@@ -20,6 +21,8 @@ namespace tilewright {
 struct Part {
   std::vector<std::byte> samples;
   std::optional<Scratch::Slot> slot;
+  // Of the samples in memory, as they are. Invariant: not set beside `slot`.
+  std::optional<Scratch::Slot> copy;
   bool pinned = false;  // in use: stays in memory
 };
 
@@ -45,10 +48,18 @@ class PartStore {
   // Puts the part away unless it is; does nothing without a scratch.
   absl::Status PutAway(Part& part);
 
+  // Where the part lies in the scratch; what is in memory stays there and is copied, unless it was
+  // copied before and is still the same. Precondition: there is a scratch.
+  absl::StatusOr<Scratch::Slot> Save(Part& part);
+  // The part, which is in memory, is about to be changed: its copy is none any more.
+  void Change(Part& part);
+
   // The part's samples are counted from now on.
   void Add(const Part& part) { Count(static_cast<int64_t>(part.samples.size())); }
   // Brings the part back into memory if it is not there.
   absl::Status Load(Part& part);
+  // The part lies in the scratch, put there by an earlier store.
+  void Adopt(Part& part, const Scratch::Slot& slot);
   // The part holds `samples` instead; it is in memory.
   void Replace(Part& part, std::vector<std::byte> samples);
   // Takes the part's samples out of the count: its buffer if it is in memory, else an empty one.

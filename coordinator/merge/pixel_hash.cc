@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <cassert>
+#include <utility>
 
 namespace tilewright {
 
@@ -14,6 +15,11 @@ void PixelHash::AddBlock(int64_t column, int64_t row, absl::Span<const std::byte
   assert(0 <= column && column < columns_ && 0 <= row);
   blocks_.at(static_cast<size_t>(row * columns_ + column)) =
       XXH3_64bits(samples.data(), samples.size());
+}
+
+void PixelHash::set_blocks(std::vector<uint64_t> blocks) {
+  assert(blocks.size() == blocks_.size());
+  blocks_ = std::move(blocks);
 }
 
 uint64_t PixelHash::Finish() const {

@@ -20,6 +20,10 @@ class PixelHash {
   // Adds a block, in any order; repeating one changes nothing. Different blocks may be added at the
   // same time. `samples` as for BlockSink::WriteBlock.
   void AddBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples);
+  // XXH3-64 of each block by row * block_columns + column; 0 of one that was not added.
+  // Precondition of set_blocks: as many as the format has.
+  const std::vector<uint64_t>& blocks() const { return blocks_; }
+  void set_blocks(std::vector<uint64_t> blocks);
   // Precondition: every block was added.
   uint64_t Finish() const;
 

@@ -19,6 +19,7 @@ class Scratch {
   struct Slot {
     int64_t offset = 0;
     int64_t bytes = 0;
+    uint64_t checksum = 0;  // XXH3-64 of the samples, if the scratch checks them
   };
 
   virtual ~Scratch() = default;

@@ -90,7 +90,7 @@ class TileMerger::Impl {
     HeldTile& held = held_[tile.value];
     held.rect = rect;
     held.part.samples = std::move(samples);
-    held.open_cells = CellsOf(tile);
+    held.open_cells = OpenCellsOf(tile);
     parts_.Add(held.part);
     return Settle(tile);
   }
@@ -100,6 +100,42 @@ class TileMerger::Impl {
     return Settle(tile);
   }
 
+  absl::StatusOr<MergerState> Save() {
+    TW_RETURN_IF_ERROR(broken_);
+    MergerState state{settled_, tiles_added_, blocks_left_, {}, {}};
+    for (auto& [tile, held] : held_) {
+      TW_ASSIGN_OR_RETURN(const Scratch::Slot slot, parts_.Save(held.part));
+      state.tiles.push_back({tile, held.rect, slot});
+    }
+    for (auto& [index, block] : open_) {
+      TW_ASSIGN_OR_RETURN(const Scratch::Slot slot, parts_.Save(block.part));
+      state.blocks.push_back({index, block.missing, slot});
+    }
+    return state;
+  }
+
+  absl::Status Restore(const MergerState& state) {
+    assert(held_.empty() && open_.empty());
+    TW_RETURN_IF_ERROR(CheckMergerState(state, plan_, format_));
+    settled_ = state.settled;
+    tiles_left_ = std::count(settled_.begin(), settled_.end(), false);
+    tiles_added_ = state.tiles_added;
+    blocks_left_ = state.blocks_left;
+    for (const MergerState::Tile& tile : state.tiles) {
+      HeldTile& held = held_[tile.tile];
+      held.rect = tile.rect;
+      held.open_cells = OpenCellsOf({tile.tile});
+      parts_.Adopt(held.part, tile.slot);
+    }
+    for (const MergerState::Block& block : state.blocks) {
+      OpenBlock& open = open_[block.index];
+      open.missing = block.missing;
+      parts_.Adopt(open.part, block.slot);
+    }
+    return absl::OkStatus();
+  }
+
+  bool settled(TileIndex tile) const { return settled_[static_cast<size_t>(tile.value)]; }
   bool done() const { return tiles_left_ == 0 && blocks_left_ == 0; }
   int64_t tiles_added() const { return tiles_added_; }
   void set_bytes_max(int64_t bytes_max) {
@@ -130,9 +166,17 @@ class TileMerger::Impl {
     return absl::OkStatus();
   }
 
-  int64_t CellsOf(TileIndex tile) const {
+  int64_t OpenCellsOf(TileIndex tile) const {
     const GridPlace place = plan_.PlaceOf(tile);
-    return x_.CellsOfTile(place.column).length() * y_.CellsOfTile(place.row).length();
+    const Interval columns = x_.CellsOfTile(place.column);
+    const Interval rows = y_.CellsOfTile(place.row);
+    int64_t open = 0;
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      for (int64_t column = columns.begin; column < columns.end; ++column) {
+        open += !Complete({column, row});
+      }
+    }
+    return open;
   }
 
   // Nothing more comes of this tile: merges the cells that waited for it alone.
@@ -233,6 +277,7 @@ class TileMerger::Impl {
       parts_.Add(block.part);
     }
     TW_RETURN_IF_ERROR(parts_.Load(block.part));
+    parts_.Change(block.part);
 
     CellJob job;
     job.type = format_.sample;
@@ -416,6 +461,9 @@ absl::Status TileMerger::AddTile(TileIndex tile, std::vector<std::byte> samples)
   return impl_->AddTile(tile, std::move(samples));
 }
 absl::Status TileMerger::AddHole(TileIndex tile) { return impl_->AddHole(tile); }
+absl::StatusOr<MergerState> TileMerger::Save() { return impl_->Save(); }
+absl::Status TileMerger::Restore(const MergerState& state) { return impl_->Restore(state); }
+bool TileMerger::settled(TileIndex tile) const { return impl_->settled(tile); }
 int64_t TileMerger::BytesNeeded(const StagePlan& plan, const CanvasFormat& format) {
   int64_t width = 0, height = 0;
   for (int64_t i = 0; i < plan.x().tile_count(); ++i) {

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "coordinator/merge/canvas.h"
+#include "coordinator/merge/merger_state.h"
 #include "coordinator/merge/scratch.h"
 #include "coordinator/plan/stage_plan.h"
 
@@ -39,6 +41,16 @@ class TileMerger {
   // the whole weight, then the other row; what it alone covers is zero. The bits depend on which
   // tiles are left out, not on when that is said. Errors as of AddTile.
   absl::Status AddHole(TileIndex tile);
+
+  // What there is of it, with a copy in the scratch of all that lies in memory alone. An error of
+  // the scratch loses nothing. Precondition: there is a scratch.
+  absl::StatusOr<MergerState> Save();
+  // Goes on from such a state of a merger of the same plan, format and merge kind, on a scratch
+  // that still has the slots; all lies there at first. INVALID_ARGUMENT if it is of another one:
+  // nothing changes. Precondition: nothing was added or left out yet.
+  absl::Status Restore(const MergerState& state);
+  // Whether the tile was added or left out.
+  bool settled(TileIndex tile) const;
 
   // All tiles were added or left out, and every block was written.
   bool done() const;

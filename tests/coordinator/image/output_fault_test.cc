@@ -85,7 +85,8 @@ TEST(OutputFault, ASecondJobOnOneOutputIsRefusedEvenWithOverwrite) {
             absl::AlreadyExistsError(
                 absl::StrCat(options.path,
                              ".partial exists: another job writes this output, or one that died "
-                             "left it; use --overwrite to replace it if no job does")));
+                             "left it; if no job does, use --continue to go on from it or "
+                             "--overwrite to replace it")));
   options.overwrite = true;
   EXPECT_EQ(CreateStatus(options), absl::AlreadyExistsError(absl::StrCat(
                                        options.path,
@@ -101,7 +102,7 @@ TEST(OutputFault, APartialFileOfADeadJobIsReplacedOnlyWhenTold) {
   OutputOptions options = Options(folder.path("a.tif"));
   WriteFile(options.path + ".partial", "left over");
   EXPECT_EQ(CreateStatus(options).code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(std::string(CreateStatus(options).message()), HasSubstr("use --overwrite"));
+  EXPECT_THAT(std::string(CreateStatus(options).message()), HasSubstr("--overwrite to replace it"));
   EXPECT_EQ(ReadFile(options.path + ".partial"), "left over");
   options.overwrite = true;
   const absl::Status rendered = Render(options);

@@ -14,6 +14,7 @@
 #include "coordinator/image/encoder_pool.h"
 #include "coordinator/image/output_file.h"
 #include "coordinator/image/pyramid.h"
+#include "coordinator/image/scratch_file.h"
 #include "tests/coordinator/image/image_testing.h"
 
 namespace tilewright {
@@ -212,17 +213,18 @@ TEST(Pyramid, KeepsInAFileWhatItsMemoryDoesNotHold) {
   }
   std::shuffle(blocks.begin(), blocks.end(), random);
   const int levels = PyramidLevels(format.size);
-  Pyramid roomy({format, levels, folder.path("")});
+  ScratchFile scratch(folder.path(""));
+  Pyramid roomy({format, levels, &scratch});
   std::vector<LevelBlock> wanted, built;
   EXPECT_GT(Build(roomy, format, blocks, &wanted), 256 << 10);
-  EXPECT_EQ(roomy.file_bytes(), 0);
+  EXPECT_EQ(scratch.file_bytes(), 0);
   EXPECT_EQ(roomy.bytes_held(), 0);
   for (int64_t bound : {0, 256 << 10}) {
-    Pyramid tight({format, levels, folder.path(""), bound});
+    Pyramid tight({format, levels, &scratch, bound});
     built.clear();
     EXPECT_LE(Build(tight, format, blocks, &built), bound);
-    EXPECT_GT(tight.file_bytes(), 0);
-    EXPECT_LT(tight.file_bytes(), format.size.area() / 4) << "slots are used again";
+    EXPECT_GT(scratch.file_bytes(), 0);
+    EXPECT_LT(scratch.file_bytes(), format.size.area() / 4) << "slots are used again";
     ASSERT_EQ(built.size(), wanted.size());
     for (size_t i = 0; i < built.size(); ++i) {
       EXPECT_EQ(built[i].level, wanted[i].level);

@@ -3,16 +3,22 @@
 #ifndef TILEWRIGHT_TESTS_COORDINATOR_MERGE_MERGE_TESTING_H_
 #define TILEWRIGHT_TESTS_COORDINATOR_MERGE_MERGE_TESTING_H_
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "coordinator/merge/canvas.h"
 #include "coordinator/merge/pixel_hash.h"
+#include "coordinator/merge/scratch.h"
 #include "coordinator/plan/stage_plan.h"
 
 namespace tilewright {
@@ -58,6 +64,35 @@ class ImageSink : public BlockSink {
   TestImage image;
   PixelHash hash;
   std::set<std::pair<int64_t, int64_t>> blocks;
+};
+
+// A scratch in memory that counts, runs full, or forgets.
+class FakeScratch : public Scratch {
+ public:
+  absl::StatusOr<Slot> Put(absl::Span<const std::byte> samples) override {
+    EXPECT_FALSE(samples.empty());
+    if (puts == puts_max) return absl::ResourceExhaustedError("the scratch is full");
+    const Slot slot{++puts, static_cast<int64_t>(samples.size())};
+    kept_[slot.offset] = {samples.begin(), samples.end()};
+    return slot;
+  }
+  absl::Status Take(const Slot& slot, absl::Span<std::byte> samples) override {
+    const std::vector<std::byte>& kept = kept_.at(slot.offset);
+    EXPECT_EQ(kept.size(), samples.size());
+    if (!forgets) std::copy(kept.begin(), kept.end(), samples.begin());
+    kept_.erase(slot.offset);
+    return absl::OkStatus();
+  }
+  void Drop(const Slot& slot) override { EXPECT_EQ(kept_.erase(slot.offset), 1u); }
+
+  bool empty() const { return kept_.empty(); }
+
+  bool forgets = false;
+  int64_t puts_max = -1;
+  int64_t puts = 0;
+
+ private:
+  std::map<int64_t, std::vector<std::byte>> kept_;
 };
 
 }  // namespace tilewright
