@@ -62,6 +62,7 @@ struct Job {
   std::string numeric_class;
   bool proof_over = false;  // the time for canaries has passed
   bool restored = false;    // submitted to an earlier coordinator
+  int64_t continued = 0;    // accepted tiles that an earlier job had done
 
   int constants_confirmed = 0;  // constant results that came out the same twice
 

@@ -175,6 +175,7 @@ std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name) const {
   view.attempts = job->attempts;
   view.copies = job->copies;
   view.promise = job->promise;
+  view.numeric_class = job->numeric_class;
   view.numeric_classes = job->classes;
   view.tiles_by_worker.insert(job->tiles_by_worker.begin(), job->tiles_by_worker.end());
   view.first_grant = job->first_grant;

@@ -35,6 +35,7 @@ struct JobView {
   int64_t copies = 0;  // tiles granted a second time at the end of the job, though one attempt ran
   int64_t attempts = 0;  // leases of tiles granted
   Promise promise = Promise::kUndecided;
+  std::string numeric_class;  // that a strict job promises: its environment key where it is presumed
   std::set<std::string> numeric_classes;  // of accepted tiles; environment keys where no canary ran
   std::map<std::string, int64_t> tiles_by_worker;  // accepted
   std::optional<Instant> first_grant;
@@ -102,7 +103,7 @@ class Scheduler {
 
   // Whether the tenant's quota has room for the job: RESOURCE_EXHAUSTED with a sentence and, in
   // `retry_after`, when to ask again (zero: waiting does not help); INVALID_ARGUMENT for a
-  // priority, size or limit that is none. JobSubmitted does not ask; the shell does, in the same
+  // priority, size or limit that is none, and as CheckContinued. JobSubmitted does not ask; the shell does, in the same
   // breath.
   absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
 

@@ -86,6 +86,11 @@ class Scheduler::Impl {
 
   // ---- scheduler_restore.cc: what an earlier coordinator left
   void RestoreJob(const RestoredJob& from);
+  // What its submission says that an earlier job has done; nothing if that is none of its own.
+  void ContinueJob(Job& job);
+  // `from`: RestoredJob or ContinuedTiles.
+  template <typename Done>
+  void BeginWith(Job& job, const Done& from);
   // Says what was taken over, and ends what only lacked the record of its end.
   void TellRestored();
   // While true nothing is granted: the workers of the earlier coordinator first say what they hold.

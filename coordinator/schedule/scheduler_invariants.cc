@@ -174,7 +174,7 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
         return Broken(name, ": tile ", tile, " is leased if and only if a live lease wants it");
       }
     }
-    int64_t accepted = 0;
+    int64_t accepted = job.continued;
     for (const auto& [worker, tiles] : job.tiles_by_worker) accepted += tiles;
     if (accepted != job.tiles.accepted())
       return Broken(name, ": accepted tiles differ from their workers' sum");

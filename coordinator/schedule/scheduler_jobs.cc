@@ -29,7 +29,8 @@ void Scheduler::Impl::On(const JobSubmitted& event) {
   if (jobs_.contains(spec.name)) return;
   Job& job = OpenJob(spec, absl::ZeroDuration());
   Keep(job, {.kind = Record::Kind::kJobSubmitted, .spec = std::make_shared<const JobSpec>(spec)});
-  if (spec.tile_count == 0) {
+  ContinueJob(job);
+  if (job.tiles.open() == 0) {
     EndJob(job, EndReason::kDone, absl::OkStatus());
     return;
   }

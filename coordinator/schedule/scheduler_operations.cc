@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/schedule/continued.h"
 #include "coordinator/schedule/job_order.h"
 #include "coordinator/schedule/quota.h"
 #include "coordinator/schedule/scheduler_impl.h"
 #include "coordinator/schedule/sentences.h"
+#include "proto/base/status_macros.h"
 
 namespace tilewright {
 
@@ -134,6 +136,7 @@ std::optional<absl::Duration> Scheduler::Impl::Remaining(const Tenant& tenant) c
 
 absl::Status Scheduler::Impl::Admit(const JobSpec& job, absl::Duration* retry_after) const {
   *retry_after = absl::ZeroDuration();
+  TW_RETURN_IF_ERROR(CheckContinued(job));
   auto tenant = tenants_.find(job.tenant);
   schedule::QuotaUse use;
   if (tenant != tenants_.end()) {

@@ -1,4 +1,5 @@
-// The start of a coordinator after another one: its jobs, and the leases its workers still hold.
+// The start of a coordinator after another one: its jobs, and the leases its workers still hold. And
+// of a job after another one.
 
 #include <algorithm>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/clocks.h"
+#include "coordinator/schedule/continued.h"
 #include "coordinator/schedule/scheduler_impl.h"
 #include "coordinator/schedule/sentences.h"
 
@@ -43,19 +45,31 @@ void Scheduler::Impl::Restore(const Snapshot& snapshot, Instant now) {
   next_deadline_ = deadlines_.Next();
 }
 
-void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
-  Job& job = OpenJob(from.spec, from.age);
-  job.restored = true;
+template <typename Done>
+void Scheduler::Impl::BeginWith(Job& job, const Done& from) {
   job.promise = from.promise;
   job.numeric_class = from.numeric_class;
   // Without a promise there was no grant.
   if (job.promise != Promise::kUndecided) job.state = schedule::JobState::kRunning;
-  job.tiles_by_worker.insert(from.tiles_by_worker.begin(), from.tiles_by_worker.end());
   job.classes = from.classes;
   for (int64_t tile : from.accepted) job.tiles.MarkAccepted(tile);
   for (int64_t tile : from.holes) job.tiles.MarkHole(tile);
+  job.tenant->open_bytes -= job.spec.output_bytes * (job.spec.tile_count - job.tiles.open());
+}
+
+void Scheduler::Impl::ContinueJob(Job& job) {
+  if (job.spec.continued == nullptr || !CheckContinued(job.spec).ok()) return;
+  job.continued = static_cast<int64_t>(job.spec.continued->accepted.size());
+  BeginWith(job, *job.spec.continued);
+}
+
+void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
+  Job& job = OpenJob(from.spec, from.age);
+  job.restored = true;
+  job.continued = from.continued;
+  job.tiles_by_worker.insert(from.tiles_by_worker.begin(), from.tiles_by_worker.end());
+  BeginWith(job, from);
   for (int64_t tile : from.failed) job.tiles.MarkFailed(tile);
-  job.tenant->open_bytes -= from.spec.output_bytes * (from.spec.tile_count - job.tiles.open());
   job.priority = from.priority;
   job.account.weight = schedule::WeightOf(from.priority);
   job.paused = from.paused;

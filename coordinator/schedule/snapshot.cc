@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/schedule/continued.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -87,9 +88,19 @@ absl::Status Apply(const Record& record, Snapshot& snapshot) {
       return DoesNotFollow("A submission of ", record.job, " does not say what it asks for.");
     if (job != snapshot.jobs.end())
       return DoesNotFollow(record.job, " was submitted before and has not ended.");
+    TW_RETURN_IF_ERROR(CheckContinued(*record.spec));
     RestoredJob& submitted = snapshot.jobs.emplace_back();
     submitted.spec = *record.spec;
     submitted.priority = record.spec->priority;
+    if (record.spec->continued != nullptr) {
+      const ContinuedTiles& from = *record.spec->continued;
+      submitted.accepted = from.accepted;
+      submitted.continued = static_cast<int64_t>(from.accepted.size());
+      submitted.holes = from.holes;
+      submitted.promise = from.promise;
+      submitted.numeric_class = from.numeric_class;
+      submitted.classes = from.classes;
+    }
     return absl::OkStatus();
   }
   if (job == snapshot.jobs.end()) return DoesNotFollow("There is no job ", record.job, ".");

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -57,6 +58,8 @@ enum class OnFailedTile {
 inline constexpr int kPriorityMin = -5;
 inline constexpr int kPriorityMax = 5;
 
+struct ContinuedTiles;
+
 // What a single-stage job asks of the scheduler.
 struct JobSpec {
   std::string name;  // jobs/{job}
@@ -85,6 +88,8 @@ struct JobSpec {
   // Tiles under lease at once, since there must be memory for their results; 0: none until
   // JobBudget says otherwise.
   int64_t leased_max = std::numeric_limits<int64_t>::max();
+  // What an earlier job has done of it (continued.h); null: nothing.
+  std::shared_ptr<const ContinuedTiles> continued = nullptr;
 };
 
 // What a worker offers.

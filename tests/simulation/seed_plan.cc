@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/schedule/continued.h"
 #include "tests/simulation/random.h"
 
 namespace tilewright::simulation {
@@ -92,6 +93,33 @@ void DrawLimits(uint64_t seed, FaultSet drawn, FaultSet allowed, SeedPlan* plan)
   }
 }
 
+// Some jobs go on from what another one of the same request had done.
+void DrawContinued(uint64_t seed, SeedPlan* plan) {
+  Random random = Random::For(seed, 8);
+  for (JobPlan& job : plan->jobs) {
+    JobSpec& spec = job.spec;
+    if (!random.Chance(0.25)) continue;
+    auto from = std::make_shared<ContinuedTiles>();
+    const double done = random.Chance(0.2) ? 1 : random.Between(1, 9) / 10.0;
+    for (int64_t tile = 0; tile < spec.tile_count; ++tile) {
+      if (!random.Chance(done)) continue;
+      const bool hole = spec.on_failed_tile == OnFailedTile::kHole && random.Chance(0.1);
+      if (hole) {
+        from->holes.insert(tile);
+      } else {
+        from->accepted.insert(tile);
+      }
+      job.poison.erase(tile);
+    }
+    from->promise = spec.prove_class || random.Chance(0.5) ? Promise::kStrict : Promise::kTolerant;
+    // What workers of the first environment give (SimWorker::ClassOf).
+    const std::string proven = absl::StrCat("class-same-", spec.model_digest);
+    if (from->promise == Promise::kStrict) from->numeric_class = spec.prove_class ? proven : "same";
+    from->classes.insert(spec.prove_class ? proven : "same");
+    spec.continued = std::move(from);
+  }
+}
+
 }  // namespace
 
 int64_t SeedPlan::tiles() const {
@@ -138,6 +166,7 @@ SeedPlan DrawPlan(uint64_t seed, FaultSet allowed) {
     if (!allowed.Has(Fault::kPoison)) plan.jobs.back().poison.clear();
   }
   DrawLimits(seed, plan.drawn_faults, allowed, &plan);
+  DrawContinued(seed, &plan);
   return plan;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "coordinator/schedule/continued.h"
 
 namespace tilewright::simulation {
 
@@ -20,6 +21,7 @@ bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* r
     job.spec = *record.spec;
     job.generation = job.spec.generation;
     job.canvas.assign(static_cast<size_t>(job.spec.tile_count), Cell::kEmpty);
+    if (job.spec.continued != nullptr) Continue(job);
     return true;
   }
   const auto found = jobs_.find(record.job);
@@ -92,6 +94,10 @@ void Store::Merge(StoredJob& job, const Record& record, const ResultArrived* res
     checks_.Trouble(absl::StrCat(what, " does not exist and was accepted"));
     return;
   }
+  if (job.spec.prove_class && record.value != job.numeric_class) {
+    checks_.Trouble(absl::StrCat(what, ": a result of class ", record.value,
+                                 " was accepted into a strict job of class ", job.numeric_class));
+  }
   Cell& cell = job.canvas.at(static_cast<size_t>(record.number));
   if (cell != Cell::kEmpty) {
     checks_.Trouble(absl::StrCat(what, " was merged twice, or into a hole"));
@@ -100,6 +106,15 @@ void Store::Merge(StoredJob& job, const Record& record, const ResultArrived* res
   cell = Cell::kMerged;
   job.filled++;
   tiles_merged_++;
+}
+
+void Store::Continue(StoredJob& job) {
+  const ContinuedTiles& from = *job.spec.continued;
+  for (const int64_t tile : from.accepted) job.canvas.at(static_cast<size_t>(tile)) = Cell::kMerged;
+  for (const int64_t tile : from.holes) job.canvas.at(static_cast<size_t>(tile)) = Cell::kHole;
+  job.filled = static_cast<int64_t>(from.accepted.size() + from.holes.size());
+  job.decided = from.promise != Promise::kUndecided;
+  job.numeric_class = from.numeric_class;
 }
 
 void Store::LoseCanvases() {
@@ -112,6 +127,7 @@ void Store::LoseCanvases() {
   for (RestoredJob& job : snapshot_.jobs) {
     job.spec.generation++;
     job.accepted.clear();
+    job.continued = 0;
     job.failed.clear();
     job.holes.clear();
     job.tiles_by_worker.clear();

@@ -64,6 +64,8 @@ class Store {
     bool succeeded = false;
   };
   void Merge(StoredJob& job, const Record& record, const ResultArrived* result);
+  // What an earlier job had merged.
+  static void Continue(StoredJob& job);
 
   Checks& checks_;
   uint64_t epoch_ = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "coordinator/schedule/continued.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/schedule/snapshot.h"
 #include "proto/base/status_macros.h"
@@ -258,6 +260,18 @@ class Story {
     if (!command.All("within").empty())
       spec.max_duration = command.Time(command.Text("within", ""));
     spec.tile_timeout = command.Time(command.Text("timeout", "1h"));
+    const std::string done = command.Text("done", "");
+    const std::string left_out = command.Text("left_out", "");
+    const std::string promised = command.Text("promised", "");
+    if (!promised.empty()) {
+      auto from = std::make_shared<ContinuedTiles>();
+      for (const std::string& tile : SetOf(done)) from->accepted.insert(std::stoll(tile));
+      for (const std::string& tile : SetOf(left_out)) from->holes.insert(std::stoll(tile));
+      from->promise = promised == "tolerant" ? Promise::kTolerant : Promise::kStrict;
+      if (promised != "tolerant") from->numeric_class = promised;
+      from->classes.insert(promised);
+      spec.continued = std::move(from);
+    }
     return spec;
   }
 
