@@ -10,10 +10,11 @@
 
 namespace tilewright {
 
-void AddRender(CLI::App& app, Session& session);   // tilewright render
-void AddJobs(CLI::App& app, Session& session);     // tilewright jobs list|show|watch|cancel|…
-void AddWorkers(CLI::App& app, Session& session);  // tilewright workers list|drain|…
-void AddModels(CLI::App& app, Session& session);   // tilewright models list
+void AddRender(CLI::App& app, Session& session);    // tilewright render
+void AddSequence(CLI::App& app, Session& session);  // tilewright sequence
+void AddJobs(CLI::App& app, Session& session);      // tilewright jobs list|show|watch|cancel|…
+void AddWorkers(CLI::App& app, Session& session);   // tilewright workers list|drain|…
+void AddModels(CLI::App& app, Session& session);    // tilewright models list
 
 }  // namespace tilewright
 

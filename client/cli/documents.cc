@@ -1,9 +1,9 @@
 #include "client/cli/documents.h"
 
 #include "absl/time/time.h"
+#include "client/cli/json_error.h"
 #include "client/cli/json_writer.h"
 #include "client/cli/progress.h"
-#include "tilewright/error.h"
 
 namespace tilewright {
 namespace {
@@ -12,18 +12,6 @@ void WriteStrings(JsonWriter& json, const std::vector<std::string>& values) {
   json.BeginArray();
   for (const std::string& value : values) json.String(value);
   json.EndArray();
-}
-
-void WriteError(JsonWriter& json, const absl::Status& error) {
-  if (error.ok()) {
-    json.Null();
-    return;
-  }
-  json.BeginObject();
-  json.Key("code").String(absl::StatusCodeToString(error.code()));
-  json.Key("reason").String(ErrorReason(error));
-  json.Key("message").String(error.message());
-  json.EndObject();
 }
 
 void WriteEvent(JsonWriter& json, const Event& event) {

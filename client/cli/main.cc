@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   app.fallthrough();  // global options may stand behind the subcommand
   Session session(app);
   AddRender(app, session);
+  AddSequence(app, session);
   AddJobs(app, session);
   AddWorkers(app, session);
   AddModels(app, session);

@@ -167,13 +167,17 @@ std::string EventText(const Event& event) {
   return Printable(text);
 }
 
-std::string ErrorText(const absl::Status& error) {
+std::string ErrorSentence(const absl::Status& error) {
   const std::string reason = ErrorReason(error);
   const std::optional<absl::Duration> retry = ErrorRetryAfter(error);
   return absl::StrCat(
-      "tilewright: ", Printable(error.message()),
+      Printable(error.message()),
       retry.has_value() ? absl::StrCat(" (try again in ", ClockText(*retry), ")") : "",
       reason.empty() ? "" : absl::StrCat(" [", reason, "]"));
+}
+
+std::string ErrorText(const absl::Status& error) {
+  return absl::StrCat("tilewright: ", ErrorSentence(error));
 }
 
 }  // namespace tilewright

@@ -20,7 +20,9 @@ std::string JobReport(const Job& job, bool with_events);
 // "worker_gone, tile 7, worker a: it fell silent".
 std::string EventText(const Event& event);
 
-// "tilewright: no such file [INPUT_MISSING]"; with "(try again in 0:30)" where the error says when.
+// "no such file [INPUT_MISSING]"; with "(try again in 0:30)" where the error says when.
+std::string ErrorSentence(const absl::Status& error);
+// The same after the program's name: "tilewright: no such file [INPUT_MISSING]".
 std::string ErrorText(const absl::Status& error);
 
 }  // namespace tilewright

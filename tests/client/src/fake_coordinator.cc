@@ -142,6 +142,11 @@ grpc::Status FakeCoordinator::CreateJob(grpc::ServerContext*, const v1::CreateJo
   ++log_.calls;
   ++log_.creates;
   if (!script_.create_status.ok()) return script_.create_status;
+  const int open = static_cast<int>(log_.jobs.size()) - log_.ended_jobs;
+  if (script_.open_jobs_max > 0 && open >= script_.open_jobs_max) {
+    ++log_.crowded_creates;
+    return ToGrpc(WithReason(absl::ResourceExhaustedError("too many jobs"), "TOO_MANY_JOBS"));
+  }
   v1::Job& job = *response->mutable_job();
   *job.mutable_request() = request->render();
   job.set_state(v1::Job::STATE_QUEUED);
@@ -197,10 +202,17 @@ grpc::Status FakeCoordinator::WatchJob(grpc::ServerContext* context,
   if (script.watches.empty()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no watch scripted");
   const FakeWatch& watch =
       script.watches[std::min(static_cast<size_t>(stream), script.watches.size() - 1)];
+  while (script.watch_when_crowded && log().crowded_creates == 0 && !context->IsCancelled()) {
+    absl::SleepFor(kPoll);
+  }
   v1::WatchJobResponse response;
   for (const v1::Job& job : watch.jobs) {
     *response.mutable_job() = job;
     response.mutable_job()->set_name(request->name());
+    if (job.state() >= v1::Job::STATE_SUCCEEDED) {
+      absl::MutexLock lock(&mutex_);
+      ++log_.ended_jobs;
+    }
     writer->Write(response);
   }
   while (watch.hold && !context->IsCancelled()) {

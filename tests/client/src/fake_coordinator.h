@@ -36,6 +36,10 @@ struct FakeScript {
   // CreateJob answers UNAVAILABLE this often, after it has made the job: the answer got lost.
   int lost_creates = 0;
   grpc::Status create_status = {};      // of every CreateJob
+  // CreateJob answers RESOURCE_EXHAUSTED (TOO_MANY_JOBS) while so many jobs have not been seen to
+  // end by a watch; 0: never.
+  int open_jobs_max = 0;
+  bool watch_when_crowded = false;  // watches tell nothing before a CreateJob was refused for that
   grpc::Status upload_status = {};      // at the first message of an upload
   std::vector<FakeWatch> watches = {};  // one after the other; the last one again and again
   std::string output = {};              // what Download sends
@@ -55,6 +59,8 @@ struct FakeScript {
 struct FakeLog {
   int calls = 0;  // of any kind
   int creates = 0;
+  int crowded_creates = 0;  // of them: refused because of open_jobs_max
+  int ended_jobs = 0;       // told to watches
   int watches = 0;
   int cancels = 0;
   int lists = 0;
