@@ -33,8 +33,8 @@ class BlockWriter {
   ~BlockWriter();
 
   // Takes a copy of a block of the image, each exactly once; waits while the pool is full. The
-  // first error of any block before: then this one is not taken. While blocks wait for room that is
-  // IsNoRoom, and it may be given again after Retry.
+  // first error of any block before: then this one is not taken. While blocks wait for room this
+  // one waits with them.
   absl::Status Write(int64_t column, int64_t row, absl::Span<const std::byte> samples)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for what was taken. The first error; a full disk if blocks wait for room.

@@ -1,6 +1,9 @@
 #include "coordinator/image/file_error.h"
 
+#include <sys/statvfs.h>
+
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 #include "absl/strings/cord.h"
@@ -9,7 +12,7 @@
 namespace tilewright {
 namespace {
 
-// Marks the errors of IsNoRoom.
+// Marks the errors of IsNoRoom: the path that they are about.
 constexpr char kNoRoomPayload[] = "tilewright/no-room";
 
 struct Meaning {
@@ -55,12 +58,39 @@ absl::Status FileError(absl::string_view doing, const std::string& path, int err
   absl::Status status(meaning.code,
                       absl::StrCat(doing, " ", path, ": ",
                                    std::generic_category().message(error_number), meaning.advice));
-  if (error_number == ENOSPC || error_number == EDQUOT) {
-    status.SetPayload(kNoRoomPayload, absl::Cord());
+  if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG) {
+    status.SetPayload(kNoRoomPayload, absl::Cord(path));
   }
   return status;
 }
 
 bool IsNoRoom(const absl::Status& status) { return status.GetPayload(kNoRoomPayload).has_value(); }
+
+absl::Status NotForRoom(const absl::Status& status) {
+  absl::Status lost = status;
+  lost.ErasePayload(kNoRoomPayload);
+  return lost;
+}
+
+std::optional<uint64_t> FreeBytes(const std::string& path) {
+  struct statvfs disk;
+  if (statvfs(path.c_str(), &disk) != 0) return std::nullopt;
+  return uint64_t{disk.f_bavail} * disk.f_frsize;
+}
+
+absl::Status WithFreeBytes(const absl::Status& error) {
+  const auto payload = error.GetPayload(kNoRoomPayload);
+  if (!payload.has_value()) return error;
+  const std::string path(*payload);
+  std::optional<uint64_t> free_bytes = FreeBytes(path);
+  // A file that could not be made.
+  if (!free_bytes) free_bytes = FreeBytes(std::filesystem::path(path).parent_path().string());
+  if (!free_bytes) return error;
+  absl::Status said(error.code(),
+                    absl::StrCat(error.message(), "; ", *free_bytes, " bytes are free there"));
+  error.ForEachPayload(
+      [&said](absl::string_view url, const absl::Cord& content) { said.SetPayload(url, content); });
+  return said;
+}
 
 }  // namespace tilewright

@@ -132,13 +132,17 @@ class OutputFile::Impl {
                              written_.size(), " blocks were never written"));
     }
     if (stage_ == Stage::kWriting) TW_RETURN_IF_ERROR(FinishTiff(&TiffCanvas::Finish));
-    if (!exports()) {
-      TW_RETURN_IF_ERROR(Move(partial_.path(), options_.path, options_.overwrite));
-      partial_.Leave();
-      return SyncFolder(folder_);
+    if (!published_) {
+      if (exports()) {
+        TW_RETURN_IF_ERROR(Export());
+      } else {
+        TW_RETURN_IF_ERROR(Move(partial_.path(), options_.path, options_.overwrite));
+        partial_.Leave();
+      }
+      published_ = true;
     }
-    TW_RETURN_IF_ERROR(Export());
     TW_RETURN_IF_ERROR(SyncFolder(folder_));
+    if (!exports()) return absl::OkStatus();
     if (unlink(partial_.path().c_str()) != 0) {
       return FileError("removing", partial_.path(), errno);
     }
@@ -184,7 +188,10 @@ class OutputFile::Impl {
     if (IsNoRoom(status)) return status;
     stage_ = Stage::kLost;
     TW_RETURN_IF_ERROR(status);
-    if (fsync(partial_.fd()) != 0) return FileError("syncing", partial_.path(), errno);
+    // What a file system could not keep when it came to it is lost, room or not.
+    if (fsync(partial_.fd()) != 0) {
+      return NotForRoom(FileError("syncing", partial_.path(), errno));
+    }
     stage_ = Stage::kFinished;
     return absl::OkStatus();
   }
@@ -222,6 +229,7 @@ class OutputFile::Impl {
   Stage stage_ = Stage::kWriting;
   std::vector<bool> written_;  // by row * block_columns + column: was handed over
   int64_t blocks_left_;        // Invariant: the number of false in written_
+  bool published_ = false;     // the output has its name
 };
 
 OutputFile::OutputFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

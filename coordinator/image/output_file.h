@@ -62,7 +62,8 @@ class OutputFile : public BlockSink {
   ~OutputFile() override;
 
   // Takes a copy. The first error of any block before: then this one is not taken. A block that
-  // finds no room on the disk is kept; until Retry is OK, the error of all later ones is IsNoRoom.
+  // finds no room on the disk is kept in memory, and all later ones until Retry is OK: who writes
+  // looks at stalled() before there are too many.
   absl::Status WriteBlock(int64_t column, int64_t row,
                           absl::Span<const std::byte> samples) override;
   // Not OK while blocks wait for room on the disk: RESOURCE_EXHAUSTED, in words.

@@ -29,10 +29,6 @@ bool WritesDotsPerInch(double pixels_per_mm) {
   return std::abs(dots - std::round(dots)) < 1e-6 * dots;
 }
 
-absl::Status WithoutPayloads(const absl::Status& status) {
-  return absl::Status(status.code(), status.message());
-}
-
 }  // namespace
 
 // The file under libtiff, with the first error of the system. Its tiles were written without
@@ -326,10 +322,10 @@ absl::Status TiffCanvas::Finish() {
     const bool good = (level == 0 || file_->Describe(options_, level)) &&
                       file_->WriteDirectory(extents_[static_cast<size_t>(level)], end_);
     // libtiff cannot do it again, so this is no IsNoRoom, whatever its cause.
-    if (!good) return WithoutPayloads(file_->Error("writing the directory of"));
+    if (!good) return NotForRoom(file_->Error("writing the directory of"));
     end_ = file_->end();
   }
-  return file_->Finish() ? absl::OkStatus() : WithoutPayloads(file_->Error("closing"));
+  return file_->Finish() ? absl::OkStatus() : NotForRoom(file_->Error("closing"));
 }
 
 absl::Status TiffCanvas::PlaceMissing() {

@@ -39,6 +39,10 @@ class JobHost {
   // What the job needs of the coordinator's memory. Immutable.
   virtual JobMemory memory() const = 0;
 
+  // Before Merge or MergeHole of that tile, called like them: whether all that was to be written
+  // before it has found its place. While IsNoRoom is the answer (a disk is full) the tile waits;
+  // nothing is lost. Any other error fails the job.
+  virtual absl::Status MakeRoom(int64_t tile) = 0;
   // Takes an accepted tile. Called from one thread at a time, never after Finish or Abandon. An
   // error fails the job.
   virtual absl::Status Merge(int64_t tile, std::vector<std::byte> samples) = 0;
@@ -49,7 +53,8 @@ class JobHost {
   virtual void LimitHeld(int64_t bytes_max) = 0;
   // Bytes of tiles and unfinished blocks in memory now. As Merge.
   virtual int64_t held_bytes() const = 0;
-  // After the last tile: publishes the output; may take as long as an export.
+  // After the last tile: publishes the output; may take as long as an export. While IsNoRoom is its
+  // error, it is called again later, or Abandon is.
   virtual absl::Status Finish() = 0;
   // Instead of Finish: removes what was created.
   virtual void Abandon() = 0;
@@ -62,6 +67,8 @@ class JobHost {
   virtual void OnCost(const std::string& worker, int64_t tile, const v1::TileCost& cost) = 0;
   // The tile is left out; MergeHole follows.
   virtual void OnHole(int64_t tile) = 0;
+  // The job stands still because a disk is full, in words; empty: it goes on.
+  virtual void OnWaitsForRoom(const std::string& text) = 0;
   // The last call, after Finish or Abandon. `last` is how the job stood at the end.
   virtual void OnEnded(const absl::Status& status, const JobView& last) = 0;
 };

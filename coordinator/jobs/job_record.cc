@@ -146,6 +146,16 @@ void JobRecord::AddHole(int64_t tile, const Rect& rect) {
   ++version_;
 }
 
+void JobRecord::SetWaitsForRoom(const std::string& text) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (waits_for_room_ == text) return;
+    waits_for_room_ = text;
+    ++version_;
+  }
+  if (listener_) listener_();
+}
+
 bool JobRecord::ended() const { return IsEnd(state()); }
 
 v1::Job::State JobRecord::state() const {
@@ -197,6 +207,7 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
   if (!IsEnd(state_)) {
     job.set_held_bytes(static_cast<uint64_t>(held_bytes_.load()));
     job.set_spilled_bytes(static_cast<uint64_t>(spilled_bytes_.load()));
+    job.set_waits_for_room(waits_for_room_);
   }
   job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
   job.set_pixel_hash(pixel_hash_);

@@ -56,6 +56,9 @@ class JobRecord {
   // A tile is left out; `rect` is what it would have contributed to.
   void AddHole(int64_t tile, const Rect& rect);
 
+  // Why it stands still although nobody paused it: a disk is full. Empty: it does not.
+  void SetWaitsForRoom(const std::string& text);
+
   // Bytes of its tiles and unfinished blocks in memory and in the scratch file.
   void SetHeld(int64_t memory_bytes, int64_t scratch_bytes) {
     held_bytes_ = memory_bytes;
@@ -102,6 +105,7 @@ class JobRecord {
   std::map<int64_t, Rect> holes_ ABSL_GUARDED_BY(mu_);  // by tile
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   std::string pixel_hash_ ABSL_GUARDED_BY(mu_);
+  std::string waits_for_room_ ABSL_GUARDED_BY(mu_);
   std::optional<JobView> last_ ABSL_GUARDED_BY(mu_);
   std::optional<Instant> ended_at_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const LivePreview> preview_ ABSL_GUARDED_BY(mu_);

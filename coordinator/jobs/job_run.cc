@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "coordinator/image/file_error.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
@@ -155,11 +156,16 @@ absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing)
   return status.ok() ? status : MergeError(Annotate(status, doing));
 }
 
+absl::Status JobRun::MakeRoom(int64_t tile) {
+  const absl::Status skipped = SkipBelow(PlanTile(tile).value);
+  record_->SetHeld(merger_->bytes_held(), merger_->bytes_spilled());
+  return MergeError(skipped);
+}
+
 absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
   inputs_.Drop(PlanTile(tile));
-  absl::Status status = SkipBelow(PlanTile(tile).value);
-  if (status.ok()) status = merger_->AddTile(PlanTile(tile), std::move(samples));
-  return Merged(status, absl::StrCat("writing the output after tile ", tile));
+  return Merged(merger_->AddTile(PlanTile(tile), std::move(samples)),
+                absl::StrCat("writing the output after tile ", tile));
 }
 
 absl::Status JobRun::MergeHole(int64_t tile) {
@@ -173,8 +179,14 @@ void JobRun::OnHole(int64_t tile) {
 }
 
 absl::Status JobRun::MergeError(const absl::Status& status) const {
+  if (IsNoRoom(status)) return OutputError(WithFreeBytes(status));
   const bool of_input = masking_ != nullptr && !masking_->input_error().ok();
   return of_input ? WithInputReason(status) : OutputError(status);
+}
+
+absl::Status JobRun::FindRoom() {
+  if (!output_->stalled().ok()) TW_RETURN_IF_ERROR(output_->Retry());
+  return merger_->FindRoom();
 }
 
 absl::Status JobRun::SkipBelow(int64_t end) {
@@ -183,9 +195,10 @@ absl::Status JobRun::SkipBelow(int64_t end) {
       ++next_wanted_;
       continue;
     }
+    TW_RETURN_IF_ERROR(FindRoom());
     TW_RETURN_IF_ERROR(merger_->AddHole(TileIndex{next_of_plan_}));
   }
-  return absl::OkStatus();
+  return FindRoom();
 }
 
 absl::Status JobRun::Finish() {
@@ -199,7 +212,7 @@ absl::Status JobRun::Finish() {
   if (job_.mask != nullptr) {
     TW_RETURN_IF_ERROR(WithInputReason(job_.mask_reader->CheckUnchanged()));
   }
-  TW_RETURN_IF_ERROR(OutputError(Annotate(output_->Publish(), "publishing the output")));
+  TW_RETURN_IF_ERROR(MergeError(Annotate(output_->Publish(), "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", output_->pixel_hash());
   Abandon();
   return absl::OkStatus();

@@ -47,6 +47,7 @@ class JobRun : public JobHost {
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override;
   absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const override;
   JobMemory memory() const override { return job_.memory; }
+  absl::Status MakeRoom(int64_t tile) override;
   absl::Status Merge(int64_t tile, std::vector<std::byte> samples) override;
   absl::Status MergeHole(int64_t tile) override;
   void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
@@ -60,6 +61,7 @@ class JobRun : public JobHost {
     record_->AddCost(worker, tile, cost, options_.now());
   }
   void OnHole(int64_t tile) override;
+  void OnWaitsForRoom(const std::string& text) override { record_->SetWaitsForRoom(text); }
   void OnEnded(const absl::Status& status, const JobView& last) override;
 
  private:
@@ -87,8 +89,10 @@ class JobRun : public JobHost {
   // An error of the merger, with its reason.
   absl::Status MergeError(const absl::Status& status) const;
   // Leaves out what is not wanted of the plan's tiles below `end`, so that the canvas fills up in
-  // order.
+  // order. While IsNoRoom is its error, it may be called again.
   absl::Status SkipBelow(int64_t end);
+  // Writes what waits for room on a disk.
+  absl::Status FindRoom();
 
   const ResolvedJob job_;
   const std::shared_ptr<JobRecord> record_;

@@ -1,7 +1,6 @@
 #include "coordinator/jobs/resolve_job.h"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <climits>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "coordinator/image/decoded_copy.h"
+#include "coordinator/image/file_error.h"
 #include "coordinator/jobs/channel_policy.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
@@ -319,18 +319,16 @@ absl::Status CheckRoom(const ResolveContext& context, ResolvedJob* job) {
   const std::string folder = job->output_path.empty()
                                  ? context.downloads
                                  : std::filesystem::path(job->output_path).parent_path().string();
-  struct statvfs disk;
-  if (statvfs(folder.c_str(), &disk) != 0)
-    return absl::OkStatus();  // creating the output will tell
-  const uint64_t free_bytes = disk.f_bavail * disk.f_frsize;
-  job->summary.set_disk_free_bytes(free_bytes);
+  const std::optional<uint64_t> free_bytes = FreeBytes(folder);
+  if (!free_bytes) return absl::OkStatus();  // creating the output will tell
+  job->summary.set_disk_free_bytes(*free_bytes);
   const uint64_t needed = job->summary.disk_bytes();
   if (job->kind != OutputKind::kTiff || job->encoding.compression != Compression::kNone ||
-      needed <= free_bytes) {
+      needed <= *free_bytes) {
     return absl::OkStatus();
   }
   return WithReason(absl::ResourceExhaustedError(absl::StrCat(
-                        "the output needs ", needed, " bytes, and ", free_bytes, " are free in '",
+                        "the output needs ", needed, " bytes, and ", *free_bytes, " are free in '",
                         folder, "': make room there, compress it, or choose another output")),
                     "DISK_FULL");
 }

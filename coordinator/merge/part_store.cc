@@ -33,6 +33,7 @@ absl::Status PartStore::MakeRoom(int64_t bytes) {
   for (const Candidate& candidate : candidates) {
     if (memory_bytes_ <= goal) break;
     TW_RETURN_IF_ERROR(PutAway(*candidate.part));
+    if (!no_room_.ok()) break;
   }
   return absl::OkStatus();
 }
@@ -40,7 +41,10 @@ absl::Status PartStore::MakeRoom(int64_t bytes) {
 absl::Status PartStore::PutAway(Part& part) {
   assert(!part.pinned);
   if (scratch_ == nullptr || part.slot.has_value()) return absl::OkStatus();
-  TW_ASSIGN_OR_RETURN(part.slot, Save(part));
+  absl::StatusOr<Scratch::Slot> slot = Save(part);
+  no_room_ = absl::IsResourceExhausted(slot.status()) ? slot.status() : absl::OkStatus();
+  if (!no_room_.ok()) return absl::OkStatus();
+  TW_ASSIGN_OR_RETURN(part.slot, std::move(slot));
   part.copy.reset();
   scratch_bytes_ += part.slot->bytes;
   memory_bytes_ -= part.slot->bytes;

@@ -42,10 +42,13 @@ class PartStore {
   // The bound of MakeRoom.
   void set_bytes_max(int64_t bytes_max) { bytes_max_ = bytes_max; }
   // Puts parts away, those wanted last first, until `bytes` more fit below the bound or only pinned
-  // ones are left. Errors of the scratch pass through: what was put away by then stays there.
+  // ones are left. Where the scratch is full they stay in memory; see no_room. Its other errors
+  // pass through: what was put away by then stays there.
   absl::Status MakeRoom(int64_t bytes);
+  // Not OK: the bound is exceeded because the scratch is full, in its words.
+  absl::Status no_room() const { return memory_bytes_ > bytes_max_ ? no_room_ : absl::OkStatus(); }
 
-  // Puts the part away unless it is; does nothing without a scratch.
+  // Puts the part away unless it is, or the scratch is full; does nothing without a scratch.
   absl::Status PutAway(Part& part);
 
   // Where the part lies in the scratch; what is in memory stays there and is copied, unless it was
@@ -78,6 +81,7 @@ class PartStore {
   int64_t memory_bytes_ = 0;
   int64_t memory_bytes_peak_ = 0;
   int64_t scratch_bytes_ = 0;
+  absl::Status no_room_;  // what the scratch said when it was last asked
 };
 
 }  // namespace tilewright

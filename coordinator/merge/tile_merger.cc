@@ -141,6 +141,12 @@ class TileMerger::Impl {
   void set_bytes_max(int64_t bytes_max) {
     parts_.set_bytes_max(std::max(bytes_max, BytesNeeded(plan_, format_)));
   }
+  absl::Status FindRoom() {
+    TW_RETURN_IF_ERROR(broken_);
+    broken_ = parts_.MakeRoom(0);
+    TW_RETURN_IF_ERROR(broken_);
+    return parts_.no_room();
+  }
   const PartStore& parts() const { return parts_; }
 
  private:
@@ -477,6 +483,7 @@ int64_t TileMerger::BytesNeeded(const StagePlan& plan, const CanvasFormat& forma
 
 bool TileMerger::done() const { return impl_->done(); }
 int64_t TileMerger::tiles_added() const { return impl_->tiles_added(); }
+absl::Status TileMerger::FindRoom() { return impl_->FindRoom(); }
 void TileMerger::set_bytes_max(int64_t bytes_max) { impl_->set_bytes_max(bytes_max); }
 int64_t TileMerger::bytes_held() const { return impl_->parts().memory_bytes(); }
 int64_t TileMerger::bytes_held_peak() const { return impl_->parts().memory_bytes_peak(); }

@@ -33,8 +33,8 @@ class TileMerger {
 
   // Takes a tile: `samples` is exactly plan.Contribution(tile) in format's layout. ALREADY_EXISTS
   // if the tile was added before, INVALID_ARGUMENT if there is no such tile or the byte count is
-  // wrong: nothing changes. Errors of the sink and the scratch pass through; something is lost, so
-  // every later call returns the same error.
+  // wrong: nothing changes. Errors of the sink and the scratch, but a full one, pass through;
+  // something is lost, so every later call returns the same error.
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples);
 
   // Leaves a tile out. Where it would have been blended, the other tile of its row stands in with
@@ -61,8 +61,11 @@ class TileMerger {
   // Bytes of them in the scratch now.
   int64_t bytes_spilled() const;
   // From the next call on bytes_held() stays within this or BytesNeeded(), whichever is more, if
-  // there is a scratch; until then it is unbounded.
+  // there is a scratch that has room; until then it is unbounded.
   void set_bytes_max(int64_t bytes_max);
+  // Puts away what exceeds that. RESOURCE_EXHAUSTED, in the scratch's words, if it is full: nothing
+  // is lost, but each further tile would exceed the bound by more. Its other errors as of AddTile.
+  absl::Status FindRoom();
   // What merging one tile takes: the four tiles of a corner and a block.
   static int64_t BytesNeeded(const StagePlan& plan, const CanvasFormat& format);
 

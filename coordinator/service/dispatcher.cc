@@ -35,10 +35,11 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock& clock,
       pump_(options.inputs,
             [this](const std::string& job, const absl::Status& status) { Stop(job, status); }),
       merges_(
-          options.merges,
+          options.merges, clock,
           {[this](const std::string& job, const absl::Status& status) { Stop(job, status); },
            [this](const std::string& job, const absl::Status& status) { StrandEnded(job, status); },
-           [this](const std::string& job) { Merged(job); }, [this] { RoomChanged(); }}) {
+           [this](const std::string& job) { Merged(job); }, [this] { RoomChanged(); },
+           [this](const std::string& job) { DiskRoomChanged(job); }}) {
   if (options_.keep_time) time_keeper_ = std::thread([this] { KeepTime(); });
 }
 
@@ -54,7 +55,9 @@ void Dispatcher::Shutdown() {
     const Instant now = clock_.Now();
     for (const std::string& name : names) {
       const absl::Status why = ShuttingDown();
-      jobs_[name].why_stop = why;
+      RunningJob& job = jobs_[name];
+      job.why_stop = why;
+      if (job.ended) merges_.End(job.strand, why);
       Handle(JobStopped{name, std::string(why.message())}, now);
       EndJob(name, why);
     }
@@ -115,8 +118,8 @@ void Dispatcher::Stop(const std::string& job, const absl::Status& why) {
   absl::MutexLock lock(&mu_);
   const auto found = jobs_.find(job);
   if (found == jobs_.end()) return;
-  if (found->second.ended) return merges_.End(found->second.strand, why);
   if (found->second.why_stop.ok()) found->second.why_stop = why;
+  if (found->second.ended) return merges_.End(found->second.strand, why);
   Handle(JobStopped{job, std::string(why.message())}, clock_.Now());
   EndJob(job, why);
 }
@@ -137,7 +140,9 @@ void Dispatcher::ApplyLimits(const std::string& name) {
   const auto found = jobs_.find(name);
   if (found == jobs_.end() || !budget_.Has(name)) return;
   RunningJob& job = found->second;
-  const MemoryLimits limits = budget_.LimitsOf(name);
+  MemoryLimits limits = budget_.LimitsOf(name);
+  // Results that nobody can write would only pile up.
+  if (job.waits_for_room) limits.leased_max = 0;
   if (limits == job.limits) return;
   const bool scheduling =
       limits.leased_max != job.limits.leased_max || limits.tiles_ahead != job.limits.tiles_ahead;
@@ -168,21 +173,24 @@ std::vector<MatchView> Dispatcher::Match(const JobSpec& job) const {
 }
 
 void Dispatcher::Tick() {
+  merges_.RetryDue();
   absl::MutexLock lock(&mu_);
   Handle(tilewright::Tick{}, clock_.Now());
 }
 
 Instant Dispatcher::next_deadline() const {
   absl::MutexLock lock(&mu_);
-  return scheduler_.next_deadline();
+  return std::min(scheduler_.next_deadline(), merges_.next_retry());
 }
 
 void Dispatcher::KeepTime() {
   absl::MutexLock lock(&mu_);
   while (!stopped_) {
-    const Instant deadline = broken_.ok() ? scheduler_.next_deadline() : Instant::Never();
+    const Instant due = broken_.ok() ? scheduler_.next_deadline() : Instant::Never();
+    const Instant deadline = std::min(due, merges_.next_retry());
     const Instant now = clock_.Now();
     if (deadline <= now) {
+      merges_.RetryDue();
       Handle(tilewright::Tick{}, now);
       // A deadline that a tick does not settle would spin: look again a little later.
       if (scheduler_.next_deadline() <= now) {

@@ -81,6 +81,7 @@ class Dispatcher {
   // are computed, unless the same was done before to make the job go on (resume, retry, accept
   // holes). Doing one twice is doing it once.
   absl::Status Pause(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
+  // A job that waits for room on a disk looks for it at once, whatever else becomes of it.
   absl::Status Resume(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // Besides: INVALID_ARGUMENT (BAD_PRIORITY) outside kPriorityMin to kPriorityMax,
   // RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) above what the tenant may have.
@@ -172,9 +173,10 @@ class Dispatcher {
     std::shared_ptr<JobHost> host;
     std::shared_ptr<MergePool::Strand> strand;
     Operations operations;
-    MemoryLimits limits;    // in force
-    bool ended = false;     // no scheduling any more; the strand finishes or abandons
-    absl::Status why_stop;  // not OK: said by Stop, and better than the scheduler's words
+    MemoryLimits limits;          // in force
+    bool waits_for_room = false;  // on a disk: nothing more is leased
+    bool ended = false;           // no scheduling any more; the strand finishes or abandons
+    absl::Status why_stop;        // not OK: said by Stop, and better than the scheduler's words
   };
 
   // What was decided about one result; nothing of it has left yet.
@@ -221,6 +223,11 @@ class Dispatcher {
   void StrandEnded(const std::string& job, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   // Results wait for merging, or do so no longer.
   void RoomChanged() ABSL_LOCKS_EXCLUDED(mu_);
+  // Merging of the job waits for room on a disk, or does so no longer.
+  void DiskRoomChanged(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
+  // For Resume: lets a job that waits for room look for it. True if that is all that can be done
+  // for it, since it has no more tiles to compute.
+  bool LookForRoom(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // Tiles of the job were merged.
   void Merged(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // What the job holds may have changed: counts it, and applies what follows.

@@ -53,7 +53,10 @@ absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
 }
 
 absl::Status Dispatcher::Pause(const std::string& job) { return Operate(job, JobPaused{job}); }
-absl::Status Dispatcher::Resume(const std::string& job) { return Operate(job, JobResumed{job}); }
+absl::Status Dispatcher::Resume(const std::string& job) {
+  if (LookForRoom(job)) return absl::OkStatus();
+  return Operate(job, JobResumed{job});
+}
 absl::Status Dispatcher::RetryFailedTiles(const std::string& job) {
   return Operate(job, FailedTilesRetried{job});
 }

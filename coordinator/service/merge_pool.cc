@@ -1,8 +1,13 @@
 #include "coordinator/service/merge_pool.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <utility>
+
+#include "coordinator/image/file_error.h"
+#include "proto/base/status_macros.h"
 
 namespace tilewright {
 namespace {
@@ -12,7 +17,12 @@ constexpr int kFinishThreads = 2;
 
 }  // namespace
 
-// Guarded by the pool's lock, but for `host`, which is fixed.
+// Guarded by the pool's lock, but for `host`, which is fixed. A strand is at one place at a time:
+//
+//   rests -> queued -> finishing
+//              ^           ^
+//              v           v
+//            parked (waits for room, and goes back to where it was)
 class MergePool::Strand {
  public:
   explicit Strand(std::shared_ptr<JobHost> job_host) : host(std::move(job_host)) {}
@@ -23,13 +33,18 @@ class MergePool::Strand {
   int64_t held_bytes = 0;                                  // by the host, as of the latest batch
   int64_t held_max = std::numeric_limits<int64_t>::max();  // both together
   bool queued = false;                                     // in ready_, or with a merge thread
+  bool parked = false;                                     // in parked_
+  Instant retry_at;                                        // of a parked one
+  absl::Status no_room;                                    // as of the latest look for it
   bool broken = false;                                     // a merge failed: drop what comes
-  bool finishing = false;                                  // in ending_, or with a finisher
+  bool finishing = false;                                  // in ending_, with a finisher, or parked
   std::optional<absl::Status> ended;                       // by End
+
+  bool stopped() const { return ended.has_value() && !ended->ok(); }
 };
 
-MergePool::MergePool(const MergePoolOptions& options, Callbacks callbacks)
-    : options_(options), callbacks_(std::move(callbacks)) {
+MergePool::MergePool(const MergePoolOptions& options, const Clock& clock, Callbacks callbacks)
+    : options_(options), clock_(clock), callbacks_(std::move(callbacks)) {
   {
     absl::MutexLock lock(&mu_);
     merging_ = options.threads;
@@ -54,7 +69,7 @@ std::shared_ptr<MergePool::Strand> MergePool::NewStrand(std::shared_ptr<JobHost>
 }
 
 void MergePool::Ready(const std::shared_ptr<Strand>& strand) {
-  if (strand->queued || strand->finishing) return;
+  if (strand->queued || strand->parked || strand->finishing) return;
   const bool ends = strand->ended.has_value();
   if (strand->items.empty() && !ends) return;
   strand->queued = true;
@@ -73,7 +88,7 @@ void MergePool::AddHole(const std::shared_ptr<Strand>& strand, int64_t tile) {
 void MergePool::Push(const std::shared_ptr<Strand>& strand, Item item) {
   absl::MutexLock lock(&mu_);
   if (strand->broken || strand->ended.has_value()) return;
-  queued_bytes_ += static_cast<int64_t>(item.samples.size());
+  if (!strand->parked) queued_bytes_ += static_cast<int64_t>(item.samples.size());
   strand->queued_bytes += static_cast<int64_t>(item.samples.size());
   strand->items.push_back(std::move(item));
   Ready(strand);
@@ -95,9 +110,60 @@ int64_t MergePool::HeldBytes(const std::shared_ptr<Strand>& strand) const {
 
 void MergePool::End(const std::shared_ptr<Strand>& strand, const absl::Status& status) {
   absl::MutexLock lock(&mu_);
-  if (strand->finishing || (strand->ended.has_value() && !strand->ended->ok())) return;
+  if (strand->stopped() || (strand->finishing && status.ok())) return;
   strand->ended = status;
+  if (strand->parked && !status.ok()) return Unpark(strand);
   Ready(strand);
+}
+
+absl::Status MergePool::WaitsForRoom(const std::shared_ptr<Strand>& strand) const {
+  absl::MutexLock lock(&mu_);
+  return strand->no_room;
+}
+
+void MergePool::Retry(const std::shared_ptr<Strand>& strand) {
+  absl::MutexLock lock(&mu_);
+  if (strand->parked) Unpark(strand);
+}
+
+void MergePool::RetryDue() {
+  const Instant now = clock_.Now();
+  absl::MutexLock lock(&mu_);
+  const std::vector<std::shared_ptr<Strand>> parked = parked_;
+  for (const auto& strand : parked) {
+    if (strand->retry_at <= now) Unpark(strand);
+  }
+}
+
+Instant MergePool::next_retry() const {
+  absl::MutexLock lock(&mu_);
+  Instant next = Instant::Never();
+  for (const auto& strand : parked_) next = std::min(next, strand->retry_at);
+  return next;
+}
+
+bool MergePool::FoundRoom(const std::shared_ptr<Strand>& strand, absl::Status* status) {
+  if (IsNoRoom(*status) && strand->stopped()) *status = *strand->ended;
+  if (IsNoRoom(*status)) {
+    strand->parked = true;
+    strand->retry_at = clock_.Now() + options_.room_retry;
+    parked_.push_back(strand);
+  }
+  const absl::Status no_room = strand->parked ? *status : absl::OkStatus();
+  if (strand->no_room == no_room) return false;
+  strand->no_room = no_room;
+  return true;
+}
+
+void MergePool::Unpark(const std::shared_ptr<Strand>& strand) {
+  std::erase(parked_, strand);
+  strand->parked = false;
+  queued_bytes_ += strand->queued_bytes;
+  if (strand->finishing) {
+    ending_.push_back(strand);
+  } else {
+    Ready(strand);
+  }
 }
 
 bool MergePool::HasRoom(const std::shared_ptr<ResultSource>& source) {
@@ -132,7 +198,7 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
     bool drop = false;
     {
       absl::MutexLock lock(&mu_);
-      drop = strand->broken || (strand->ended.has_value() && !strand->ended->ok());
+      drop = strand->broken || strand->stopped();
       batch.swap(strand->items);
       bytes = strand->queued_bytes;
       held_max = strand->held_max;
@@ -146,27 +212,53 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
       }
     }
     absl::Status status;
-    int64_t queued = bytes;  // of the batch, after the item
-    for (Item& item : batch) {
-      queued -= static_cast<int64_t>(item.samples.size());
-      if (drop || !status.ok()) continue;
-      strand->host->LimitHeld(held_max - queued);
-      status = Merge(*strand->host, item);
-    }
+    if (!drop) status = MergeBatch(*strand, held_max, bytes, &batch);
     const int64_t held = strand->host->held_bytes();
+    bool told = false;
+    bool parked = false;
     {
       absl::MutexLock lock(&mu_);
-      if (!status.ok()) strand->broken = true;
-      strand->queued_bytes -= bytes;
       strand->held_bytes = held;
-      Release(bytes, &resumed);
+      told = FoundRoom(strand, &status);
+      parked = strand->parked;
+      if (parked) {
+        // Its tiles, those that came meanwhile included, are in nobody's way.
+        Release(strand->queued_bytes, &resumed);
+        PutBack(*strand, bytes, std::move(batch));
+      } else {
+        Release(bytes, &resumed);
+        strand->queued_bytes -= bytes;
+        if (!status.ok()) strand->broken = true;
+      }
     }
-    if (!status.ok()) callbacks_.on_error(strand->host->stage().job(), status);
+    if (!parked && !status.ok()) callbacks_.on_error(strand->host->stage().job(), status);
+    if (told) callbacks_.on_waits_for_room(strand->host->stage().job());
     callbacks_.on_merged(strand->host->stage().job());
     if (!resumed.empty()) callbacks_.on_room_changed();
     for (const auto& source : resumed) source->Resume();
     resumed.clear();
+    if (parked) return;
   }
+}
+
+absl::Status MergePool::MergeBatch(Strand& strand, int64_t held_max, int64_t bytes,
+                                   std::deque<Item>* batch) {
+  for (; !batch->empty(); batch->pop_front()) {
+    Item& item = batch->front();
+    bytes -= static_cast<int64_t>(item.samples.size());
+    strand.host->LimitHeld(held_max - bytes);
+    TW_RETURN_IF_ERROR(strand.host->MakeRoom(item.tile));
+    TW_RETURN_IF_ERROR(NotForRoom(Merge(*strand.host, item)));
+  }
+  return absl::OkStatus();
+}
+
+void MergePool::PutBack(Strand& strand, int64_t bytes, std::deque<Item> rest) {
+  strand.queued = false;
+  strand.queued_bytes -= bytes;
+  for (const Item& item : rest) strand.queued_bytes += static_cast<int64_t>(item.samples.size());
+  strand.items.insert(strand.items.begin(), std::make_move_iterator(rest.begin()),
+                      std::make_move_iterator(rest.end()));
 }
 
 void MergePool::MergeLoop() {
@@ -201,7 +293,16 @@ void MergePool::FinishLoop() {
       // strand again.
       if (status.ok() && strand->broken) status = absl::InternalError("a tile was not merged");
     }
-    if (status.ok()) status = strand->host->Finish();
+    if (status.ok()) {
+      status = strand->host->Finish();
+      bool told = false;
+      {
+        absl::MutexLock lock(&mu_);
+        told = FoundRoom(strand, &status);
+      }
+      if (told) callbacks_.on_waits_for_room(strand->host->stage().job());
+      if (IsNoRoom(status)) continue;
+    }
     if (!status.ok()) strand->host->Abandon();
     callbacks_.on_ended(strand->host->stage().job(), status);
   }

@@ -51,6 +51,7 @@ class NullJob : public JobHost {
   absl::Status CheckResult(const v1::TileHeader&, int64_t) const override {
     return absl::OkStatus();
   }
+  absl::Status MakeRoom(int64_t) override { return absl::OkStatus(); }
   absl::Status Merge(int64_t, std::vector<std::byte> samples) override {
     bytes_ += static_cast<int64_t>(samples.size());
     return absl::OkStatus();
@@ -62,6 +63,7 @@ class NullJob : public JobHost {
   void OnMerging() override {}
   void OnNotice(const Notice&) override {}
   void OnHole(int64_t) override {}
+  void OnWaitsForRoom(const std::string&) override {}
   void OnEnded(const absl::Status& status, const JobView& last) override {
     status_ = status;
     view_ = last;

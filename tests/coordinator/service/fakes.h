@@ -183,6 +183,11 @@ class FakeJob : public JobHost {
     if (payload_bytes == static_cast<int64_t>(tile_bytes_)) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("the result holds ", payload_bytes, " bytes"));
   }
+  absl::Status MakeRoom(int64_t) override {
+    absl::MutexLock lock(&mu_);
+    ++rooms_asked_;
+    return no_room_;
+  }
   absl::Status Merge(int64_t tile, std::vector<std::byte>) override {
     absl::MutexLock lock(&mu_);
     const auto open = [this] { return !merging_held_; };
@@ -198,6 +203,8 @@ class FakeJob : public JobHost {
   }
   absl::Status Finish() override {
     absl::MutexLock lock(&mu_);
+    ++rooms_asked_;
+    if (!no_room_.ok()) return no_room_;
     finished_ = true;
     return absl::OkStatus();
   }
@@ -218,6 +225,10 @@ class FakeJob : public JobHost {
     absl::MutexLock lock(&mu_);
     holes_told_.push_back(tile);
   }
+  void OnWaitsForRoom(const std::string& text) override {
+    absl::MutexLock lock(&mu_);
+    waits_for_room_ = text;
+  }
   void OnEnded(const absl::Status& status, const JobView& last) override {
     absl::MutexLock lock(&mu_);
     ended_ = status;
@@ -234,6 +245,27 @@ class FakeJob : public JobHost {
   void FailMerges(absl::Status status) {
     absl::MutexLock lock(&mu_);
     merge_error_ = std::move(status);
+  }
+  // Not OK: neither merging nor finishing finds room.
+  void SetRoom(absl::Status no_room) {
+    absl::MutexLock lock(&mu_);
+    no_room_ = std::move(no_room);
+  }
+  // How often it was asked whether there is room.
+  bool AwaitRoomAsked(int times) {
+    return Eventually(mu_, [&] { return rooms_asked_ >= times; });
+  }
+  int rooms_asked() const {
+    absl::MutexLock lock(&mu_);
+    return rooms_asked_;
+  }
+  // Waits until it is told that it waits for room, or that it does not.
+  bool AwaitWaitsForRoom(bool waits) {
+    return Eventually(mu_, [&] { return waits_for_room_.empty() != waits; });
+  }
+  std::string waits_for_room() const {
+    absl::MutexLock lock(&mu_);
+    return waits_for_room_;
   }
   void HoldMerging(bool hold) {
     absl::MutexLock lock(&mu_);
@@ -295,6 +327,9 @@ class FakeJob : public JobHost {
   mutable absl::Mutex mu_;
   absl::Status read_error_;
   absl::Status merge_error_;
+  absl::Status no_room_;
+  int rooms_asked_ = 0;
+  std::string waits_for_room_;
   bool merging_held_ = false;
   bool started_ = false;
   bool finished_ = false;
