@@ -98,6 +98,9 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   for (const LadderCount& count : job.ladder) json.Key(count.step).Integer(count.attempts);
   json.EndObject().Key("constant_results").Integer(job.constant_results);
   json.Key("held_bytes").Integer(job.held_bytes).Key("spilled_bytes").Integer(job.spilled_bytes);
+  json.Key("waits_for_room").String(job.waits_for_room);
+  json.Key("partial_output").String(job.partial_output);
+  json.Key("missing_tile_count").Integer(job.missing_tile_count);
   json.Key("plan");
   WritePlan(json, job.plan);
   json.Key("notes");
@@ -183,7 +186,8 @@ std::string ProgressDocument(const Job& job) {
   json.Key("workers").Integer(job.workers.size()).Key("paused").Bool(job.paused);
   json.Key("waits_for_decision").Bool(job.waits_for_decision);
   json.Key("failed_tile_count").Integer(job.failed_tile_count);
-  json.Key("hole_count").Integer(job.hole_count).EndObject();
+  json.Key("hole_count").Integer(job.hole_count);
+  json.Key("waits_for_room").String(job.waits_for_room).EndObject();
   return json.text();
 }
 

@@ -52,6 +52,7 @@ std::string StateText(const Job& job) {
   std::string text(JobStateName(job.state));
   if (job.paused) absl::StrAppend(&text, ", paused");
   if (job.waits_for_decision) absl::StrAppend(&text, ", waits for a decision");
+  if (!job.waits_for_room.empty()) absl::StrAppend(&text, ", waits for room on the disk");
   return text;
 }
 

@@ -21,7 +21,8 @@ struct Progress {
 // The coordinator's estimate of the end if it has one, else by the speed so far.
 Progress ProgressOf(const Job& job);
 
-// The state with what stops it: "running", "running, paused", "running, waits for a decision".
+// The state with what stops it: "running", "running, paused", "running, waits for a decision",
+// "merging, waits for room on the disk".
 std::string StateText(const Job& job);
 
 // What to do about a job that waits for a decision: which tiles, and the commands to type; empty

@@ -79,6 +79,8 @@ absl::StatusOr<ProgressMode> ResolveRenderFlags(const Settings& settings, Render
   TW_ASSIGN_OR_RETURN(request.jpeg_quality,
                       ResolveNumber(settings, "jpeg-quality", flags.jpeg_quality));
   TW_ASSIGN_OR_RETURN(request.tiff_tile, ResolveNumber(settings, "tiff-tile", flags.tiff_tile));
+  TW_ASSIGN_OR_RETURN(request.keep_partial,
+                      settings.ResolveSwitch("keep-partial", request.keep_partial));
   TW_ASSIGN_OR_RETURN(request.overviews, settings.ResolveSwitch("overviews", request.overviews));
   TW_ASSIGN_OR_RETURN(flags.request.tile_timeout,
                       ResolveSeconds(settings, "tile-timeout", flags.tile_timeout));
@@ -163,6 +165,9 @@ void AddRenderFlags(CLI::App& command, RenderFlags& flags) {
   command.add_flag("--overviews", request.overviews,
                    "Write the TIFF's reduced images too, each half as wide and high as the one "
                    "before [TILEWRIGHT_OVERVIEWS]");
+  command.add_flag("--keep-partial", request.keep_partial,
+                   "If the job fails or is cancelled, leave what was computed as NAME.partial.tif, "
+                   "zero where tiles are missing, and a list of those [TILEWRIGHT_KEEP_PARTIAL]");
   command.add_flag("--strict", request.strict, "Prove that all bits come from equal workers");
   command.add_flag("--cpu-fallback", request.cpu_fallback,
                    "Where a device's memory does not suffice, let its worker use the CPU");

@@ -127,6 +127,7 @@ std::string JobReport(const Job& job, bool with_events) {
     rows.push_back({"memory", absl::StrCat(BytesText(job.held_bytes), " at the coordinator, ",
                                            BytesText(job.spilled_bytes), " in its scratch file")});
   }
+  if (!job.waits_for_room.empty()) rows.push_back({"no room", Printable(job.waits_for_room)});
   if (job.constant_results > 0) {
     rows.push_back(
         {"suspicion", absl::StrCat(CountText(job.constant_results, "tile is", "tiles are"),
@@ -134,6 +135,12 @@ std::string JobReport(const Job& job, bool with_events) {
   }
   if (!job.pixel_hash.empty()) rows.push_back({"pixel hash", job.pixel_hash});
   if (!job.error.ok()) rows.push_back({"error", std::string(job.error.message())});
+  if (!job.partial_output.empty()) {
+    rows.push_back(
+        {"left", absl::StrCat(job.partial_output, " on the coordinator's machine, without ",
+                              CountText(job.missing_tile_count, "tile", "tiles"), ", named in ",
+                              job.partial_output, ".missing.json")});
+  }
   if (job.failed_tile_count > 0) {
     rows.push_back({"failed tiles", TilesText(job.failed_tiles, job.failed_tile_count)});
   }

@@ -18,10 +18,10 @@ namespace tilewright {
 namespace {
 
 const std::vector<std::string>& Names() {
-  static const auto* const names =
-      new std::vector<std::string>{"compression",  "compression-level", "coordinator", "insecure",
-                                   "jpeg-quality", "max-duration",      "overviews",   "progress",
-                                   "tiff-tile",    "on-failed-tile",    "tile-timeout"};
+  static const auto* const names = new std::vector<std::string>{
+      "compression",  "compression-level", "coordinator",    "insecure",
+      "jpeg-quality", "keep-partial",      "max-duration",   "overviews",
+      "progress",     "tiff-tile",         "on-failed-tile", "tile-timeout"};
   return *names;
 }
 

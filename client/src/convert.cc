@@ -174,6 +174,9 @@ Job JobFromProto(const v1::Job& proto) {
   job.constant_results = proto.constant_results();
   job.held_bytes = proto.held_bytes();
   job.spilled_bytes = proto.spilled_bytes();
+  job.waits_for_room = proto.waits_for_room();
+  job.partial_output = proto.partial_output();
+  job.missing_tile_count = proto.missing_tile_count();
   return job;
 }
 
@@ -253,6 +256,7 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   output.set_jpeg_quality(request.jpeg_quality);
   output.set_tiff_tile(request.tiff_tile);
   output.set_overviews(request.overviews);
+  output.set_keep_partial(request.keep_partial);
   if (request.scale.has_value()) {
     output.set_scale_p(request.scale->p);
     output.set_scale_q(request.scale->q);

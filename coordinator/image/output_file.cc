@@ -182,8 +182,6 @@ class OutputFile::Impl {
   absl::Status FinishTiff(absl::Status (TiffCanvas::*finish)()) {
     absl::Status status = writer_->Flush();
     if (IsNoRoom(status)) status = writer_->Retry();
-    // What cannot be written any more is missing in a partial image.
-    if (finish == &TiffCanvas::FinishPartial) status = absl::OkStatus();
     if (status.ok()) status = (canvas_.get()->*finish)();
     if (IsNoRoom(status)) return status;
     stage_ = Stage::kLost;

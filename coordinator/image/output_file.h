@@ -85,8 +85,8 @@ class OutputFile : public BlockSink {
   uint64_t pixel_hash() const;
 
   // Instead of Publish, or after it failed: leaves a TIFF at PartialPathOf(path) that holds what
-  // was written; the rest reads as zero. From BeginPartial on, blocks that are zero need not be
-  // written.
+  // was written; the rest reads as zero. A block that was taken and cannot be written is an error.
+  // From BeginPartial on, blocks that are zero need not be written.
   void BeginPartial();
   absl::Status KeepPartial();
 

@@ -156,6 +156,18 @@ void JobRecord::SetWaitsForRoom(const std::string& text) {
   if (listener_) listener_();
 }
 
+void JobRecord::SetPartial(const std::string& path, int64_t missing) {
+  absl::MutexLock lock(&mu_);
+  partial_output_ = path;
+  missing_tiles_ = missing;
+  ++version_;
+}
+
+std::string JobRecord::partial_output() const {
+  absl::MutexLock lock(&mu_);
+  return partial_output_;
+}
+
 bool JobRecord::ended() const { return IsEnd(state()); }
 
 v1::Job::State JobRecord::state() const {
@@ -211,6 +223,8 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
   }
   job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
   job.set_pixel_hash(pixel_hash_);
+  job.set_partial_output(partial_output_);
+  job.set_missing_tile_count(static_cast<uint64_t>(missing_tiles_));
   if (with_events) events_.CopyTo(&job);
   return job;
 }

@@ -59,6 +59,11 @@ class JobRecord {
   // Why it stands still although nobody paused it: a disk is full. Empty: it does not.
   void SetWaitsForRoom(const std::string& text);
 
+  // What it left although it did not succeed, and how many tiles are missing in that.
+  void SetPartial(const std::string& path, int64_t missing);
+  // Empty: nothing.
+  std::string partial_output() const;
+
   // Bytes of its tiles and unfinished blocks in memory and in the scratch file.
   void SetHeld(int64_t memory_bytes, int64_t scratch_bytes) {
     held_bytes_ = memory_bytes;
@@ -106,6 +111,8 @@ class JobRecord {
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   std::string pixel_hash_ ABSL_GUARDED_BY(mu_);
   std::string waits_for_room_ ABSL_GUARDED_BY(mu_);
+  std::string partial_output_ ABSL_GUARDED_BY(mu_);
+  int64_t missing_tiles_ ABSL_GUARDED_BY(mu_) = 0;  // in it
   std::optional<JobView> last_ ABSL_GUARDED_BY(mu_);
   std::optional<Instant> ended_at_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const LivePreview> preview_ ABSL_GUARDED_BY(mu_);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/jobs/input_error.h"
+#include "coordinator/jobs/missing_tiles.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
@@ -214,11 +215,51 @@ absl::Status JobRun::Finish() {
   }
   TW_RETURN_IF_ERROR(MergeError(Annotate(output_->Publish(), "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", output_->pixel_hash());
-  Abandon();
+  Close();
+  return absl::OkStatus();
+}
+
+absl::Status JobRun::KeepPartial() {
+  const std::string path = PartialPathOf(options_.output_path);
+  output_->BeginPartial();
+  // What is not wanted is not missing.
+  TW_RETURN_IF_ERROR(SkipBelow(job_.plan->tile_count()));
+  TW_RETURN_IF_ERROR(merger_->WriteUnfinished(masking_ != nullptr));
+  TW_RETURN_IF_ERROR(output_->KeepPartial());
+  TW_ASSIGN_OR_RETURN(
+      MissingTilesFile missing,
+      MissingTilesFile::Create(MissingTilesPathOf(path), job_.stage.job(), job_.wanted->count()));
+  for (int64_t tile = 0; tile < job_.wanted->count(); ++tile) {
+    if (merger_->settled(PlanTile(tile))) continue;
+    Rect rect = job_.plan->Contribution(PlanTile(tile));
+    rect.x -= job_.plan->part().x;
+    rect.y -= job_.plan->part().y;
+    TW_RETURN_IF_ERROR(missing.Add(tile, rect));
+  }
+  TW_RETURN_IF_ERROR(missing.Finish());
+  record_->SetPartial(path, missing.count());
+  record_->AddEvent({job_.stage.job(), "partial_kept", std::nullopt, "",
+                     absl::StrCat("What was computed is in ", path, ", of ", job_.format.size.width,
+                                  "x", job_.format.size.height, " pixels: ", missing.count(),
+                                  " of ", job_.wanted->count(), " tiles are missing and zero, ",
+                                  MissingTilesPathOf(path), " names them.")},
+                    options_.now());
   return absl::OkStatus();
 }
 
 void JobRun::Abandon() {
+  if (job_.request.output_options().keep_partial() && output_ != nullptr) {
+    const absl::Status kept = KeepPartial();
+    if (!kept.ok()) {
+      record_->AddEvent({job_.stage.job(), "partial_not_kept", std::nullopt, "",
+                         absl::StrCat("What was computed could not be kept: ", kept.message())},
+                        options_.now());
+    }
+  }
+  Close();
+}
+
+void JobRun::Close() {
   merger_.reset();
   output_.reset();
 }

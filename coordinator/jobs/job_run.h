@@ -53,6 +53,7 @@ class JobRun : public JobHost {
   void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
   int64_t held_bytes() const override { return merger_->bytes_held(); }
   absl::Status Finish() override;
+  // With keep_partial it leaves what there is, and says so in the record.
   void Abandon() override;
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override { record_->SetMerging(); }
@@ -93,6 +94,9 @@ class JobRun : public JobHost {
   absl::Status SkipBelow(int64_t end);
   // Writes what waits for room on a disk.
   absl::Status FindRoom();
+  // Turns what there is of the output into a file of its own, and lists what is missing.
+  absl::Status KeepPartial();
+  void Close();
 
   const ResolvedJob job_;
   const std::shared_ptr<JobRecord> record_;

@@ -54,12 +54,6 @@ absl::Status CheckRequest(const v1::RenderRequest& request) {
                                    " s is out of range: give 0 (no limit) to ",
                                    kMaxDurationMaxSeconds));
   }
-  if (request.output_options().keep_partial()) {
-    return WithReason(absl::UnimplementedError(
-                          "this coordinator cannot keep the output of a job that fails: leave "
-                          "keep_partial away"),
-                      "BAD_REQUEST");
-  }
   if (request.priority() < kPriorityMin || request.priority() > kPriorityMax) {
     return BadRequest(absl::StrCat("priority ", request.priority(), " is out of range: give ",
                                    kPriorityMin, " to ", kPriorityMax));
@@ -217,6 +211,16 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
     if (exists && !request.overwrite()) {
       return WithReason(absl::AlreadyExistsError(absl::StrCat(
                             "the output '", name, "' exists: choose another name or --overwrite")),
+                        "OUTPUT_EXISTS");
+    }
+    const std::string partial = PartialPathOf(name);
+    struct stat partial_facts;
+    if (request.output_options().keep_partial() && !request.overwrite() &&
+        stat(partial.c_str(), &partial_facts) == 0) {
+      return WithReason(absl::AlreadyExistsError(
+                            absl::StrCat("'", partial,
+                                         "', where a partial output would be kept, exists: choose "
+                                         "another name or --overwrite")),
                         "OUTPUT_EXISTS");
     }
     const std::string folder = std::filesystem::path(name).parent_path().string();

@@ -46,12 +46,18 @@ CellAxis::CellAxis(const Axis& axis, Interval kept, MergeKind merge, Window wind
   }
 }
 
-Interval CellAxis::TilesUnder(Interval part) const {
+Interval CellAxis::CellsUnder(Interval part) const {
   const auto ends_by = [](const AxisSpan& span, int64_t at) { return span.output.end <= at; };
   const auto first = std::lower_bound(spans_.begin(), spans_.end(), part.begin, ends_by);
   const auto last = std::lower_bound(spans_.begin(), spans_.end(), part.end - 1, ends_by);
   assert(last != spans_.end());
-  return {first->first_tile, last->first_tile + (last->blended ? 2 : 1)};
+  return {first - spans_.begin(), last - spans_.begin() + 1};
+}
+
+Interval CellAxis::TilesUnder(Interval part) const {
+  const Interval cells = CellsUnder(part);
+  const AxisSpan& last = span(cells.end - 1);
+  return {span(cells.begin).first_tile, last.first_tile + (last.blended ? 2 : 1)};
 }
 
 absl::Span<const uint16_t> CellAxis::Weights(int64_t cell, Interval part) const {

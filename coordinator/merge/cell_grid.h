@@ -25,6 +25,8 @@ class CellAxis {
   const AxisSpan& span(int64_t cell) const { return spans_[static_cast<size_t>(cell)]; }
   // Indices of the cells that tile i contributes to; empty if it only reaches what is not kept.
   Interval CellsOfTile(int64_t i) const { return tiles_[static_cast<size_t>(i)]; }
+  // The cells that hold some of the output pixels `part`, which must not be empty.
+  Interval CellsUnder(Interval part) const;
   // The tiles that contribute to some of the output pixels `part`, which must not be empty.
   Interval TilesUnder(Interval part) const;
   // Weights of the later tile for the pixels `part` of a blended cell, which holds them; empty for

@@ -100,6 +100,17 @@ class TileMerger::Impl {
     return Settle(tile);
   }
 
+  absl::Status WriteUnfinished(bool all) {
+    TW_RETURN_IF_ERROR(broken_);
+    absl::Status status;
+    const int64_t count = format_.block_columns() * format_.block_rows();
+    for (int64_t index = 0; status.ok() && index < count; ++index) {
+      if (all || open_.contains(index)) status = WriteUnfinishedBlock(index);
+    }
+    broken_ = absl::FailedPreconditionError("merging: it was ended before all tiles came");
+    return status;
+  }
+
   absl::StatusOr<MergerState> Save() {
     TW_RETURN_IF_ERROR(broken_);
     MergerState state{settled_, tiles_added_, blocks_left_, {}, {}};
@@ -285,19 +296,13 @@ class TileMerger::Impl {
     TW_RETURN_IF_ERROR(parts_.Load(block.part));
     parts_.Change(block.part);
 
-    CellJob job;
-    job.type = format_.sample;
-    job.channels = format_.channels;
-    job.size = part.size();
+    CellJob job = JobInBlock(part, block_rect, block.part.samples);
     job.wx = x_.Weights(cell.column, part.horizontal());
     job.wy = y_.Weights(cell.row, part.vertical());
     job.p00 = Source(x.first_tile, y.first_tile, part);
     if (x.blended) job.p10 = Source(x.first_tile + 1, y.first_tile, part);
     if (y.blended) job.p01 = Source(x.first_tile, y.first_tile + 1, part);
     if (x.blended && y.blended) job.p11 = Source(x.first_tile + 1, y.first_tile + 1, part);
-    job.out_row_bytes = block_rect.width * format_.pixel_bytes();
-    job.out = block.part.samples.data() + (part.y - block_rect.y) * job.out_row_bytes +
-              (part.x - block_rect.x) * format_.pixel_bytes();
     const bool only_holes = job.p00.data == nullptr && job.p10.data == nullptr &&
                             job.p01.data == nullptr && job.p11.data == nullptr;
     if (only_holes) {
@@ -314,6 +319,44 @@ class TileMerger::Impl {
     pool_.Return(parts_.Remove(block.part));
     open_.erase(found);
     return written;
+  }
+
+  // A job that fills `part` of the pixels `block`; it has no sources yet.
+  CellJob JobInBlock(const Rect& part, const Rect& block, std::vector<std::byte>& samples) const {
+    CellJob job;
+    job.type = format_.sample;
+    job.channels = format_.channels;
+    job.size = part.size();
+    job.out_row_bytes = block.width * format_.pixel_bytes();
+    job.out = samples.data() + (part.y - block.y) * job.out_row_bytes +
+              (part.x - block.x) * format_.pixel_bytes();
+    return job;
+  }
+
+  // Does nothing about a block that is complete.
+  absl::Status WriteUnfinishedBlock(int64_t index) {
+    const int64_t column = index % format_.block_columns();
+    const int64_t row = index / format_.block_columns();
+    const Rect rect = format_.BlockRect(column, row);
+    std::vector<std::byte> samples(static_cast<size_t>(rect.area() * format_.pixel_bytes()));
+    if (const auto open = open_.find(index); open != open_.end()) {
+      TW_RETURN_IF_ERROR(parts_.Load(open->second.part));
+      samples = parts_.Remove(open->second.part);
+      open_.erase(open);
+    }
+    bool complete = true;
+    const Interval columns = x_.CellsUnder(rect.horizontal());
+    const Interval rows = y_.CellsUnder(rect.vertical());
+    for (int64_t j = rows.begin; j < rows.end; ++j) {
+      for (int64_t i = columns.begin; i < columns.end; ++i) {
+        if (Complete({i, j})) continue;
+        complete = false;
+        const Rect part =
+            Intersect(Rect::FromIntervals(x_.span(i).output, y_.span(j).output), rect);
+        Clear(JobInBlock(part, rect, samples));
+      }
+    }
+    return complete ? absl::OkStatus() : sink_.WriteBlock(column, row, samples);
   }
 
   static void Clear(const CellJob& job) {
@@ -483,6 +526,7 @@ int64_t TileMerger::BytesNeeded(const StagePlan& plan, const CanvasFormat& forma
 
 bool TileMerger::done() const { return impl_->done(); }
 int64_t TileMerger::tiles_added() const { return impl_->tiles_added(); }
+absl::Status TileMerger::WriteUnfinished(bool all) { return impl_->WriteUnfinished(all); }
 absl::Status TileMerger::FindRoom() { return impl_->FindRoom(); }
 void TileMerger::set_bytes_max(int64_t bytes_max) { impl_->set_bytes_max(bytes_max); }
 int64_t TileMerger::bytes_held() const { return impl_->parts().memory_bytes(); }

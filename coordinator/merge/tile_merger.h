@@ -51,6 +51,10 @@ class TileMerger {
   absl::Status Restore(const MergerState& state);
   // Whether the tile was added or left out.
   bool settled(TileIndex tile) const;
+  // Instead of the tiles that are still to come: writes the blocks that are not complete but have
+  // begun, and with `all` those that have not too. A pixel that waits for a tile is zero in them,
+  // every other one is as it would be. Errors as of AddTile; nothing may be added after it.
+  absl::Status WriteUnfinished(bool all);
 
   // All tiles were added or left out, and every block was written.
   bool done() const;

@@ -12,6 +12,7 @@
 #include "coordinator/image/decode_process.h"
 #include "coordinator/image/png.h"
 #include "coordinator/jobs/job_run.h"
+#include "coordinator/jobs/missing_tiles.h"
 #include "coordinator/jobs/state_folder.h"
 #include "coordinator/service/pagination.h"
 #include "proto/base/status_macros.h"
@@ -46,7 +47,12 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
           }),
       store_(JobStoreOptions{options.ended_jobs_max, options.open_jobs_max,
                              [](const JobRecord& job) {
-                               if (IsDownload(job)) unlink(job.identity().output_path.c_str());
+                               if (!IsDownload(job)) return;
+                               const std::string partial = job.partial_output();
+                               unlink(job.identity().output_path.c_str());
+                               if (partial.empty()) return;
+                               unlink(partial.c_str());
+                               unlink(MissingTilesPathOf(partial).c_str());
                              }}),
       watches_([this](const JobRecord& job) { return Snapshot(job); }) {}
 
@@ -219,6 +225,9 @@ absl::StatusOr<std::string> JobManager::OutputOf(const std::string& name) const 
   TW_ASSIGN_OR_RETURN(const std::shared_ptr<JobRecord> job, store_.Find(name));
   if (job->state() == v1::Job::STATE_SUCCEEDED && IsDownload(*job)) {
     return job->identity().output_path;
+  }
+  if (IsDownload(*job) && job->ended() && !job->partial_output().empty()) {
+    return job->partial_output();
   }
   return WithReason(
       absl::FailedPreconditionError(

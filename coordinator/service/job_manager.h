@@ -64,8 +64,8 @@ class JobManager {
   // What is finished of a job's output. NOT_FOUND (UNKNOWN_JOB), FAILED_PRECONDITION (JOB_ENDED).
   absl::StatusOr<v1::GetPreviewResponse> PreviewOf(const std::string& name) const;
   v1::ProbePathsResponse Probe(const v1::ProbePathsRequest& request) const;
-  // The file that Download sends. FAILED_PRECONDITION (NO_DOWNLOAD) if the job's output is no
-  // download or is not there.
+  // The file that Download sends: the output, or what keep_partial left of it.
+  // FAILED_PRECONDITION (NO_DOWNLOAD) if the job's output is no download or is not there.
   absl::StatusOr<std::string> OutputOf(const std::string& name) const;
 
   Uploads& uploads() { return uploads_; }

@@ -55,7 +55,9 @@ struct RenderRequest {
   uint32_t jpeg_quality = 0;        // of JPEG files and compression, 1 to 100; 0: 95
   uint32_t tiff_tile = 0;           // side of a TIFF's tiles: 128, 256, 512; 0: 512
   bool overviews = false;           // reduced images in a TIFF, down to 512 pixels
-  std::optional<Ratio> scale;       // of the output, 1/32 to 32; absent: the model's
+  // Of a job that fails or is cancelled, leave what was computed: see Job.partial_output.
+  bool keep_partial = false;
+  std::optional<Ratio> scale;  // of the output, 1/32 to 32; absent: the model's
   absl::Duration tile_timeout = absl::ZeroDuration();  // most for one tile; zero: the default
   // Most for the job, pauses included: it then fails with DEADLINE_EXCEEDED. Zero: no limit.
   absl::Duration max_duration = absl::ZeroDuration();
@@ -199,7 +201,15 @@ struct Job {
   // scratch file.
   uint64_t held_bytes = 0;
   uint64_t spilled_bytes = 0;
-  uint64_t constant_results = 0;  // tiles that are one constant though their input is not
+  // Why it stands still although nobody paused it: a disk of the coordinator is full. It goes on
+  // when there is room; Resume lets it look at once. Empty: it does not wait for that.
+  std::string waits_for_room;
+  // What it left although it did not succeed, because the request said keep_partial: the path of a
+  // TIFF on the coordinator's machine in which what is missing is zero. Beside it,
+  // <path>.missing.json names the missing tiles. Empty: nothing.
+  std::string partial_output;
+  uint64_t missing_tile_count = 0;  // of that
+  uint64_t constant_results = 0;    // tiles that are one constant though their input is not
 };
 
 struct Model {

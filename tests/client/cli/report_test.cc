@@ -73,6 +73,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("paused":false,"waits_for_decision":false,"failed_tiles":[],"failed_tile_count":0,)"
       R"("holes":[],"hole_count":0,"copies":1,)"
       R"("ladder":{},"constant_results":0,"held_bytes":0,"spilled_bytes":0,)"
+      R"("waits_for_room":"","partial_output":"","missing_tile_count":0,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,"memory_floor_bytes":500000,)"
@@ -130,6 +131,28 @@ TEST(JobReport, TellsWhatARunningJobHolds) {
       << JobReport(job, false);
 }
 
+TEST(JobReport, TellsThatTheDiskIsFull) {
+  Job job = Finished();
+  EXPECT_EQ(JobReport(job, false).find("no room"), std::string::npos);
+  job.state = JobState::kMerging;
+  job.waits_for_room = "writing /a.tif.partial: No space left on device";
+  const std::string report = JobReport(job, false);
+  EXPECT_THAT(report, HasSubstr("state       merging, waits for room on the disk\n"));
+  EXPECT_THAT(report, HasSubstr("no room     writing /a.tif.partial: No space left on device\n"));
+  EXPECT_THAT(JobDocument(job, {}), HasSubstr(R"("waits_for_room":"writing /a.tif)"));
+}
+
+TEST(JobReport, TellsWhatAJobLeftThatDidNotSucceed) {
+  Job job = Finished();
+  EXPECT_EQ(JobReport(job, false).find("left"), std::string::npos);
+  job.state = JobState::kCancelled;
+  job.partial_output = "/a.partial.tif";
+  job.missing_tile_count = 2;
+  EXPECT_THAT(JobReport(job, false),
+              HasSubstr("left        /a.partial.tif on the coordinator's machine, without 2 tiles, "
+                        "named in /a.partial.tif.missing.json\n"));
+}
+
 TEST(JobReport, TellsOfGraphsApartFromMemory) {
   Job job = Finished();
   job.ladder = {{"no_graph", 7}};
@@ -171,7 +194,8 @@ TEST(ProgressDocument, IsOneLine) {
   EXPECT_EQ(ProgressDocument(job),
             R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,)"
             R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2,)"
-            R"("paused":false,"waits_for_decision":false,"failed_tile_count":0,"hole_count":0})");
+            R"("paused":false,"waits_for_decision":false,"failed_tile_count":0,"hole_count":0,)"
+            R"("waits_for_room":""})");
   job.state = JobState::kRunning;
   job.eta = absl::Seconds(2);
   EXPECT_THAT(ProgressDocument(job), HasSubstr(R"("eta_seconds":2,)"));

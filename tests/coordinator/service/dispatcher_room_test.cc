@@ -65,9 +65,9 @@ TEST_F(DispatcherRoomTest, AJobWhoseDiskIsFullLosesNothingAndGoesOnWhenThereIsRo
 
   // It looks for room when its time has come, and not before.
   const int asked = job->rooms_asked();
-  clock_.Advance(kRetry - absl::Milliseconds(1));
+  clock_.Advance(kRetry - absl::Milliseconds(50));
   dispatcher_->Tick();
-  clock_.Advance(absl::Milliseconds(1));
+  clock_.Advance(absl::Milliseconds(50));
   EXPECT_EQ(job->rooms_asked(), asked);
   dispatcher_->Tick();
   EXPECT_TRUE(job->AwaitRoomAsked(asked + 1));
