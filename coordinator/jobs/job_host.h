@@ -56,7 +56,8 @@ class JobHost {
   // After the last tile: publishes the output; may take as long as an export. While IsNoRoom is its
   // error, it is called again later, or Abandon is.
   virtual absl::Status Finish() = 0;
-  // Instead of Finish: removes what was created.
+  // Instead of Finish, or after it failed: removes what was created, or leaves of it what the
+  // request asks for; may take as long as Finish.
   virtual void Abandon() = 0;
 
   // Reports. Called under the dispatcher's lock: they must be quick and must not call it.

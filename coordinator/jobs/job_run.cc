@@ -104,6 +104,13 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
   TW_RETURN_IF_ERROR(
       WithInputReason(Annotate(inputs_.Read(PlanTile(tile), absl::MakeSpan(*samples)),
                                absl::StrCat("reading the input of tile ", tile))));
+  if (inputs_.memory_bytes() > 0 && !told_of_inputs_.exchange(true)) {
+    record_->AddEvent({job_.stage.job(), "inputs_in_memory", tile, "",
+                       absl::StrCat("The scratch folder ", options_.scratch,
+                                    " has no room: inputs that may be needed again stay in "
+                                    "memory until their tiles are merged.")},
+                      options_.now());
+  }
 
   OutgoingTile outgoing;
   outgoing.header = input_header_;

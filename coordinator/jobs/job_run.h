@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_JOB_RUN_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_JOB_RUN_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,7 +52,7 @@ class JobRun : public JobHost {
   absl::Status Merge(int64_t tile, std::vector<std::byte> samples) override;
   absl::Status MergeHole(int64_t tile) override;
   void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
-  int64_t held_bytes() const override { return merger_->bytes_held(); }
+  int64_t held_bytes() const override { return merger_->bytes_held() + inputs_.memory_bytes(); }
   absl::Status Finish() override;
   // With keep_partial it leaves what there is, and says so in the record.
   void Abandon() override;
@@ -102,7 +103,8 @@ class JobRun : public JobHost {
   const std::shared_ptr<JobRecord> record_;
   const Options options_;
   TileInputs inputs_;
-  v1::TileHeader input_header_;  // what all input headers of the job share
+  std::atomic<bool> told_of_inputs_ = false;  // that they are in memory
+  v1::TileHeader input_header_;               // what all input headers of the job share
 
   // Of the merging thread.
   std::unique_ptr<OutputFile> output_;

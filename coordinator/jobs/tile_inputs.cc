@@ -1,5 +1,6 @@
 #include "coordinator/jobs/tile_inputs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,22 +18,28 @@ TileInputs::TileInputs(const StagePlan& plan, ImageReader& reader, std::string s
 
 int64_t TileInputs::laid_aside() const {
   absl::MutexLock lock(&mu_);
-  return static_cast<int64_t>(slots_.size());
+  return static_cast<int64_t>(aside_.size());
+}
+
+int64_t TileInputs::memory_bytes() const {
+  absl::MutexLock lock(&mu_);
+  return memory_bytes_;
 }
 
 void TileInputs::Drop(TileIndex tile) {
   if (!in_order_) return;
   absl::MutexLock lock(&mu_);
   dropped_[static_cast<size_t>(tile.value)] = true;
-  const auto slot = slots_.find(tile.value);
-  if (slot == slots_.end()) return;
-  scratch_.Drop(slot->second);
-  slots_.erase(slot);
+  const auto found = aside_.find(tile.value);
+  if (found == aside_.end()) return;
+  if (found->second.slot.has_value()) scratch_.Drop(*found->second.slot);
+  memory_bytes_ -= static_cast<int64_t>(found->second.samples.size());
+  aside_.erase(found);
 }
 
 bool TileInputs::Pending(TileIndex tile) const {
   absl::MutexLock lock(&mu_);
-  return !dropped_[static_cast<size_t>(tile.value)] && !slots_.contains(tile.value);
+  return !dropped_[static_cast<size_t>(tile.value)] && !aside_.contains(tile.value);
 }
 
 absl::Status TileInputs::Read(TileIndex tile, absl::Span<std::byte> samples) {
@@ -45,11 +52,16 @@ absl::Status TileInputs::Read(TileIndex tile, absl::Span<std::byte> samples) {
   }
   TW_RETURN_IF_ERROR(reader_.CheckUnchanged());
   absl::MutexLock lock(&mu_);
-  const auto slot = slots_.find(tile.value);
-  if (slot == slots_.end()) {
+  const auto found = aside_.find(tile.value);
+  if (found == aside_.end()) {
     return absl::CancelledError(absl::StrCat("the input of tile ", tile.value, " was dropped"));
   }
-  return Annotate(scratch_.Read(slot->second, samples),
+  const Aside& aside = found->second;
+  if (!aside.slot.has_value()) {
+    std::copy(aside.samples.begin(), aside.samples.end(), samples.begin());
+    return absl::OkStatus();
+  }
+  return Annotate(scratch_.Read(*aside.slot, samples),
                   absl::StrCat("taking up the input of tile ", tile.value));
 }
 
@@ -64,7 +76,15 @@ absl::Status TileInputs::LeaveRowsAbove(int64_t row) {
           reader_.Read(plan_.InputRect(tile), plan_.model().pad_mode, absl::MakeSpan(samples)));
       absl::MutexLock lock(&mu_);
       if (dropped_[static_cast<size_t>(tile.value)]) continue;  // meanwhile
-      TW_ASSIGN_OR_RETURN(slots_[tile.value], scratch_.Put(samples));
+      absl::StatusOr<Scratch::Slot> slot = scratch_.Put(samples);
+      Aside aside;
+      if (absl::IsResourceExhausted(slot.status())) {
+        memory_bytes_ += static_cast<int64_t>(samples.size());
+        aside.samples = samples;
+      } else {
+        TW_ASSIGN_OR_RETURN(aside.slot, std::move(slot));
+      }
+      aside_[tile.value] = std::move(aside);
     }
   }
   return absl::OkStatus();

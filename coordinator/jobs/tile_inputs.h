@@ -1,12 +1,13 @@
 // The inputs of one stage's tiles. Where rows can only be read from top to bottom, the inputs of
-// tiles that may be asked for again are laid aside in a scratch file before their rows go, so that
-// an attempt never needs an old row. Thread-safe.
+// tiles that may be asked for again are laid aside before their rows go, in a scratch file or,
+// while that has no room, in memory; so an attempt never needs an old row. Thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_TILE_INPUTS_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_TILE_INPUTS_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,17 +29,24 @@ class TileInputs {
   TileInputs(const StagePlan& plan, ImageReader& reader, std::string scratch);
 
   // The input of a tile, in the reader's layout, `samples` of its size. CANCELLED if the tile was
-  // dropped; RESOURCE_EXHAUSTED if the scratch file has no room; the reader's errors.
+  // dropped; errors of the reader and the scratch file, but for a full one.
   absl::Status Read(TileIndex tile, absl::Span<std::byte> samples)
       ABSL_LOCKS_EXCLUDED(order_mu_, mu_);
   // The tile is not needed any more: it was merged, left out, or never wanted. Does not wait for
   // rows that are being decoded.
   void Drop(TileIndex tile) ABSL_LOCKS_EXCLUDED(mu_);
-  // Inputs that lie in the scratch file now. They are those of tiles that were granted and are not
+  // Inputs that are laid aside now. They are those of tiles that were granted and are not
   // merged yet, as long as tiles are granted in the order of their numbers.
   int64_t laid_aside() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Bytes of them in memory, because the scratch file had no room.
+  int64_t memory_bytes() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  struct Aside {
+    std::optional<Scratch::Slot> slot;
+    std::vector<std::byte> samples;  // empty if it has a slot
+  };
+
   // Whether the tile's input is to be had from the image: it was neither dropped nor laid aside.
   bool Pending(TileIndex tile) const ABSL_LOCKS_EXCLUDED(mu_);
   // Lays aside what is still needed of the tiles above this row of them.
@@ -54,7 +62,8 @@ class TileInputs {
   mutable absl::Mutex mu_;
   std::vector<bool> dropped_ ABSL_GUARDED_BY(mu_);  // by tile; empty unless in_order_
   ScratchFile scratch_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<int64_t, Scratch::Slot> slots_ ABSL_GUARDED_BY(mu_);  // by tile
+  absl::flat_hash_map<int64_t, Aside> aside_ ABSL_GUARDED_BY(mu_);  // by tile
+  int64_t memory_bytes_ ABSL_GUARDED_BY(mu_) = 0;                   // of its samples
 };
 
 }  // namespace tilewright

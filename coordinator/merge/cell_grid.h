@@ -16,6 +16,12 @@
 
 namespace tilewright {
 
+// A cell: its place on the two axes.
+struct Cell {
+  int64_t column = 0;
+  int64_t row = 0;
+};
+
 class CellAxis {
  public:
   // Only the output pixels `kept` are; cells count from the first of them. What the plan covers

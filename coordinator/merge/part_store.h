@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,6 +25,21 @@ struct Part {
   // Of the samples in memory, as they are. Invariant: not set beside `slot`.
   std::optional<Scratch::Slot> copy;
   bool pinned = false;  // in use: stays in memory
+};
+
+// Keeps a part in memory while it is in use.
+class Pin {
+ public:
+  explicit Pin(Part* part) : part_(part) {
+    if (part_ != nullptr) part_->pinned = true;
+  }
+  Pin(Pin&& other) noexcept : part_(std::exchange(other.part_, nullptr)) {}
+  ~Pin() {
+    if (part_ != nullptr) part_->pinned = false;
+  }
+
+ private:
+  Part* part_;
 };
 
 class PartStore {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/merge/block_pool.h"
 #include "coordinator/merge/cell_grid.h"
+#include "coordinator/merge/next_tile.h"
 #include "coordinator/merge/part_store.h"
 #include "proto/base/status_macros.h"
 #include "proto/blend/cell.h"
@@ -34,27 +35,6 @@ struct OpenBlock {
   int64_t missing = 0;  // pixels
 };
 
-// A cell: its place on the two axes.
-struct Cell {
-  int64_t column = 0;
-  int64_t row = 0;
-};
-
-// Keeps a part in memory while it is in use.
-class Pin {
- public:
-  explicit Pin(Part* part) : part_(part) {
-    if (part_ != nullptr) part_->pinned = true;
-  }
-  Pin(Pin&& other) noexcept : part_(std::exchange(other.part_, nullptr)) {}
-  ~Pin() {
-    if (part_ != nullptr) part_->pinned = false;
-  }
-
- private:
-  Part* part_;
-};
-
 }  // namespace
 
 class TileMerger::Impl {
@@ -68,6 +48,7 @@ class TileMerger::Impl {
         y_(plan.y(), plan.part().vertical(), merge, plan.window()),
         pool_(kFreeBlocksMax),
         settled_(static_cast<size_t>(plan.tile_count()), false),
+        next_(plan, x_, y_, settled_),
         tiles_left_(plan.tile_count()),
         parts_(scratch, [this] { return Candidates(); }),
         blocks_left_(format.block_columns() * format.block_rows()) {
@@ -395,20 +376,6 @@ class TileMerger::Impl {
     return absl::OkStatus();
   }
 
-  // The lowest tile that is not settled of those in columns x rows; tile_count() if there is none.
-  int64_t NextOf(Interval columns, Interval rows) const {
-    int64_t next = plan_.tile_count();
-    for (int64_t row = std::max<int64_t>(rows.begin, 0);
-         row < std::min(rows.end, plan_.y().tile_count()); ++row) {
-      for (int64_t column = std::max<int64_t>(columns.begin, 0);
-           column < std::min(columns.end, plan_.x().tile_count()); ++column) {
-        const int64_t tile = TileAt(column, row);
-        if (!settled_[static_cast<size_t>(tile)]) next = std::min(next, tile);
-      }
-    }
-    return next;
-  }
-
   // For PartStore: a tile is wanted by its neighbours, a block by the tiles over it.
   std::vector<PartStore::Candidate> Candidates() {
     std::vector<PartStore::Candidate> candidates;
@@ -416,20 +383,14 @@ class TileMerger::Impl {
     const auto add = [&candidates](Part& part, int64_t wanted) {
       if (!part.pinned && !part.samples.empty()) candidates.push_back({&part, wanted});
     };
-    for (auto& [tile, held] : held_) add(held.part, TileWanted(plan_.PlaceOf({tile})));
-    for (auto& [index, block] : open_) add(block.part, BlockWanted(index));
+    for (auto& [tile, held] : held_) add(held.part, next_.OfTile(plan_.PlaceOf({tile})));
+    for (auto& [index, block] : open_) add(block.part, NextOfBlock(index));
     return candidates;
   }
 
-  // By which tile a tile that is held is wanted next: by its neighbours.
-  int64_t TileWanted(GridPlace place) const {
-    return NextOf({place.column - 1, place.column + 2}, {place.row - 1, place.row + 2});
-  }
-  // The same of a block: by the tiles over it.
-  int64_t BlockWanted(int64_t index) const {
-    const Rect rect =
-        format_.BlockRect(index % format_.block_columns(), index / format_.block_columns());
-    return NextOf(x_.TilesUnder(rect.horizontal()), y_.TilesUnder(rect.vertical()));
+  int64_t NextOfBlock(int64_t index) const {
+    return next_.OfBlock(
+        format_.BlockRect(index % format_.block_columns(), index / format_.block_columns()));
   }
 
   // What lies along the right side of a stripe waits for the whole stripe: so that this does not
@@ -445,7 +406,7 @@ class TileMerger::Impl {
                            std::min(place.row + 2, plan_.y().tile_count())};
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       HeldTile* const held = FindHeld(place.column, row);
-      if (held == nullptr || TileWanted({place.column, row}) < first_late) continue;
+      if (held == nullptr || next_.OfTile({place.column, row}) < first_late) continue;
       TW_RETURN_IF_ERROR(parts_.PutAway(held->part));
     }
     const Rect around = PlaceOnCanvas(plan_.IndexAt(place));
@@ -457,7 +418,7 @@ class TileMerger::Impl {
       for (int64_t column = next.x / kBlockSide; column * kBlockSide < around.right(); ++column) {
         const int64_t index = row * format_.block_columns() + column;
         const auto block = open_.find(index);
-        if (block == open_.end() || BlockWanted(index) < first_late) continue;
+        if (block == open_.end() || NextOfBlock(index) < first_late) continue;
         TW_RETURN_IF_ERROR(parts_.PutAway(block->second.part));
       }
     }
@@ -490,6 +451,7 @@ class TileMerger::Impl {
   BlockPool pool_;
 
   std::vector<bool> settled_;  // by tile: added, or left out
+  const NextTile next_;        // by settled_
   int64_t tiles_left_;         // Invariant: those of settled_ that are false
   int64_t tiles_added_ = 0;
   // Tiles that open cells wait for. Invariant between calls: open_cells > 0.

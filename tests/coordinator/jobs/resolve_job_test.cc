@@ -280,6 +280,19 @@ TEST_F(ResolveJobTest, AnOutputThatExistsIsRefusedWithoutOverwrite) {
   EXPECT_TRUE(Resolve(request).ok());
 }
 
+TEST_F(ResolveJobTest, APartialOutputThatExistsIsNotToBeReplaced) {
+  std::ofstream(folder_ + "/out.partial.tif") << "mine";
+  v1::RenderRequest request = Request("colour.tif", "double");
+  EXPECT_TRUE(Resolve(request).ok());
+  request.mutable_output_options()->set_keep_partial(true);
+  ExpectRefused(request, absl::StatusCode::kAlreadyExists, "OUTPUT_EXISTS",
+                absl::StrCat("'", folder_,
+                             "/out.partial.tif', where a partial output would be kept, exists: "
+                             "choose another name or --overwrite"));
+  request.set_overwrite(true);
+  EXPECT_TRUE(Resolve(request).ok());
+}
+
 TEST_F(ResolveJobTest, AnOutputWithoutAFolderIsRefused) {
   ExpectRefused(Request("colour.tif", "double", "nowhere/out.tif"), absl::StatusCode::kNotFound,
                 "OUTPUT_NOT_WRITABLE",

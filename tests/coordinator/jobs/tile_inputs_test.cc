@@ -3,6 +3,8 @@
 
 #include "coordinator/jobs/tile_inputs.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <vips/vips.h>
 
@@ -122,7 +124,30 @@ TEST_F(TileInputsTest, SayThatTheFileWasChangedAlsoWhereTheyAreLaidAside) {
   EXPECT_EQ(Read(0).code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(TileInputsTest, SayWhereThereIsNoRoomToLayThemAside) {
+TEST_F(TileInputsTest, StayInMemoryWhileTheScratchFileHasNoRoom) {
+  Open("a.png");
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small = {100, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Status read = Read(plan_->x().tile_count());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  ASSERT_TRUE(read.ok()) << read;
+  const int64_t columns = plan_->x().tile_count();
+  EXPECT_EQ(inputs_->laid_aside(), columns);
+  EXPECT_EQ(inputs_->memory_bytes(), columns * 64 * 64);
+  for (int64_t tile = 0; tile < columns; ++tile) {
+    ASSERT_TRUE(Read(tile).ok()) << Read(tile);
+    inputs_->Drop(TileIndex{tile});
+  }
+  EXPECT_EQ(inputs_->memory_bytes(), 0);
+  ASSERT_TRUE(Read(2 * columns).ok());
+  EXPECT_EQ(inputs_->memory_bytes(), 0) << "there is room again";
+}
+
+TEST_F(TileInputsTest, SayWhereTheyCannotBeLaidAside) {
   Open("a.png");
   inputs_ = std::make_unique<TileInputs>(*plan_, *reader_, folder_ + "/nowhere");
   const absl::Status status = Read(plan_->tile_count() - 1);
