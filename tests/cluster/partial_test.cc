@@ -23,6 +23,7 @@
 namespace tilewright {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Minutes(4);
@@ -115,7 +116,7 @@ TEST_F(PartialTest, ACancelledJobLeavesWhatWasFinished) {
   const auto ended = [](const v1::Job& job) { return job.state() == v1::Job::STATE_CANCELLED; };
   const absl::StatusOr<v1::Job> job = cluster_->Await(name, ended, kPatience);
   ASSERT_TRUE(job.ok()) << job.status();
-  EXPECT_EQ(job->partial_output(), cluster_->Path("out.partial.tif")) << EventsOf(*job);
+  EXPECT_THAT(job->partial_output(), EndsWith("/out.partial.tif")) << EventsOf(*job);
   EXPECT_TRUE(FindEvent(*job, "partial_kept").has_value());
   ExpectWholeButForMissing(*job, source_);
   for (int tile = 0; tile < static_cast<int>(job->plan().tiles()); ++tile) {
@@ -150,9 +151,9 @@ TEST_F(PartialTest, AFailedJobLeavesATiffWhateverItsFormat) {
   const absl::StatusOr<v1::Job> job = cluster_->Get(name);
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->state(), v1::Job::STATE_FAILED);
-  EXPECT_EQ(job->partial_output(), cluster_->Path("out.partial.tif")) << EventsOf(*job);
+  EXPECT_THAT(job->partial_output(), EndsWith("/out.partial.tif")) << EventsOf(*job);
   EXPECT_THAT(cluster_->Cli({"jobs", "show", name}).out,
-              HasSubstr(absl::StrCat("left        ", job->partial_output())));
+              HasSubstr(absl::StrCat("left     ", job->partial_output(), " on the coord")));
   const absl::StatusOr<Picture> expected = ReadPicture(cluster_->Path("whole.tif"));
   ASSERT_TRUE(expected.ok()) << expected.status();
   ExpectWholeButForMissing(*job, *expected);
