@@ -31,7 +31,7 @@ absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const st
   const auto bytes = static_cast<int64_t>(samples.size());
   {
     absl::MutexLock lock(&mu_);
-    TW_RETURN_IF_ERROR(error_);
+    TW_RETURN_IF_ERROR(leave_out_zero_ ? StatusLocked() : error_);
     if (!no_room_.ok()) {
       waiting_.push_back({{0, column, row, {samples.begin(), samples.end()}}, false});
       return absl::OkStatus();

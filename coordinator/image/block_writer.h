@@ -34,7 +34,7 @@ class BlockWriter {
 
   // Takes a copy of a block of the image, each exactly once; waits while the pool is full. The
   // first error of any block before: then this one is not taken. While blocks wait for room this
-  // one waits with them.
+  // one waits with them; after LeaveOutZeros it is not taken then either.
   absl::Status Write(int64_t column, int64_t row, absl::Span<const std::byte> samples)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for what was taken. The first error; a full disk if blocks wait for room.
@@ -45,8 +45,8 @@ class BlockWriter {
   // say.
   absl::Status Retry() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // From now on blocks of zeros are not written: the canvas can make them up. Call it while nothing
-  // is written.
+  // For an image of which parts are missing: from now on blocks of zeros are not written, since the
+  // canvas can make them up. Call it while nothing is written.
   void LeaveOutZeros() { leave_out_zero_ = true; }
 
   // Of each block, see PixelHash::blocks. Call them while nothing is written.

@@ -86,7 +86,7 @@ class OutputFile : public BlockSink {
 
   // Instead of Publish, or after it failed: leaves a TIFF at PartialPathOf(path) that holds what
   // was written; the rest reads as zero. A block that was taken and cannot be written is an error.
-  // From BeginPartial on, blocks that are zero need not be written.
+  // From BeginPartial on, blocks that are zero need not be written, and none waits for room.
   void BeginPartial();
   absl::Status KeepPartial();
 

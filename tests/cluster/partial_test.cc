@@ -15,7 +15,9 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
+#include "proto/wire/file_uri.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
 #include "tests/cluster/scripted_worker.h"
@@ -158,6 +160,97 @@ TEST_F(PartialTest, AFailedJobLeavesATiffWhateverItsFormat) {
   ASSERT_TRUE(expected.ok()) << expected.status();
   ExpectWholeButForMissing(*job, *expected);
   EXPECT_FALSE(std::filesystem::exists(cluster_->Path("out.png")));
+}
+
+TEST_F(PartialTest, AStoppedCoordinatorLeavesItToo) {
+  absl::StatusOr<std::unique_ptr<ScriptedWorker>> worker =
+      ScriptedWorker::Join(cluster_->Connect(), {});
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  ASSERT_EQ(cluster_->Cli(Arguments("out.tif", "identity", {"--no-wait"})).exit_code, 0);
+  const absl::StatusOr<ScriptedTile> tile = (*worker)->AwaitTile(kPatience);
+  ASSERT_TRUE(tile.ok()) << tile.status();
+  cluster_->coordinator().Signal(SIGTERM);
+  const absl::StatusOr<int> exit = cluster_->coordinator().Wait(kPatience);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(*exit, 0);
+  const absl::StatusOr<Picture> got = ReadPicture(cluster_->Path("out.partial.tif"));
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->width, kWidth);
+  EXPECT_FALSE(std::filesystem::exists(cluster_->Path("out.tif.partial")));
+}
+
+TEST_F(PartialTest, OfAMaskedJobKeepsWhatIsNotMarked) {
+  // Marked is the left half; of its tiles some come.
+  Picture mask{kWidth, kHeight, 1, 8, std::vector<std::byte>(kWidth * kHeight)};
+  for (size_t i = 0; i < mask.samples.size(); ++i) {
+    mask.samples[i] = i % kWidth < kWidth / 2 ? std::byte{255} : std::byte{0};
+  }
+  ASSERT_TRUE(WritePicture(mask, cluster_->Path("mask.png")).ok());
+  absl::StatusOr<std::unique_ptr<ScriptedWorker>> worker =
+      ScriptedWorker::Join(cluster_->Connect(), {});
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  const CliResult submitted = cluster_->Cli(
+      Arguments("out.tif", "identity", {"--no-wait", "--mask", cluster_->Path("mask.png")}));
+  ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
+  const std::string name = submitted.json->fields().at("job").string_value();
+  for (int tiles = 0; tiles < 5; ++tiles) {
+    const absl::StatusOr<ScriptedTile> tile = (*worker)->AwaitTile(kPatience);
+    ASSERT_TRUE(tile.ok()) << tile.status();
+    ASSERT_TRUE((*worker)->SayStarted(tile->header.lease()).ok());
+    ASSERT_TRUE((*worker)->SubmitOnFreshStream((*worker)->IdentityResult(*tile)).status().ok());
+  }
+  EXPECT_EQ(cluster_->Cli({"jobs", "cancel", name}).exit_code, 0);
+  const auto ended = [](const v1::Job& job) { return job.state() == v1::Job::STATE_CANCELLED; };
+  const absl::StatusOr<v1::Job> job = cluster_->Await(name, ended, kPatience);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ASSERT_NE(job->partial_output(), "") << EventsOf(*job);
+  EXPECT_GT(job->missing_tile_count(), 0u);
+  const absl::StatusOr<Picture> got = ReadPicture(job->partial_output());
+  ASSERT_TRUE(got.ok()) << got.status();
+  ASSERT_EQ(got->samples.size(), source_.samples.size());
+  int64_t wrong_unmarked = 0, kept = 0, zeroed = 0, strange = 0;
+  for (size_t pixel = 0; pixel < mask.samples.size(); ++pixel) {
+    const bool same = std::memcmp(&got->samples[3 * pixel], &source_.samples[3 * pixel], 3) == 0;
+    const std::byte zero[3] = {};
+    const bool none = std::memcmp(&got->samples[3 * pixel], zero, 3) == 0;
+    if (mask.samples[pixel] == std::byte{0}) {
+      wrong_unmarked += same ? 0 : 1;
+    } else {
+      kept += same ? 1 : 0;
+      zeroed += none ? 1 : 0;
+      strange += same || none ? 0 : 1;
+    }
+  }
+  EXPECT_EQ(wrong_unmarked, 0);
+  EXPECT_EQ(strange, 0);
+  EXPECT_GT(kept, 256 * 256);
+  EXPECT_GT(zeroed, 256 * 256);
+}
+
+TEST_F(PartialTest, OfADownloadIsDownloaded) {
+  WorkerSetup bad;
+  bad.engine_fault = "nan:8+";
+  ASSERT_TRUE(cluster_->AddWorker("bad", bad).ok());
+  v1::CreateJobRequest create;
+  create.set_request_id("download");
+  v1::RenderRequest& render = *create.mutable_render();
+  render.set_input(FileUri(cluster_->Path("in.png")));
+  render.set_output("download:.png");
+  render.add_stages()->set_model("identity");
+  render.mutable_stages(0)->set_tile(256);
+  render.mutable_output_options()->set_keep_partial(true);
+  grpc::ClientContext context;
+  v1::CreateJobResponse created;
+  const grpc::Status submitted = cluster_->render().CreateJob(&context, create, &created);
+  ASSERT_TRUE(submitted.ok()) << submitted.error_message();
+  const auto ended = [](const v1::Job& job) { return job.state() == v1::Job::STATE_FAILED; };
+  const absl::StatusOr<v1::Job> job = cluster_->Await(created.job().name(), ended, kPatience);
+  ASSERT_TRUE(job.ok()) << job.status();
+  const std::string fetched = cluster_->Path("fetched.tif");
+  const CliResult fetch = cluster_->Cli({"jobs", "fetch", job->name(), "-o", fetched});
+  ASSERT_EQ(fetch.exit_code, 0) << fetch.err;
+  EXPECT_EQ(ReadFile(fetched), ReadFile(job->partial_output()));
+  ExpectWholeButForMissing(*job, source_);
 }
 
 TEST_F(PartialTest, AJobThatWasNotAskedToLeavesNothing) {

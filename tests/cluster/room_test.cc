@@ -42,11 +42,12 @@ class RoomTest : public testing::Test {
     ASSERT_TRUE(WritePicture(NoisePicture(1600, 1200, 3, 8, 1), cluster_->Path("in.png")).ok());
   }
 
-  // The name of a job that blurs `input` in tiles of 256.
+  // The name of a job that renders `input` in tiles of 256.
   std::string Submit(const std::string& input, const std::string& output,
-                     const std::vector<std::string>& flags = {}) {
+                     const std::vector<std::string>& flags = {},
+                     const std::string& model = "gaussian-blur") {
     std::vector<std::string> arguments = {
-        "render", "-i",  cluster_->Path(input), "-o", output,      "-n",    "gaussian-blur",
+        "render", "-i",  cluster_->Path(input), "-o", output,      "-n",    model,
         "-t",     "256", "--overlap",           "16", "--no-wait", "--json"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     const CliResult result = cluster_->Cli(arguments);
@@ -144,6 +145,33 @@ TEST_F(RoomTest, AFullDiskPausesTheJobWhichGoesOnByItself) {
   EXPECT_THAT(Waiting(name).waits_for_room(), HasSubstr("No space left on device"));
   ASSERT_EQ(mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0);
   ExpectUndisturbed(Success(name), hash);
+}
+
+TEST_F(RoomTest, AnExportThatFindsNoRoomPausesTheJobToo) {
+  Start();
+  if (HasFatalFailure()) return;
+  // Black and white at random: the TIFF packs a pixel into a few bits, a JPEG file does not.
+  Picture dots = NoisePicture(1600, 1200, 3, 8, 3);
+  for (size_t i = 0; i < dots.samples.size(); ++i) {
+    const bool white = (dots.samples[i / 3 * 3] & std::byte{0x80}) != std::byte{0};
+    if (i % 3 == 0) dots.samples[i] = white ? std::byte{255} : std::byte{0};
+    dots.samples[i] = dots.samples[i / 3 * 3];
+  }
+  ASSERT_TRUE(WritePicture(dots, cluster_->Path("dots.png")).ok());
+  const std::vector<std::string> plain = {"--jpeg-quality", "100"};
+  const v1::Job tiff = Success(Submit("dots.png", cluster_->Path("dots.tif"), plain, "identity"));
+  Success(Submit("dots.png", cluster_->Path("undisturbed.jpg"), plain, "identity"));
+  const auto canvas = std::filesystem::file_size(cluster_->Path("dots.tif"));
+  ASSERT_GT(std::filesystem::file_size(cluster_->Path("undisturbed.jpg")), canvas + canvas / 2);
+  LimitFiles(canvas + canvas / 4);
+  const std::string name = Submit("dots.png", cluster_->Path("out.jpg"), plain, "identity");
+  const v1::Job waiting = Waiting(name);
+  EXPECT_EQ(waiting.state(), v1::Job::STATE_MERGING);
+  EXPECT_THAT(waiting.waits_for_room(), HasSubstr("exporting jpg to "));
+  LimitFiles(RLIM_INFINITY);
+  EXPECT_EQ(cluster_->Cli({"jobs", "resume", name}).exit_code, 0);
+  ExpectUndisturbed(Success(name), tiff.pixel_hash());
+  EXPECT_EQ(ReadFile(cluster_->Path("out.jpg")), ReadFile(cluster_->Path("undisturbed.jpg")));
 }
 
 TEST_F(RoomTest, AScratchFileThatCannotGrowPausesTheJob) {

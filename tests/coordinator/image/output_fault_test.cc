@@ -218,6 +218,35 @@ TEST(OutputFault, WhatThereIsCanBeKeptAndTheRestReadsAsZero) {
   }
 }
 
+TEST(OutputFault, WhatFindsNoRoomIsNotPassedOverInAPartialOutput) {
+  TempFolder folder;
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = signal(SIGXFSZ, SIG_IGN);
+  const absl::Cleanup restore = [&] {
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, handler);
+  };
+  for (const bool stalls_before : {true, false}) {
+    SCOPED_TRACE(stalls_before);
+    auto output = OutputFile::Create(Options(folder.path("a.tif")));
+    ASSERT_TRUE(output.ok()) << output.status();
+    const std::vector<std::byte> noise = NoiseSamples({{512, 512}, 3, SampleType::kU8}, 1);
+    if (!stalls_before) (*output)->BeginPartial();
+    const rlimit small = {1 << 16, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    ASSERT_TRUE((*output)->WriteBlock(0, 0, noise).ok());
+    if (stalls_before) (*output)->BeginPartial();
+    EXPECT_EQ((*output)->WriteBlock(1, 0, noise).ok(), stalls_before) << "nothing piles up";
+    EXPECT_TRUE(IsNoRoom((*output)->KeepPartial()));
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    // It may be tried again.
+    const absl::Status kept = (*output)->KeepPartial();
+    ASSERT_TRUE(kept.ok()) << kept;
+    ASSERT_EQ(unlink(PartialPathOf(folder.path("a.tif")).c_str()), 0);
+  }
+}
+
 TEST(OutputFault, BlocksThatFoundNoRoomAreWrittenWhenThereIs) {
   TempFolder folder;
   const std::string disk = folder.path("disk");
