@@ -149,10 +149,9 @@ bool MergePool::FoundRoom(const std::shared_ptr<Strand>& strand, absl::Status* s
     strand->retry_at = clock_.Now() + options_.room_retry;
     parked_.push_back(strand);
   }
-  const absl::Status no_room = strand->parked ? *status : absl::OkStatus();
-  if (strand->no_room == no_room) return false;
-  strand->no_room = no_room;
-  return true;
+  const bool told = strand->parked || !strand->no_room.ok();
+  strand->no_room = strand->parked ? *status : absl::OkStatus();
+  return told;
 }
 
 void MergePool::Unpark(const std::shared_ptr<Strand>& strand) {

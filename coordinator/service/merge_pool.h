@@ -45,7 +45,8 @@ class MergePool {
     std::function<void(const std::string& job)> on_merged;
     // Holding() has changed. No lock is held.
     std::function<void()> on_room_changed;
-    // WaitsForRoom(strand) has changed, or its words. No lock is held.
+    // The strand waits for room, after each look for it, or does so no longer: WaitsForRoom(strand)
+    // and next_retry() have changed. No lock is held.
     std::function<void(const std::string& job)> on_waits_for_room;
   };
   // The queue of one job.

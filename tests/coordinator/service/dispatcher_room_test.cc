@@ -85,6 +85,25 @@ TEST_F(DispatcherRoomTest, AJobWhoseDiskIsFullLosesNothingAndGoesOnWhenThereIsRo
   EXPECT_EQ(job->last().attempts, 10) << "nothing was computed twice";
 }
 
+TEST_F(DispatcherRoomTest, LooksForRoomAgainAndAgainByItself) {
+  const SteadyClock clock;
+  DispatcherOptions options;
+  options.merges.room_retry = absl::Milliseconds(5);
+  Dispatcher dispatcher(options, clock);
+  const auto control = std::make_shared<FakeControl>();
+  ASSERT_TRUE(dispatcher.Hello(HelloOf("w"), control).ok());
+  const auto job = std::make_shared<FakeJob>("jobs/a", 1);
+  job->SetRoom(Full());
+  ASSERT_TRUE(dispatcher.Submit(job->spec(), job).ok());
+  std::vector<IncomingTile> tiles;
+  tiles.push_back(ResultOf(control->grants().at(0), 0, "w"));
+  ASSERT_TRUE(dispatcher.Results("w", "one", std::move(tiles)).ok());
+  EXPECT_TRUE(job->AwaitRoomAsked(50)) << job->rooms_asked();
+  job->SetRoom(absl::OkStatus());
+  EXPECT_TRUE(job->AwaitEnded());
+  EXPECT_TRUE(job->finished());
+}
+
 TEST_F(DispatcherRoomTest, ResumeLooksForRoomAtOnce) {
   Make();
   const auto control = Join(HelloOf("w"));
