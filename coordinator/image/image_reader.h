@@ -83,6 +83,9 @@ class ImageReader {
   // Unless info().access is kAnywhere, reading forgets all rows above the rectangle: one that needs
   // them again is FAILED_PRECONDITION, too.
   absl::Status Read(const Rect& rect, PadMode pad, absl::Span<std::byte> samples);
+  // Whether the samples of `rect`, inside the image, are known to be all 0 without decoding
+  // anything: what it was read from before said so. False: they may be.
+  virtual bool KnownZero(const Rect& /*rect*/) { return false; }
   // FAILED_PRECONDITION if the file was changed since it was opened.
   absl::Status CheckUnchanged() const { return file_->Check(); }
 

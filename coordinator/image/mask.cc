@@ -1,10 +1,12 @@
 #include "coordinator/image/mask.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/any_set.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -14,11 +16,11 @@ namespace {
 bool Transposes(int orientation) { return orientation > 4; }
 
 // Where the stored pixel (x, y) of an image lies when it is shown.
-struct Shown {
+struct Place {
   int64_t x;
   int64_t y;
 };
-Shown ShownAt(int orientation, Size stored, int64_t x, int64_t y) {
+Place ShownAt(int orientation, Size stored, int64_t x, int64_t y) {
   const int64_t right = stored.width - 1 - x;
   const int64_t below = stored.height - 1 - y;
   switch (orientation) {
@@ -65,12 +67,6 @@ void Apply(int channels, absl::Span<const std::byte> source, absl::Span<const st
 
 }  // namespace
 
-bool AnySet(absl::Span<const std::byte> bytes) {
-  // All are 0 if the first is and each equals the next.
-  return !bytes.empty() && (bytes[0] != std::byte{0} ||
-                            std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) != 0);
-}
-
 void ApplyMask(SampleType sample, int channels, absl::Span<const std::byte> source,
                SampleType mask_sample, absl::Span<const std::byte> mask,
                absl::Span<std::byte> result) {
@@ -103,20 +99,25 @@ absl::StatusOr<std::unique_ptr<Mask>> Mask::Create(ImageReader& reader, const Im
                                                  ": they must be equally large"));
 }
 
+Rect Mask::Shown(const Rect& rect) const {
+  if (orientation_ == 1) return rect;
+  // The rectangle as shown has its opposite corners where the stored ones are shown.
+  const Place a = ShownAt(orientation_, image_, rect.x, rect.y);
+  const Place b = ShownAt(orientation_, image_, rect.right() - 1, rect.bottom() - 1);
+  return {std::min(a.x, b.x), std::min(a.y, b.y), rect.height, rect.width};
+}
+
 absl::Status Mask::Read(const Rect& rect, std::vector<std::byte>& samples) const {
   const auto bytes = static_cast<size_t>(BytesPerSample(sample()));
   samples.resize(static_cast<size_t>(rect.area()) * bytes);
-  if (orientation_ == 1) return reader_.Read(rect, PadMode::kZero, absl::MakeSpan(samples));
-  // The rectangle as shown has its opposite corners where the stored ones are shown.
-  const Shown a = ShownAt(orientation_, image_, rect.x, rect.y);
-  const Shown b = ShownAt(orientation_, image_, rect.right() - 1, rect.bottom() - 1);
-  const Rect shown = {std::min(a.x, b.x), std::min(a.y, b.y), rect.height, rect.width};
+  const Rect shown = Shown(rect);
+  if (orientation_ == 1) return reader_.Read(shown, PadMode::kZero, absl::MakeSpan(samples));
   std::vector<std::byte> turned(samples.size());
   TW_RETURN_IF_ERROR(reader_.Read(shown, PadMode::kZero, absl::MakeSpan(turned)));
   std::byte* out = samples.data();
   for (int64_t y = rect.y; y < rect.bottom(); ++y) {
     for (int64_t x = rect.x; x < rect.right(); ++x, out += bytes) {
-      const Shown at = ShownAt(orientation_, image_, x, y);
+      const Place at = ShownAt(orientation_, image_, x, y);
       std::memcpy(out,
                   turned.data() +
                       static_cast<size_t>((at.y - shown.y) * shown.width + at.x - shown.x) * bytes,
@@ -126,8 +127,8 @@ absl::Status Mask::Read(const Rect& rect, std::vector<std::byte>& samples) const
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Mask::Marks(const Rect& rect) const {
-  std::vector<std::byte> samples;
+absl::StatusOr<bool> Mask::Marks(const Rect& rect, std::vector<std::byte>& samples) const {
+  if (reader_.KnownZero(Shown(rect))) return false;
   TW_RETURN_IF_ERROR(Read(rect, samples));
   return AnySet(samples);
 }

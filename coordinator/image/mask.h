@@ -27,20 +27,21 @@ class Mask {
   // The mask of a rectangle of the image as stored. `samples` becomes width × height samples, row
   // by row; 0 keeps a pixel. Errors as of ImageReader::Read.
   absl::Status Read(const Rect& rect, std::vector<std::byte>& samples) const;
-  // Whether it changes a pixel of the rectangle.
-  absl::StatusOr<bool> Marks(const Rect& rect) const;
+  // Whether it changes a pixel of the rectangle; if so, `samples` is filled as by Read, else it may
+  // be anything. Cheap where the mask's file is known to hold nothing.
+  absl::StatusOr<bool> Marks(const Rect& rect, std::vector<std::byte>& samples) const;
 
  private:
   Mask(ImageReader& reader, Size image, int orientation)
       : reader_(reader), image_(image), orientation_(orientation) {}
 
+  // Where the pixels of a rectangle of the image as stored lie in the mask.
+  Rect Shown(const Rect& rect) const;
+
   ImageReader& reader_;
   const Size image_;       // as stored
   const int orientation_;  // EXIF: how the mask lies over the stored image; 1: as stored
 };
-
-// Whether any byte is not 0.
-bool AnySet(absl::Span<const std::byte> bytes);
 
 // Puts into `result` the source's samples where the mask says so: (src (M-m) + res m + M/2) / M,
 // M being the greatest value of the mask's type. All three hold the same pixels; `sample` is kU8 or

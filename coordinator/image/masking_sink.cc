@@ -4,9 +4,9 @@
 
 namespace tilewright {
 
-absl::Status MaskingSink::ReadInputs(const Rect& rect) {
+absl::StatusOr<bool> MaskingSink::ReadInputs(const Rect& rect) {
   TW_RETURN_IF_ERROR(source_.Read(rect, PadMode::kZero, absl::MakeSpan(source_samples_)));
-  return mask_.Read(rect, mask_samples_);
+  return mask_.Marks(rect, mask_samples_);
 }
 
 absl::Status MaskingSink::WriteBlock(int64_t column, int64_t row,
@@ -15,9 +15,10 @@ absl::Status MaskingSink::WriteBlock(int64_t column, int64_t row,
   rect.x += x_;
   rect.y += y_;
   source_samples_.resize(samples.size());
-  input_error_ = ReadInputs(rect);
+  const absl::StatusOr<bool> marked = ReadInputs(rect);
+  input_error_ = marked.status();
   TW_RETURN_IF_ERROR(input_error_);
-  if (!AnySet(mask_samples_)) return next_.WriteBlock(column, row, source_samples_);
+  if (!*marked) return next_.WriteBlock(column, row, source_samples_);
   result_.assign(samples.begin(), samples.end());
   ApplyMask(format_.sample, format_.channels, source_samples_, mask_.sample(), mask_samples_,
             absl::MakeSpan(result_));

@@ -26,8 +26,8 @@ class MaskingSink : public BlockSink {
   const absl::Status& input_error() const { return input_error_; }
 
  private:
-  // Fills source_samples_ and mask_samples_.
-  absl::Status ReadInputs(const Rect& rect);
+  // Fills source_samples_ and, if the mask marks something, mask_samples_; whether it does.
+  absl::StatusOr<bool> ReadInputs(const Rect& rect);
 
   const CanvasFormat format_;
   const int64_t x_;

@@ -10,6 +10,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/any_set.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -199,9 +200,33 @@ absl::StatusOr<TiledTiffReader::Tile> TiledTiffReader::TileAt(Handle& handle, ui
   }
   auto samples = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes));
   if (!handle.Decode(index, *samples)) return Damaged(handle.reason());
+  const bool zero = !AnySet(*samples);
   absl::MutexLock lock(&mu_);
+  ++tiles_decoded_;
+  if (zero) zero_.insert(offset);
   Keep(offset, samples);
   return samples;
+}
+
+bool TiledTiffReader::KnownZero(const Rect& rect) {
+  absl::StatusOr<std::unique_ptr<Handle>> handle = TakeHandle();
+  if (!handle.ok()) return false;  // reading will tell why
+  bool zero = true;
+  absl::MutexLock lock(&mu_);
+  for (int64_t row = rect.y / tile_.height; zero && row * tile_.height < rect.bottom(); ++row) {
+    for (int64_t column = rect.x / tile_.width; zero && column * tile_.width < rect.right();
+         ++column) {
+      const auto index = static_cast<uint32_t>(row * tile_columns_ + column);
+      zero = zero_.contains((*handle)->Offset(index));
+    }
+  }
+  free_.push_back(*std::move(handle));
+  return zero;
+}
+
+int64_t TiledTiffReader::tiles_decoded() const {
+  absl::MutexLock lock(&mu_);
+  return tiles_decoded_;
 }
 
 absl::Status TiledTiffReader::ReadInside(const Rect& rect, absl::Span<std::byte> samples) {

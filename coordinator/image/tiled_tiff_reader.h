@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "coordinator/image/image_reader.h"
 
@@ -33,6 +34,10 @@ class TiledTiffReader : public ImageReader {
   static absl::StatusOr<std::unique_ptr<ImageReader>> OpenIfTiled(const ImageInfo& info,
                                                                   std::unique_ptr<FileWatch>* file);
   ~TiledTiffReader() override;
+
+  bool KnownZero(const Rect& rect) override ABSL_LOCKS_EXCLUDED(mu_);
+  // Tiles that were decoded, each as often as it was.
+  int64_t tiles_decoded() const ABSL_LOCKS_EXCLUDED(mu_);
 
  protected:
   absl::Status ReadInside(const Rect& rect, absl::Span<std::byte> samples) override;
@@ -60,13 +65,16 @@ class TiledTiffReader : public ImageReader {
   const Size tile_;  // pixels
   const int64_t tile_columns_;
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   int handles_ ABSL_GUARDED_BY(mu_) = 1;  // that exist
   std::vector<std::unique_ptr<Handle>> free_ ABSL_GUARDED_BY(mu_);
   // By offset in the file; `uses_` names the same, the latest first.
   absl::flat_hash_map<uint64_t, Cached> cache_ ABSL_GUARDED_BY(mu_);
   std::list<uint64_t> uses_ ABSL_GUARDED_BY(mu_);
   int64_t cache_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // Invariant: at most kCacheBytesMax
+  // Offsets of tiles that were decoded and are all 0; no more than the file has tiles.
+  absl::flat_hash_set<uint64_t> zero_ ABSL_GUARDED_BY(mu_);
+  int64_t tiles_decoded_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace tilewright

@@ -11,7 +11,7 @@
 namespace tilewright {
 namespace {
 
-constexpr uint32_t kSide = 512;
+constexpr uint32_t kSide = kGiantTileSide;
 
 // Types of TIFF fields.
 constexpr uint16_t kShort = 3;
@@ -40,15 +40,7 @@ class Bytes {
   std::string bytes_;
 };
 
-std::string StoredTile() {
-  std::string samples;
-  for (uint32_t y = 0; y < kSide; ++y) {
-    for (uint32_t x = 0; x < kSide; ++x) {
-      for (const uint32_t value : {x / 2, y / 2, (x + y) / 4}) {
-        samples.push_back(static_cast<char>(value));
-      }
-    }
-  }
+std::string Packed(const std::string& samples) {
   libdeflate_compressor* const compressor = libdeflate_alloc_compressor(6);
   std::string packed(libdeflate_zlib_compress_bound(compressor, samples.size()), '\0');
   packed.resize(libdeflate_zlib_compress(compressor, samples.data(), samples.size(), packed.data(),
@@ -59,30 +51,76 @@ std::string StoredTile() {
 
 }  // namespace
 
+std::string GradientTile() {
+  std::string samples;
+  for (uint32_t y = 0; y < kSide; ++y) {
+    for (uint32_t x = 0; x < kSide; ++x) {
+      for (const uint32_t value : {x / 2, y / 2, (x + y) / 4}) {
+        samples.push_back(static_cast<char>(value));
+      }
+    }
+  }
+  return samples;
+}
+
+std::string TexturedTile() {
+  std::string samples = GradientTile();
+  uint32_t random = 1;
+  for (char& sample : samples) {
+    random = random * 1664525 + 1013904223;
+    if (random >> 24 == 0) sample = static_cast<char>(random >> 16);
+  }
+  return samples;
+}
+
 absl::Status WriteGiantTiff(const std::string& path, uint32_t width, uint32_t height) {
-  const uint64_t tiles = uint64_t{(width + kSide - 1) / kSide} * ((height + kSide - 1) / kSide);
+  return WriteGiantTiff(path, {width, height, 3, {GradientTile()}, [](auto, auto) { return 0; }});
+}
+
+absl::Status WriteGiantTiff(const std::string& path, const GiantTiff& tiff) {
+  const uint32_t columns = (tiff.width + kSide - 1) / kSide;
+  const uint32_t rows = (tiff.height + kSide - 1) / kSide;
+  const uint64_t tiles = uint64_t{columns} * rows;
   if (tiles < 2) return absl::InvalidArgumentError("a giant picture has at least two tiles");
-  const std::string tile = StoredTile();
+  if (tiff.channels != 1 && tiff.channels != 3) {
+    return absl::InvalidArgumentError("a giant picture has 1 or 3 channels");
+  }
   Bytes file;
   file.bytes() = "II";
   file.Add(uint16_t{43});  // BigTIFF
   file.Add(uint16_t{8});   // bytes of an offset
   file.Add(uint16_t{0});
-  const uint64_t tile_at = 16;
-  const uint64_t offsets_at = tile_at + tile.size();
+  const size_t directory_at = file.bytes().size();
+  file.Add(uint64_t{0});  // filled in below
+  std::vector<uint64_t> offsets, sizes;
+  for (const std::string& samples : tiff.tiles) {
+    const std::string packed = Packed(samples);
+    offsets.push_back(file.bytes().size());
+    sizes.push_back(packed.size());
+    file.bytes() += packed;
+  }
+  const uint64_t offsets_at = file.bytes().size();
   const uint64_t counts_at = offsets_at + 8 * tiles;
-  file.Add(counts_at + 4 * tiles);  // of the directory
-  file.bytes() += tile;
-  for (uint64_t i = 0; i < tiles; ++i) file.Add(tile_at);
-  for (uint64_t i = 0; i < tiles; ++i) file.Add(static_cast<uint32_t>(tile.size()));
+  std::vector<size_t> stored;
+  for (uint32_t row = 0; row < rows; ++row) {
+    for (uint32_t column = 0; column < columns; ++column) {
+      stored.push_back(tiff.tile_at(column, row));
+    }
+  }
+  for (const size_t tile : stored) file.Add(offsets.at(tile));
+  for (const size_t tile : stored) file.Add(static_cast<uint32_t>(sizes.at(tile)));
+  const uint64_t directory = file.bytes().size();
+  std::memcpy(&file.bytes()[directory_at], &directory, sizeof(directory));
 
-  file.Add(uint64_t{11});                         // entries
-  file.AddEntry(256, kLong, 1, width);            // ImageWidth
-  file.AddEntry(257, kLong, 1, height);           // ImageLength
-  file.AddEntry(258, kShort, 3, 0x800080008);     // BitsPerSample: three of 8, in place
-  file.AddEntry(259, kShort, 1, 8);               // Compression: deflate
-  file.AddEntry(262, kShort, 1, 2);               // PhotometricInterpretation: RGB
-  file.AddEntry(277, kShort, 1, 3);               // SamplesPerPixel
+  file.Add(uint64_t{11});                     // entries
+  file.AddEntry(256, kLong, 1, tiff.width);   // ImageWidth
+  file.AddEntry(257, kLong, 1, tiff.height);  // ImageLength
+  // BitsPerSample: 8 of each, in place
+  file.AddEntry(258, kShort, tiff.channels, tiff.channels == 1 ? 8 : 0x800080008);
+  file.AddEntry(259, kShort, 1, 8);  // Compression: deflate
+  // PhotometricInterpretation: 0 is black, or RGB
+  file.AddEntry(262, kShort, 1, tiff.channels == 1 ? 1 : 2);
+  file.AddEntry(277, kShort, 1, tiff.channels);   // SamplesPerPixel
   file.AddEntry(284, kShort, 1, 1);               // PlanarConfiguration: samples together
   file.AddEntry(322, kLong, 1, kSide);            // TileWidth
   file.AddEntry(323, kLong, 1, kSide);            // TileLength

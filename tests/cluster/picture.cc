@@ -28,6 +28,24 @@ VipsInterpretation InterpretationOf(const Picture& picture) {
   return picture.bits == 8 ? VIPS_INTERPRETATION_sRGB : VIPS_INTERPRETATION_RGB16;
 }
 
+// Takes the image; null is an error.
+absl::StatusOr<Picture> PixelsOf(VipsImage* image, const std::string& path) {
+  if (image == nullptr) return VipsError(path);
+  Picture picture{vips_image_get_width(image),
+                  vips_image_get_height(image),
+                  vips_image_get_bands(image),
+                  static_cast<int>(8 * vips_format_sizeof(vips_image_get_format(image))),
+                  {}};
+  size_t bytes = 0;
+  void* samples = vips_image_write_to_memory(image, &bytes);
+  g_object_unref(image);
+  if (samples == nullptr) return VipsError(path);
+  picture.samples.resize(bytes);
+  std::memcpy(picture.samples.data(), samples, bytes);
+  g_free(samples);
+  return picture;
+}
+
 }  // namespace
 
 Picture NoisePicture(int width, int height, int channels, int bits, uint64_t seed) {
@@ -57,21 +75,18 @@ absl::StatusOr<Picture> ReadPicture(const std::string& path) {
   StartVips();
   // A file of an earlier render may have had the same name.
   vips_cache_set_max(0);
-  VipsImage* image = vips_image_new_from_file(path.c_str(), nullptr);
-  if (image == nullptr) return VipsError(path);
-  Picture picture{vips_image_get_width(image),
-                  vips_image_get_height(image),
-                  vips_image_get_bands(image),
-                  static_cast<int>(8 * vips_format_sizeof(vips_image_get_format(image))),
-                  {}};
-  size_t bytes = 0;
-  void* samples = vips_image_write_to_memory(image, &bytes);
-  g_object_unref(image);
-  if (samples == nullptr) return VipsError(path);
-  picture.samples.resize(bytes);
-  std::memcpy(picture.samples.data(), samples, bytes);
-  g_free(samples);
-  return picture;
+  return PixelsOf(vips_image_new_from_file(path.c_str(), nullptr), path);
+}
+
+absl::StatusOr<Picture> ReadPictureRect(const std::string& path, const PictureRect& rect) {
+  StartVips();
+  vips_cache_set_max(0);
+  VipsImage* whole = vips_image_new_from_file(path.c_str(), nullptr);
+  if (whole == nullptr) return VipsError(path);
+  VipsImage* part = nullptr;
+  const int failed = vips_crop(whole, &part, rect.x, rect.y, rect.width, rect.height, nullptr);
+  g_object_unref(whole);
+  return failed == 0 ? PixelsOf(part, path) : VipsError(path);
 }
 
 std::string Difference(const Picture& got, const Picture& want) {

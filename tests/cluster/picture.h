@@ -31,6 +31,15 @@ Picture NoisePicture(int width, int height, int channels, int bits, uint64_t see
 absl::Status WritePicture(const Picture& picture, const std::string& path);
 absl::StatusOr<Picture> ReadPicture(const std::string& path);
 
+struct PictureRect {
+  int x = 0;
+  int y = 0;
+  int width = 0;
+  int height = 0;
+};
+// A part of a picture in a tiled TIFF, of any size.
+absl::StatusOr<Picture> ReadPictureRect(const std::string& path, const PictureRect& rect);
+
 // "equal", or what differs first: size, channels, type, or the first sample and how many samples in
 // all.
 std::string Difference(const Picture& got, const Picture& want);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/any_set.h"
 #include "coordinator/image/decoded_copy.h"
 #include "coordinator/image/masking_sink.h"
 #include "tests/coordinator/image/image_testing.h"

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -124,13 +125,11 @@ TEST(ReaderAccess, WindowOfRowsMovesDownAndForgets) {
   }
 }
 
-TEST(ReaderAccess, DecodesTilesThatLieAtOnePlaceOnce) {
-  TempFolder folder;
-  // A mosaic of one stored tile: the table of offsets names it 64 × 64 times. Its bytes are damaged
-  // after the first tile was read, so that decoding it again would show.
-  const std::string path = folder.path("equal.tif");
+// A grey mosaic of 64 × 64 tiles of 64 × 64 pixels: those in `zeros` are the second stored tile, of
+// zeros, all others the first one, of 'a'. Where the first one lies in the file; 0: it failed.
+uint64_t WriteMosaic(const std::string& path, const std::set<uint32_t>& zeros) {
   TIFF* tiff = TIFFOpen(path.c_str(), "w8");
-  ASSERT_NE(tiff, nullptr);
+  if (tiff == nullptr) return 0;
   TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, 64 * 64);
   TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, 64 * 64);
   TIFFSetField(tiff, TIFFTAG_TILEWIDTH, 64);
@@ -140,13 +139,53 @@ TEST(ReaderAccess, DecodesTilesThatLieAtOnePlaceOnce) {
   TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
   std::string tile(64 * 64, 'a');
   for (uint32_t i = 0; i < 64 * 64; ++i) {
-    ASSERT_GT(TIFFWriteEncodedTile(tiff, i, tile.data(), 64 * 64), 0);
+    if (i == 1) tile.assign(64 * 64, '\0');
+    if (TIFFWriteEncodedTile(tiff, i, tile.data(), 64 * 64) <= 0) return 0;
   }
   uint64_t* offsets = nullptr;
-  ASSERT_EQ(TIFFGetField(tiff, TIFFTAG_TILEOFFSETS, &offsets), 1);
+  if (TIFFGetField(tiff, TIFFTAG_TILEOFFSETS, &offsets) != 1) return 0;
   const uint64_t first = offsets[0];
-  for (uint32_t i = 0; i < 64 * 64; ++i) offsets[i] = first;
+  const uint64_t second = offsets[1];
+  for (uint32_t i = 0; i < 64 * 64; ++i) offsets[i] = zeros.contains(i) ? second : first;
   TIFFClose(tiff);
+  return first;
+}
+
+int64_t TilesDecoded(const ImageReader& reader) {
+  return dynamic_cast<const TiledTiffReader&>(reader).tiles_decoded();
+}
+
+TEST(ReaderAccess, KnowsTilesOfZerosByTheirPlaceWithoutDecodingThemAgain) {
+  TempFolder folder;
+  const std::string path = folder.path("mask.tif");
+  std::set<uint32_t> zeros;
+  for (uint32_t i = 0; i < 64 * 64; ++i) {
+    if (i != 1000) zeros.insert(i);
+  }
+  ASSERT_NE(WriteMosaic(path, zeros), 0u);
+  const auto reader = OpenOrFail(path);
+  ASSERT_NE(reader, nullptr);
+  EXPECT_FALSE(reader->KnownZero({0, 0, 64, 64})) << "nothing was decoded yet";
+  std::vector<std::byte> read(64 * 64);
+  ASSERT_TRUE(reader->Read({0, 0, 64, 64}, PadMode::kZero, absl::MakeSpan(read)).ok());
+  EXPECT_EQ(TilesDecoded(*reader), 1);
+  EXPECT_TRUE(reader->KnownZero({64 * 30, 64 * 30, 64 * 34, 64 * 34}));
+  EXPECT_TRUE(reader->KnownZero({100, 100, 300, 300}));
+  const Rect other = {1000 % 64 * 64, 1000 / 64 * 64, 64, 64};
+  EXPECT_FALSE(reader->KnownZero(other));
+  EXPECT_FALSE(reader->KnownZero({other.x - 1, other.y - 1, 2, 2}));
+  ASSERT_TRUE(reader->Read(other, PadMode::kZero, absl::MakeSpan(read)).ok());
+  EXPECT_FALSE(reader->KnownZero(other)) << "it holds something";
+  EXPECT_EQ(TilesDecoded(*reader), 2);
+}
+
+TEST(ReaderAccess, DecodesTilesThatLieAtOnePlaceOnce) {
+  TempFolder folder;
+  // The bytes of the stored tile are damaged after it was read, so that decoding it again would
+  // show.
+  const std::string path = folder.path("equal.tif");
+  const uint64_t first = WriteMosaic(path, {});
+  ASSERT_NE(first, 0u);
 
   const auto reader = OpenOrFail(path);
   ASSERT_NE(reader, nullptr);
@@ -162,6 +201,7 @@ TEST(ReaderAccess, DecodesTilesThatLieAtOnePlaceOnce) {
   ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   ASSERT_TRUE(reader->Read({3000, 3500, 100, 100}, PadMode::kZero, absl::MakeSpan(read)).ok());
   EXPECT_TRUE(read == std::vector<std::byte>(100 * 100, std::byte{'a'}));
+  EXPECT_EQ(TilesDecoded(*reader), 1);
   // The control: who decodes it now sees the damage.
   ASSERT_TRUE(OpenOrFail(path)->Read({0, 0, 100, 100}, PadMode::kZero, absl::MakeSpan(read)).ok());
   EXPECT_EQ(read[0], std::byte{'d'});
