@@ -44,6 +44,8 @@ class CopyReader : public ImageReader {
         name_(std::move(name)),
         copy_(std::move(copy)) {}
 
+  bool KnownZero(const Rect& rect) override { return copy_->KnownZero(rect); }
+
  protected:
   absl::Status ReadInside(const Rect& rect, absl::Span<std::byte> samples) override {
     return copy_->Read(rect, PadMode::kZero, samples);

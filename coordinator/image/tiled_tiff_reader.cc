@@ -53,7 +53,8 @@ class TiledTiffReader::Handle {
   Size tile() const {
     return {Field<uint32_t>(TIFFTAG_TILEWIDTH), Field<uint32_t>(TIFFTAG_TILELENGTH)};
   }
-  // Where the tile lies in the file, and how many bytes it has there.
+  bool packed() const { return Field<uint16_t>(TIFFTAG_COMPRESSION) != COMPRESSION_NONE; }
+  // Where the tile lies in the file, and how many bytes it has there; 0: nowhere.
   uint64_t Offset(uint32_t index) const { return TIFFGetStrileOffset(tiff_, index); }
   uint64_t Bytes(uint32_t index) const { return TIFFGetStrileByteCount(tiff_, index); }
 
@@ -194,9 +195,14 @@ absl::StatusOr<TiledTiffReader::Tile> TiledTiffReader::TileAt(Handle& handle, ui
     }
   }
   const int64_t bytes = tile_.area() * info().pixel_bytes();
+  const uint64_t stored = handle.Bytes(index);
+  // Of a tile as it is libtiff reads all bytes there should be, from wherever it is said to lie.
+  if (offset == 0 || stored == 0 || (!handle.packed() && stored < static_cast<uint64_t>(bytes))) {
+    return Damaged(absl::StrCat("tile ", index, " is not in the file, or not all of it"));
+  }
   // What packs worse than not at all is not a tile; libtiff would read it all.
-  if (handle.Bytes(index) > static_cast<uint64_t>(2 * bytes) + 4096) {
-    return Damaged(absl::StrCat("tile ", index, " claims ", handle.Bytes(index), " bytes"));
+  if (stored > static_cast<uint64_t>(2 * bytes) + 4096) {
+    return Damaged(absl::StrCat("tile ", index, " claims ", stored, " bytes"));
   }
   auto samples = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes));
   if (!handle.Decode(index, *samples)) return Damaged(handle.reason());
