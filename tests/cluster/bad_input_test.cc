@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <tiffio.h>
 #include <unistd.h>
@@ -135,20 +134,6 @@ TEST_F(BadInputTest, TheOutputExists) {
   const std::string out = Write("out.tif", "mine");
   ExpectRefused(Render(good_, out, "identity"), kOutputExists, {"out.tif", "--overwrite"});
   EXPECT_EQ(ReadFile(out), "mine");
-}
-
-TEST_F(BadInputTest, TheDiskIsFull) {
-  const std::string disk = cluster_->Path("disk");
-  mkdir(disk.c_str(), 0755);
-  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1m") != 0) {
-    GTEST_SKIP() << "no permission to mount a small file system";
-  }
-  AddWorker();
-  ASSERT_TRUE(WritePicture(NoisePicture(2000, 1500, 3, 8, 1), cluster_->Path("big.tif")).ok());
-  const CliResult result = Render(cluster_->Path("big.tif"), disk + "/out.tif", "identity");
-  ExpectRefused(result, kExhausted, {"out.tif"});
-  ExpectNothingLeft(disk + "/out.tif");
-  umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST_F(NoWorkerTest, FailsWhenNoWorkerComes) {
