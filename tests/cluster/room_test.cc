@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -123,12 +124,20 @@ TEST_F(RoomTest, AJobThatWaitsForRoomIsCancelledAtOnceAndLeavesNothing) {
   if (HasFatalFailure()) return;
   LimitFiles(300'000);
   const std::string output = cluster_->Path("out.tif");
-  const std::string name = Submit("in.png", output);
+  const std::string name = Submit("in.png", output, {"--keep-partial"});
   Waiting(name);
   EXPECT_TRUE(std::filesystem::exists(output + ".partial"));
   EXPECT_EQ(cluster_->Cli({"jobs", "cancel", name}).exit_code, 0);
   EXPECT_EQ(cluster_->Cli({"jobs", "watch", name, "--progress", "none"}).exit_code, kCancelled);
+  const absl::StatusOr<v1::Job> job = cluster_->Get(name);
+  ASSERT_TRUE(job.ok()) << job.status();
+  const std::optional<v1::Event> event = FindEvent(*job, "partial_not_kept");
+  ASSERT_TRUE(event.has_value()) << EventsOf(*job);
+  EXPECT_THAT(event->text(), HasSubstr("out.tif.partial: File too large"));
+  EXPECT_FALSE(FindEvent(*job, "has_room").has_value());
+  EXPECT_EQ(job->partial_output(), "");
   EXPECT_FALSE(std::filesystem::exists(output + ".partial"));
+  EXPECT_FALSE(std::filesystem::exists(cluster_->Path("out.partial.tif")));
 }
 
 TEST_F(RoomTest, AFullDiskPausesTheJobWhichGoesOnByItself) {
