@@ -101,6 +101,8 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   json.Key("waits_for_room").String(job.waits_for_room);
   json.Key("partial_output").String(job.partial_output);
   json.Key("missing_tile_count").Integer(job.missing_tile_count);
+  json.Key("continued_tiles").Integer(job.continued_tiles);
+  json.Key("checkpoint_tiles").Integer(job.checkpoint_tiles);
   json.Key("plan");
   WritePlan(json, job.plan);
   json.Key("notes");

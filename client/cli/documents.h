@@ -17,7 +17,8 @@ namespace tilewright {
 // promise, pixel_hash, created, error, tenant, priority, paused, waits_for_decision, failed_tiles,
 // failed_tile_count, holes [{tile, x, y, width, height}], hole_count, copies, ladder
 // {step: attempts}, constant_results, held_bytes, spilled_bytes,
-// waits_for_room, partial_output, missing_tile_count, plan, notes}.
+// waits_for_room, partial_output, missing_tile_count, continued_tiles, checkpoint_tiles, plan,
+// notes}.
 // failed_tiles and holes name at most the first 1,000, the counts tell all. `notes` are the
 // client's, about how files travelled. error is null or {code, reason, message}; tile is null for
 // an event that concerns none. Widths are pixels, seconds numbers.

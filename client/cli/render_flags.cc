@@ -172,6 +172,8 @@ void AddRenderFlags(CLI::App& command, RenderFlags& flags) {
   command.add_flag("--cpu-fallback", request.cpu_fallback,
                    "Where a device's memory does not suffice, let its worker use the CPU");
   command.add_flag("--overwrite", request.overwrite, "Replace an existing output");
+  command.add_flag("--continue", request.continue_partial,
+                   "Go on from what an unfinished job of the same request left beside the output");
   command
       .add_option("--progress", flags.progress,
                   "auto, bar, plain, json or none [TILEWRIGHT_PROGRESS] (default auto)")

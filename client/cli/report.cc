@@ -128,6 +128,14 @@ std::string JobReport(const Job& job, bool with_events) {
                                            BytesText(job.spilled_bytes), " in its scratch file")});
   }
   if (!job.waits_for_room.empty()) rows.push_back({"no room", Printable(job.waits_for_room)});
+  if (job.continued_tiles > 0) {
+    rows.push_back({"continued", absl::StrCat(CountText(job.continued_tiles, "tile", "tiles"),
+                                              " of an unfinished job taken over")});
+  }
+  if (job.checkpoint_tiles > 0) {
+    rows.push_back({"checkpoint", absl::StrCat(CountText(job.checkpoint_tiles, "tile", "tiles"),
+                                               " safe for --continue")});
+  }
   if (job.constant_results > 0) {
     rows.push_back(
         {"suspicion", absl::StrCat(CountText(job.constant_results, "tile is", "tiles are"),

@@ -177,6 +177,8 @@ Job JobFromProto(const v1::Job& proto) {
   job.waits_for_room = proto.waits_for_room();
   job.partial_output = proto.partial_output();
   job.missing_tile_count = proto.missing_tile_count();
+  job.continued_tiles = proto.continued_tiles();
+  job.checkpoint_tiles = proto.checkpoint_tiles();
   return job;
 }
 
@@ -257,6 +259,7 @@ v1::RenderRequest RequestToProto(const RenderRequest& request) {
   output.set_tiff_tile(request.tiff_tile);
   output.set_overviews(request.overviews);
   output.set_keep_partial(request.keep_partial);
+  output.set_continue_partial(request.continue_partial);
   if (request.scale.has_value()) {
     output.set_scale_p(request.scale->p);
     output.set_scale_q(request.scale->q);

@@ -39,7 +39,7 @@ std::string PartialPathOf(const std::string& path) {
 
 class OutputFile::Impl {
  public:
-  Impl(const OutputOptions& options, OutputKind kind, PartialFile partial)
+  Impl(const OutputOptions& options, OutputKind kind, PartialClaim partial)
       : options_(options),
         kind_(kind),
         levels_(options.overviews && !exports() ? PyramidLevels(options.format.size) : 1),
@@ -219,7 +219,7 @@ class OutputFile::Impl {
   const int levels_;
   const std::string export_;
   const std::string folder_;
-  PartialFile partial_;  // goes after what writes it
+  PartialClaim partial_;  // goes after what writes it
   ScratchFile own_scratch_;
   std::unique_ptr<TiffCanvas> canvas_;
   std::unique_ptr<Pyramid> pyramid_;
@@ -270,18 +270,31 @@ absl::StatusOr<OutputKind> CheckOutput(const OutputOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptions& options) {
-  TW_ASSIGN_OR_RETURN(const OutputKind kind, CheckOutput(options));
-  TW_ASSIGN_OR_RETURN(PartialFile partial,
-                      PartialFile::Create(PartialFile::PathFor(options.path), options.overwrite));
+  TW_ASSIGN_OR_RETURN(PartialClaim partial, Claim(options));
+  return Create(options, std::move(partial));
+}
+
+absl::Status OutputFile::Check(const OutputOptions& options) {
+  return CheckOutput(options).status();
+}
+
+absl::StatusOr<PartialClaim> OutputFile::Claim(const OutputOptions& options) {
+  TW_RETURN_IF_ERROR(Check(options));
+  return PartialClaim::Create(PartialClaim::PathFor(options.path), options.overwrite);
+}
+
+absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptions& options,
+                                                               PartialClaim partial) {
+  TW_ASSIGN_OR_RETURN(const OutputKind kind, OutputKindOf(options.path));
   auto impl = std::make_unique<Impl>(options, kind, std::move(partial));
   TW_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<OutputFile>(new OutputFile(std::move(impl)));
 }
 
 absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Continue(const OutputOptions& options,
-                                                                 PartialFile partial,
+                                                                 PartialClaim partial,
                                                                  const OutputState& state) {
-  TW_ASSIGN_OR_RETURN(const OutputKind kind, CheckOutput(options));
+  TW_ASSIGN_OR_RETURN(const OutputKind kind, OutputKindOf(options.path));
   auto impl = std::make_unique<Impl>(options, kind, std::move(partial));
   TW_RETURN_IF_ERROR(impl->Start());
   TW_RETURN_IF_ERROR(impl->Restore(state));

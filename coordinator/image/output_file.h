@@ -18,7 +18,7 @@
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/output_format.h"
 #include "coordinator/image/output_state.h"
-#include "coordinator/image/partial_file.h"
+#include "coordinator/image/partial_claim.h"
 #include "coordinator/merge/canvas.h"
 #include "coordinator/merge/scratch.h"
 
@@ -51,12 +51,17 @@ class OutputFile : public BlockSink {
   // partial file) is there, PERMISSION_DENIED / NOT_FOUND / RESOURCE_EXHAUSTED for a folder that
   // cannot be written: each names the path and says what to do.
   static absl::StatusOr<std::unique_ptr<OutputFile>> Create(const OutputOptions& options);
+  // The two steps of that: what there is to refuse, and the partial file; then the rest.
+  static absl::Status Check(const OutputOptions& options);
+  static absl::StatusOr<PartialClaim> Claim(const OutputOptions& options);
+  static absl::StatusOr<std::unique_ptr<OutputFile>> Create(const OutputOptions& options,
+                                                            PartialClaim partial);
   // Goes on where the output of a job that died was at its latest checkpoint: `partial` is what it
   // left, `options` are the same, `options.scratch` still has its slots. Reads back all that was
   // written. DATA_LOSS or INVALID_ARGUMENT if that is not what `state` says: then `partial` is
   // gone. Else errors as of Create.
   static absl::StatusOr<std::unique_ptr<OutputFile>> Continue(const OutputOptions& options,
-                                                              PartialFile partial,
+                                                              PartialClaim partial,
                                                               const OutputState& state);
   // Unless published or left: removes what it created.
   ~OutputFile() override;

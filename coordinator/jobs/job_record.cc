@@ -140,6 +140,19 @@ void JobRecord::AddCost(const std::string& worker, int64_t tile, const v1::TileC
                  now);
 }
 
+void JobRecord::SetCheckpoint(const absl::StatusOr<int64_t>& tiles, Instant now) {
+  if (tiles.ok()) {
+    checkpoint_tiles_ = *tiles;
+    return;
+  }
+  absl::MutexLock lock(&mu_);
+  if (std::exchange(told_checkpoint_, true)) return;
+  AddEventLocked({identity_.name, "checkpoint_failed", std::nullopt, "",
+                  absl::StrCat("A checkpoint could not be taken, an earlier one holds: ",
+                               tiles.status().message(), ".")},
+                 now);
+}
+
 void JobRecord::AddHole(int64_t tile, const Rect& rect) {
   absl::MutexLock lock(&mu_);
   holes_[tile] = rect;
@@ -216,10 +229,12 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
     count->set_attempts(attempts);
   }
   job.set_constant_results(constant_results_);
+  job.set_continued_tiles(static_cast<uint64_t>(continued_tiles_.load()));
   if (!IsEnd(state_)) {
     job.set_held_bytes(static_cast<uint64_t>(held_bytes_.load()));
     job.set_spilled_bytes(static_cast<uint64_t>(spilled_bytes_.load()));
     job.set_waits_for_room(waits_for_room_);
+    job.set_checkpoint_tiles(static_cast<uint64_t>(checkpoint_tiles_.load()));
   }
   job.set_seconds(absl::ToDoubleSeconds(ended_at_.value_or(now) - identity_.submitted));
   job.set_pixel_hash(pixel_hash_);

@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "coordinator/jobs/event_log.h"
 #include "coordinator/jobs/live_preview.h"
@@ -70,6 +71,11 @@ class JobRecord {
     spilled_bytes_ = scratch_bytes;
   }
 
+  // Tiles that it took over from an unfinished job.
+  void SetContinued(int64_t tiles) { continued_tiles_ = tiles; }
+  // A checkpoint with so many tiles is durable, or, with an error, none: an event says so once.
+  void SetCheckpoint(const absl::StatusOr<int64_t>& tiles, Instant now);
+
   // What is drawn while the job runs: nullptr before it begins and after it has ended.
   void SetPreview(std::shared_ptr<const LivePreview> preview);
   std::shared_ptr<const LivePreview> preview() const;
@@ -98,11 +104,14 @@ class JobRecord {
 
   std::atomic<int64_t> held_bytes_ = 0;
   std::atomic<int64_t> spilled_bytes_ = 0;
+  std::atomic<int64_t> continued_tiles_ = 0;
+  std::atomic<int64_t> checkpoint_tiles_ = 0;
 
   mutable absl::Mutex mu_;
   v1::Job::State state_ ABSL_GUARDED_BY(mu_) = v1::Job::STATE_QUEUED;
   int64_t version_ ABSL_GUARDED_BY(mu_) = 0;
   EventLog events_ ABSL_GUARDED_BY(mu_);
+  bool told_checkpoint_ ABSL_GUARDED_BY(mu_) = false;               // that one could not be taken
   std::map<v1::LadderStep, uint64_t> ladder_ ABSL_GUARDED_BY(mu_);  // attempts by step
   uint64_t constant_results_ ABSL_GUARDED_BY(mu_) = 0;
   // What was told already: worker and step, 0 for a constant result. At most kToldMax.

@@ -38,7 +38,15 @@ absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
 absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
                                                        std::shared_ptr<JobRecord> record,
                                                        Options options) {
-  OutputOptions output;
+  JobFilesOptions opened;
+  opened.scratch = options.scratch;
+  opened.checkpoints.interval = options.checkpoint_interval;
+  opened.checkpoints.now = options.now;
+  opened.checkpoints.view = options.view;
+  opened.checkpoints.done = [record, now = options.now](const absl::StatusOr<int64_t>& tiles) {
+    record->SetCheckpoint(tiles, now());
+  };
+  OutputOptions& output = opened.output;
   output.path = options.output_path;
   output.format = job.format;
   output.resampled = job.resampled;
@@ -48,28 +56,30 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   output.encoders = options.encoders;
   output.overwrite = job.request.overwrite();
   output.export_program = options.export_program;
-  absl::StatusOr<std::unique_ptr<OutputFile>> file = OutputFile::Create(output);
-  if (!file.ok()) return OutputError(file.status());
-  return std::shared_ptr<JobRun>(
-      new JobRun(std::move(job), std::move(record), std::move(options), *std::move(file)));
+  absl::StatusOr<JobFiles> files = OpenJobFiles(job, std::move(opened));
+  if (!files.ok()) return OutputError(files.status());
+  const std::optional<Checkpoint> from = std::move(files->continued);
+  if (from.has_value()) job.spec.continued = ContinuedTilesOf(job, *from);
+  std::shared_ptr<JobRun> run(
+      new JobRun(std::move(job), std::move(record), std::move(options), *std::move(files)));
+  if (from.has_value()) TW_RETURN_IF_ERROR(run->Continue(*from));
+  return run;
 }
 
-JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
-               std::unique_ptr<OutputFile> output)
+JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options, JobFiles files)
     : job_(std::move(job)),
       record_(std::move(record)),
       options_(std::move(options)),
       inputs_(*job_.plan, *job_.reader, options_.scratch),
-      output_(std::move(output)),
-      drawing_(*output_, job_.format),
+      files_(std::move(files)),
+      drawing_(*files_.output, job_.format),
       masking_(job_.mask == nullptr ? nullptr
                                     : std::make_unique<MaskingSink>(
                                           job_.format, job_.plan->part().x, job_.plan->part().y,
                                           *job_.reader, *job_.mask, drawing_)),
-      scratch_(options_.scratch),
       merger_(std::make_unique<TileMerger>(
           *job_.plan, job_.format, job_.model->merge,
-          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &scratch_)) {
+          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &files_.scratch())) {
   int64_t number = 0;
   for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
     if (number < job_.wanted->count() && PlanTile(number).value == tile) {
@@ -79,6 +89,10 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
     }
   }
   record_->SetPreview(drawing_.preview());
+  if (!files_.found.empty()) {
+    record_->AddEvent({job_.stage.job(), "continued", std::nullopt, "", files_.found},
+                      options_.now());
+  }
   v1::TileIdentity* tile = input_header_.mutable_tile();
   tile->set_job(job_.stage.job());
   tile->set_generation(job_.stage.generation());
@@ -95,6 +109,32 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
   } else {
     tensor->mutable_range()->set_hi(1.0f);
   }
+}
+
+JobRun::~JobRun() {
+  if (files_.output == nullptr) return;
+  if (job_.spec.continued != nullptr) {
+    files_.output->Leave();
+  } else if (files_.checkpoints != nullptr) {
+    files_.checkpoints->Remove();
+  }
+}
+
+absl::Status JobRun::Continue(const Checkpoint& checkpoint) {
+  TW_RETURN_IF_ERROR(merger_->Restore(checkpoint.merger));
+  for (int64_t tile = 0; tile < job_.plan->tile_count(); ++tile) {
+    if (merger_->settled(TileIndex{tile})) inputs_.Drop(TileIndex{tile});
+  }
+  holes_ = checkpoint.holes;
+  for (const int64_t hole : holes_) OnHole(hole);
+  record_->SetContinued(static_cast<int64_t>(job_.spec.continued->accepted.size()));
+  record_->SetCheckpoint(checkpoint.merger.tiles_added, options_.now());
+  return absl::OkStatus();
+}
+
+void JobRun::MaybeCheckpoint() {
+  if (files_.checkpoints == nullptr || !files_.checkpoints->Due()) return;
+  files_.checkpoints->Take(*merger_, *files_.output, holes_);
 }
 
 absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
@@ -161,6 +201,7 @@ absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_b
 
 absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
   record_->SetHeld(merger_->bytes_held(), merger_->bytes_spilled());
+  if (status.ok()) MaybeCheckpoint();
   return status.ok() ? status : MergeError(Annotate(status, doing));
 }
 
@@ -178,8 +219,9 @@ absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
 
 absl::Status JobRun::MergeHole(int64_t tile) {
   inputs_.Drop(PlanTile(tile));
-  return Merged(merger_->AddHole(PlanTile(tile)),
-                absl::StrCat("writing the output without tile ", tile));
+  const absl::Status status = merger_->AddHole(PlanTile(tile));
+  if (status.ok()) holes_.push_back(tile);
+  return Merged(status, absl::StrCat("writing the output without tile ", tile));
 }
 
 void JobRun::OnHole(int64_t tile) {
@@ -193,7 +235,7 @@ absl::Status JobRun::MergeError(const absl::Status& status) const {
 }
 
 absl::Status JobRun::FindRoom() {
-  if (!output_->stalled().ok()) TW_RETURN_IF_ERROR(output_->Retry());
+  if (!files_.output->stalled().ok()) TW_RETURN_IF_ERROR(files_.output->Retry());
   return merger_->FindRoom();
 }
 
@@ -203,6 +245,7 @@ absl::Status JobRun::SkipBelow(int64_t end) {
       ++next_wanted_;
       continue;
     }
+    if (merger_->settled(TileIndex{next_of_plan_})) continue;  // by the job that it goes on from
     TW_RETURN_IF_ERROR(FindRoom());
     TW_RETURN_IF_ERROR(merger_->AddHole(TileIndex{next_of_plan_}));
   }
@@ -220,19 +263,20 @@ absl::Status JobRun::Finish() {
   if (job_.mask != nullptr) {
     TW_RETURN_IF_ERROR(WithInputReason(job_.mask_reader->CheckUnchanged()));
   }
-  TW_RETURN_IF_ERROR(MergeError(Annotate(output_->Publish(), "publishing the output")));
-  pixel_hash_ = absl::StrFormat("%016x", output_->pixel_hash());
+  if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
+  TW_RETURN_IF_ERROR(MergeError(Annotate(files_.output->Publish(), "publishing the output")));
+  pixel_hash_ = absl::StrFormat("%016x", files_.output->pixel_hash());
   Close();
   return absl::OkStatus();
 }
 
 absl::Status JobRun::KeepPartial() {
   const std::string path = PartialPathOf(options_.output_path);
-  output_->BeginPartial();
+  files_.output->BeginPartial();
   // What is not wanted is not missing.
   TW_RETURN_IF_ERROR(SkipBelow(job_.plan->tile_count()));
   TW_RETURN_IF_ERROR(merger_->WriteUnfinished(masking_ != nullptr));
-  TW_RETURN_IF_ERROR(output_->KeepPartial());
+  TW_RETURN_IF_ERROR(files_.output->KeepPartial());
   TW_ASSIGN_OR_RETURN(
       MissingTilesFile missing,
       MissingTilesFile::Create(MissingTilesPathOf(path), job_.stage.job(), job_.wanted->count()));
@@ -255,7 +299,8 @@ absl::Status JobRun::KeepPartial() {
 }
 
 void JobRun::Abandon() {
-  if (job_.request.output_options().keep_partial() && output_ != nullptr) {
+  if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
+  if (job_.request.output_options().keep_partial() && files_.output != nullptr) {
     const absl::Status kept = KeepPartial();
     if (!kept.ok()) {
       record_->AddEvent({job_.stage.job(), "partial_not_kept", std::nullopt, "",
@@ -268,7 +313,8 @@ void JobRun::Abandon() {
 
 void JobRun::Close() {
   merger_.reset();
-  output_.reset();
+  if (files_.checkpoints != nullptr) files_.checkpoints->Remove();
+  files_.output.reset();
 }
 
 void JobRun::OnEnded(const absl::Status& status, const JobView& last) {

@@ -15,7 +15,7 @@
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/masking_sink.h"
 #include "coordinator/image/output_file.h"
-#include "coordinator/image/scratch_file.h"
+#include "coordinator/jobs/job_files.h"
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/job_record.h"
 #include "coordinator/jobs/live_preview.h"
@@ -34,13 +34,18 @@ class JobRun : public JobHost {
     EncoderPool* encoders = nullptr;  // for OutputOptions
     std::function<Instant()> now;
     std::function<void()> on_ended;  // before the record says so; may be empty
+    // How often checkpoints are taken; zero: never.
+    absl::Duration checkpoint_interval;
+    std::function<std::optional<JobView>()> view;  // the job as the scheduler sees it
   };
 
-  // Creates the output exclusively. Errors as of OutputFile::Create, with reason OUTPUT_EXISTS or
-  // OUTPUT_NOT_WRITABLE. `job` names its job in stage and spec.
+  // Opens the output and all beside it as of OpenJobFiles, with reason OUTPUT_EXISTS or
+  // OUTPUT_NOT_WRITABLE. `job` names its job in stage and spec. What it goes on from is in spec().
   static absl::StatusOr<std::shared_ptr<JobRun>> Create(ResolvedJob job,
                                                         std::shared_ptr<JobRecord> record,
                                                         Options options);
+  // Of one that neither finished nor was abandoned: what it was to go on from stays.
+  ~JobRun() override;
 
   const JobSpec& spec() const { return job_.spec; }
 
@@ -84,8 +89,11 @@ class JobRun : public JobHost {
   // Tells the record what is held; `status` is passed on, as an error of the output.
   absl::Status Merged(const absl::Status& status, absl::string_view doing);
 
-  JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options,
-         std::unique_ptr<OutputFile> output);
+  JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options, JobFiles files);
+  // Goes on where a job was that died.
+  absl::Status Continue(const Checkpoint& checkpoint);
+  // After a tile was merged: takes a checkpoint if one is due.
+  void MaybeCheckpoint();
 
   TileIndex PlanTile(int64_t tile) const { return job_.wanted->at(tile); }
   // An error of the merger, with its reason.
@@ -107,13 +115,13 @@ class JobRun : public JobHost {
   v1::TileHeader input_header_;               // what all input headers of the job share
 
   // Of the merging thread.
-  std::unique_ptr<OutputFile> output_;
-  DrawingSink drawing_;                   // before output_
+  JobFiles files_;
+  DrawingSink drawing_;                   // before the output
   std::unique_ptr<MaskingSink> masking_;  // before drawing_; null: no mask
-  ScratchFile scratch_;
   std::unique_ptr<TileMerger> merger_;
-  int64_t next_of_plan_ = 0;  // Invariant: all unwanted tiles below it were left out.
-  int64_t next_wanted_ = 0;   // Invariant: the number of the first wanted one not below it.
+  int64_t next_of_plan_ = 0;    // Invariant: all unwanted tiles below it were left out.
+  int64_t next_wanted_ = 0;     // Invariant: the number of the first wanted one not below it.
+  std::vector<int64_t> holes_;  // wanted tiles that were left out, by number
   std::string pixel_hash_;
 };
 

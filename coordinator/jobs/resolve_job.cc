@@ -78,13 +78,13 @@ absl::StatusOr<std::string> FilePath(const std::string& uri, const Roots& roots)
   return roots.Resolve(*path);
 }
 
-// `said` is what the client sees of the file, or nullptr.
+// `said` is what the client sees of the file, or nullptr; `facts` is what the coordinator does.
 absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFacts* said,
-                                      const ResolveContext& context) {
+                                      const ResolveContext& context, v1::FileFacts* facts) {
   if (absl::StartsWith(uri, "upload:")) return context.uploads.PathOf(uri);
   TW_ASSIGN_OR_RETURN(const std::string path, FilePath(uri, context.roots));
-  TW_ASSIGN_OR_RETURN(const v1::FileFacts facts, StatFile(path));
-  if (said != nullptr && !SameFile(facts, *said)) {
+  TW_ASSIGN_OR_RETURN(*facts, StatFile(path));
+  if (said != nullptr && !SameFile(*facts, *said)) {
     return WithReason(absl::FailedPreconditionError(
                           absl::StrCat("'", path,
                                        "' is another file for the coordinator than for the client, "
@@ -98,8 +98,9 @@ absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFact
 absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri,
                                                        const v1::FileFacts* said, bool anywhere,
                                                        const ResolveContext& context,
+                                                       v1::FileFacts* facts,
                                                        std::vector<std::string>* uploads) {
-  TW_ASSIGN_OR_RETURN(const std::string path, InputPath(uri, said, context));
+  TW_ASSIGN_OR_RETURN(const std::string path, InputPath(uri, said, context, facts));
   if (absl::StartsWith(uri, "upload:")) uploads->push_back(uri);
   absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, context.limits);
   if (reader.ok() && anywhere) reader = ReadAnywhere(*std::move(reader), context.scratch);
@@ -354,13 +355,13 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_ASSIGN_OR_RETURN(
       job.reader,
       OpenInput(request.input(), request.has_input_facts() ? &request.input_facts() : nullptr,
-                masked, context, &job.uploads));
+                masked, context, &job.input_facts, &job.uploads));
   job.input = job.reader->info();
   if (masked) {
     TW_ASSIGN_OR_RETURN(
         job.mask_reader,
         OpenInput(request.mask(), request.has_mask_facts() ? &request.mask_facts() : nullptr,
-                  masked, context, &job.uploads));
+                  masked, context, &job.mask_facts, &job.uploads));
     TW_RETURN_IF_ERROR(ResolveMask(&job));
   }
 

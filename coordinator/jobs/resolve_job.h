@@ -53,6 +53,8 @@ struct ResolvedJob {
   std::string output_path;  // empty: named by the job (download)
   std::string output_extension;
   std::vector<std::string> uploads;  // URIs of those that are read
+  v1::FileFacts input_facts;         // as it was opened; empty for an upload
+  v1::FileFacts mask_facts;
   std::string dtype;
   std::string exactness;
   v1::StageSpec stage;  // without the job's name

@@ -21,6 +21,8 @@
 namespace tilewright {
 namespace {
 
+constexpr double kSecondsMax = 1e9;
+
 constexpr char kFooter[] =
     R"(Every flag can also be given as environment variable (--worker-grace as
 TILEWRIGHT_COORDINATOR_WORKER_GRACE; several roots separated by ':', several
@@ -54,6 +56,9 @@ constexpr FlagText kFlags[] = {
     {"models", "DIR", "Model repository, <model>/<version>/manifest.textproto. Required"},
     {"worker-grace", "SECONDS",
      "How long a job without any worker that can run it waits before it fails. Default 60"},
+    {"checkpoint-interval", "SECONDS",
+     "How often what a job has done is made durable beside its output, so that render --continue "
+     "goes on from there if this process dies; 0 is never. Default 30"},
     {"log-level", "LEVEL", "debug, info, warn or error. Default info"},
     {"max-upload-bytes", "BYTES", "Largest input that clients may upload. Default 16 GiB"},
     {"max-image-side", "PIXELS", "Longest side of an input image. Default 1000000"},
@@ -117,6 +122,19 @@ absl::Status ReadPositive(const Values& values, const std::string& name, int64_t
       absl::StrCat("--", name, " '", found->second, "' is no whole number of at least 1"));
 }
 
+// Replaces `*duration` if the setting was given. INVALID_ARGUMENT for what is no duration.
+absl::Status ReadSeconds(const Values& values, const std::string& name, absl::Duration* duration) {
+  const auto found = values.find(name);
+  if (found == values.end()) return absl::OkStatus();
+  double seconds = 0;
+  if (!absl::SimpleAtod(found->second, &seconds) || !(seconds >= 0) || !(seconds <= kSecondsMax)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", name, " '", found->second, "' is no number of seconds"));
+  }
+  *duration = absl::Seconds(seconds);
+  return absl::OkStatus();
+}
+
 std::string DefaultStateDir() {
   const char* state = std::getenv("XDG_STATE_HOME");
   if (state != nullptr && *state != '\0') return absl::StrCat(state, "/tilewright");
@@ -138,13 +156,8 @@ absl::Status Fill(const Values& values, Flags* flags) {
     return absl::InvalidArgumentError(
         "--models DIR is required; the source tree has deploy/models");
   }
-  double grace = absl::ToDoubleSeconds(server.worker_grace);
-  const std::string grace_text = text("worker-grace", absl::StrCat(grace));
-  if (!absl::SimpleAtod(grace_text, &grace) || !(grace >= 0) || !(grace <= 1e9)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--worker-grace '", grace_text, "' is no number of seconds"));
-  }
-  server.worker_grace = absl::Seconds(grace);
+  TW_RETURN_IF_ERROR(ReadSeconds(values, "worker-grace", &server.worker_grace));
+  TW_RETURN_IF_ERROR(ReadSeconds(values, "checkpoint-interval", &server.checkpoint_interval));
   TW_RETURN_IF_ERROR(ReadPositive(values, "max-upload-bytes", &server.upload_bytes_max));
   TW_RETURN_IF_ERROR(ReadPositive(values, "max-image-side", &server.image_limits.side_max));
   TW_RETURN_IF_ERROR(

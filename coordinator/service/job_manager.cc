@@ -102,16 +102,18 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   run_options.scratch = options_.scratch;
   run_options.encoders = &encoders_;
   run_options.now = [this] { return clock_.Now(); };
+  run_options.checkpoint_interval = options_.checkpoint_interval;
+  run_options.view = [this, name = identity.name] { return dispatcher_.ViewJob(name); };
   if (!resolved.uploads.empty()) {
     run_options.on_ended = [this, uploads = resolved.uploads] {
       for (const std::string& upload : uploads) uploads_.Remove(upload);
     };
   }
-  const JobSpec spec = resolved.spec;
   TW_ASSIGN_OR_RETURN(std::shared_ptr<JobRun> run,
                       JobRun::Create(std::move(resolved), record, std::move(run_options)));
   spdlog::info("{} asked for by {} ({}): {} -> {}", identity.name, principal.name, principal.peer,
                request.input(), request.output());
+  const JobSpec spec = run->spec();
   TW_RETURN_IF_ERROR(dispatcher_.Submit(spec, std::move(run)));
   return record;
 }

@@ -36,6 +36,7 @@ struct JobManagerOptions {
   int encoder_threads = 2;     // compress blocks of all jobs
   // Of blocks that wait for them.
   int64_t encoder_bytes_max = int64_t{32} << 20;
+  absl::Duration checkpoint_interval;  // as of JobRun; zero: no checkpoints
   int open_jobs_max = 256;
   int ended_jobs_max = 1000;
 };

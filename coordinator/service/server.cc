@@ -148,6 +148,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   jobs.downloads = state->downloads();
   jobs.export_program = options.export_program;
   jobs.encoder_threads = Cores();
+  jobs.checkpoint_interval = options.checkpoint_interval;
   jobs.scratch = options.scratch.empty() ? state->scratch() : options.scratch;
 
   spdlog::info("epoch {}, {} models, state in {}", dispatcher.epoch, models.models().size(),

@@ -32,7 +32,9 @@ struct ServerOptions {
   int64_t upload_bytes_max = int64_t{16} << 30;
   ImageLimits image_limits;
   int64_t memory_bytes = int64_t{256} << 20;  // of results and unfinished outputs, all jobs
-  std::string scratch;         // folder of what does not fit into that; empty: within state_dir
+  std::string scratch;  // folder of what does not fit into that; empty: within state_dir
+  // How often a running job is made fit to be continued should this process die; zero: never.
+  absl::Duration checkpoint_interval = absl::Seconds(30);
   std::string build;           // for people
   std::string export_program;  // this program
 };

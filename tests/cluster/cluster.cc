@@ -87,36 +87,49 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(const ClusterOptions& op
   if (mkdtemp(pattern.data()) == nullptr)
     return absl::InternalError(absl::StrCat("cannot make ", pattern));
   cluster->folder_ = pattern;
-  const std::string port_file = cluster->Path("port");
+  cluster->options_ = options;
+  TW_RETURN_IF_ERROR(cluster->StartCoordinator("127.0.0.1:0"));
+  return cluster;
+}
+
+absl::Status Cluster::RestartCoordinator() {
+  coordinator_->Signal(SIGKILL);
+  TW_RETURN_IF_ERROR(coordinator_->Wait(absl::Seconds(60)).status());
+  return StartCoordinator(address_);
+}
+
+absl::Status Cluster::StartCoordinator(const std::string& listen) {
+  const std::string port_file = Path("port");
+  std::filesystem::remove(port_file);
   Command command;
   command.argv = {Program("tilewright-coordinator"),
                   "--listen",
-                  "127.0.0.1:0",
+                  listen,
                   "--port-file",
                   port_file,
                   "--state-dir",
-                  cluster->Path("state"),
+                  Path("state"),
                   "--models",
-                  options.models.empty() ? absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/deploy/models")
-                                         : options.models};
-  command.argv.insert(command.argv.end(), options.coordinator_flags.begin(),
-                      options.coordinator_flags.end());
-  command.out_path = command.err_path = cluster->Path("coordinator.log");
-  cluster->logs_.push_back(command.out_path);
-  TW_ASSIGN_OR_RETURN(cluster->coordinator_, Process::Start(command));
+                  options_.models.empty() ? absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/deploy/models")
+                                          : options_.models};
+  command.argv.insert(command.argv.end(), options_.coordinator_flags.begin(),
+                      options_.coordinator_flags.end());
+  command.out_path = command.err_path = Path(absl::StrCat("coordinator-", logs_.size(), ".log"));
+  logs_.push_back(command.out_path);
+  TW_ASSIGN_OR_RETURN(coordinator_, Process::Start(command));
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   int port = 0;
   while (!absl::SimpleAtoi(absl::StripAsciiWhitespace(ReadFile(port_file)), &port)) {
-    if (!cluster->coordinator_->Running() || absl::Now() > deadline) {
+    if (!coordinator_->Running() || absl::Now() > deadline) {
       return absl::UnavailableError(
           absl::StrCat("the coordinator does not serve; its log:\n", ReadFile(command.err_path)));
     }
     absl::SleepFor(kPoll);
   }
-  cluster->address_ = absl::StrCat("127.0.0.1:", port);
-  cluster->render_ = v1::RenderService::NewStub(cluster->Connect());
-  cluster->pool_ = v1::PoolService::NewStub(cluster->Connect());
-  return cluster;
+  address_ = absl::StrCat("127.0.0.1:", port);
+  render_ = v1::RenderService::NewStub(Connect());
+  pool_ = v1::PoolService::NewStub(Connect());
+  return absl::OkStatus();
 }
 
 Cluster::~Cluster() {
@@ -260,6 +273,8 @@ absl::StatusOr<std::string> Cluster::Submit(const JobRequest& request) {
   render.mutable_input_facts()->set_mtime_ns(facts.st_mtim.tv_sec * int64_t{1'000'000'000} +
                                              facts.st_mtim.tv_nsec);
   render.set_strict(request.strict);
+  render.mutable_output_options()->set_overviews(request.overviews);
+  render.mutable_output_options()->set_continue_partial(request.continue_partial);
   render.set_tile_timeout_seconds(request.tile_timeout_seconds);
   v1::StageRequest& stage = *render.add_stages();
   stage.set_model(request.model);

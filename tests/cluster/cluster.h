@@ -45,6 +45,8 @@ struct JobRequest {
   std::optional<int> overlap;
   std::optional<int> halo;
   bool strict = false;
+  bool overviews = false;
+  bool continue_partial = false;
   double tile_timeout_seconds = 0;
   std::string request_id;  // empty: a fresh one
 };
@@ -68,6 +70,8 @@ class Cluster {
   // A path in the cluster's folder.
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   Process& coordinator() { return *coordinator_; }
+  // Kills the coordinator and starts another one on its folder and address; waits until it serves.
+  absl::Status RestartCoordinator();
 
   // Starts a worker of one thread and waits until the coordinator lists it.
   // `fault` becomes its TILEWRIGHT_TEST_FAULT.
@@ -111,7 +115,9 @@ class Cluster {
 
  private:
   Cluster() = default;
+  absl::Status StartCoordinator(const std::string& listen);
 
+  ClusterOptions options_;
   std::string folder_;
   std::string address_;
   std::unique_ptr<Process> coordinator_;

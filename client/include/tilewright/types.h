@@ -68,6 +68,9 @@ struct RenderRequest {
   // only if the job is not strict.
   bool cpu_fallback = false;
   bool overwrite = false;  // replace an existing output
+  // Go on from what an unfinished job of the same request left beside the output, where the
+  // coordinator finds it of use: an event of the job says so.
+  bool continue_partial = false;
   // 1 to 64 characters of [A-Za-z0-9_-]; generated if empty. A submit repeated with the same id and
   // the same request returns the first one's job.
   std::string request_id;
@@ -209,6 +212,8 @@ struct Job {
   // <path>.missing.json names the missing tiles. Empty: nothing.
   std::string partial_output;
   uint64_t missing_tile_count = 0;  // of that
+  uint64_t continued_tiles = 0;     // taken over from an unfinished job, among tiles_done
+  uint64_t checkpoint_tiles = 0;    // that a job which continues it would not compute again
   uint64_t constant_results = 0;    // tiles that are one constant though their input is not
 };
 

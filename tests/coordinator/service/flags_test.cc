@@ -57,6 +57,15 @@ TEST_F(FlagsTest, DefaultsServeLoopback) {
   EXPECT_NE(flags_.server.state_dir, "");
 }
 
+TEST_F(FlagsTest, CheckpointsAreTakenAsOftenAsIsSaid) {
+  ASSERT_EQ(Parse({"--models", "m"}), std::nullopt) << err_;
+  EXPECT_EQ(flags_.server.checkpoint_interval, absl::Seconds(30));
+  ASSERT_EQ(Parse({"--models", "m", "--checkpoint-interval", "0.5"}), std::nullopt) << err_;
+  EXPECT_EQ(flags_.server.checkpoint_interval, absl::Milliseconds(500));
+  EXPECT_EQ(Parse({"--models", "m", "--checkpoint-interval", "often"}), ExitCode::kUsage);
+  EXPECT_EQ(Parse({"--models", "m", "--checkpoint-interval", "-1"}), ExitCode::kUsage);
+}
+
 TEST_F(FlagsTest, SharedMemoryCanBeTurnedOffByFlagAndByFile) {
   ASSERT_EQ(Parse({"--models", "m", "--no-shared-memory"}), std::nullopt) << err_;
   EXPECT_FALSE(flags_.server.shared_memory);

@@ -1,4 +1,4 @@
-#include "coordinator/image/partial_file.h"
+#include "coordinator/image/partial_claim.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -13,16 +13,16 @@
 
 namespace tilewright {
 
-PartialFile::~PartialFile() {
+PartialClaim::~PartialClaim() {
   if (!leave_) unlink(path_.c_str());
   if (fd_ >= 0) close(fd_);
 }
 
-absl::StatusOr<std::optional<PartialFile>> PartialFile::TakeOver(const std::string& path) {
+absl::StatusOr<std::optional<PartialClaim>> PartialClaim::TakeOver(const std::string& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return std::nullopt;
   if (fd < 0) return FileError("opening", path, errno);
-  PartialFile file(path, fd);
+  PartialClaim file(path, fd);
   file.Leave();
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     return absl::AlreadyExistsError(absl::StrCat(
@@ -37,7 +37,7 @@ absl::StatusOr<std::optional<PartialFile>> PartialFile::TakeOver(const std::stri
   return file;
 }
 
-absl::StatusOr<PartialFile> PartialFile::Create(const std::string& path, bool overwrite) {
+absl::StatusOr<PartialClaim> PartialClaim::Create(const std::string& path, bool overwrite) {
   // What is taken over is removed at once.
   if (overwrite) TW_RETURN_IF_ERROR(TakeOver(path).status());
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -48,7 +48,7 @@ absl::StatusOr<PartialFile> PartialFile::Create(const std::string& path, bool ov
                      "does, use --continue to go on from it or --overwrite to replace it"));
   }
   if (fd < 0) return FileError("creating", path, errno);
-  PartialFile file(path, fd);
+  PartialClaim file(path, fd);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int why = errno;
     file.Leave();  // whoever was faster has it

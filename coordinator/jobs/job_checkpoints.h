@@ -1,0 +1,75 @@
+// The checkpoints of one running job: when to take one, and how it becomes durable while merging
+// goes on. Calls come from one thread at a time, that of merging.
+
+#ifndef TILEWRIGHT_COORDINATOR_JOBS_JOB_CHECKPOINTS_H_
+#define TILEWRIGHT_COORDINATOR_JOBS_JOB_CHECKPOINTS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/image/kept_scratch.h"
+#include "coordinator/image/output_file.h"
+#include "coordinator/jobs/checkpoint.h"
+#include "coordinator/merge/tile_merger.h"
+#include "coordinator/schedule/scheduler.h"
+#include "proto/base/instant.h"
+
+namespace tilewright {
+
+struct CheckpointOptions {
+  std::string output;  // absolute path of the output; the files lie beside it
+  JobFacts facts;
+  absl::Duration interval;  // zero: none is taken, the one it goes on from holds
+  std::function<Instant()> now;
+  // The job as the scheduler sees it; nullopt: it does not know it.
+  std::function<std::optional<JobView>()> view;
+  // A checkpoint with so many accepted tiles is durable, or there is none, and an earlier one still
+  // holds. From another thread.
+  std::function<void(const absl::StatusOr<int64_t>& tiles)> done;
+};
+
+class JobCheckpoints {
+ public:
+  // `scratch` is that of the job, empty or as its latest checkpoint left it.
+  JobCheckpoints(CheckpointOptions options, std::unique_ptr<KeptScratch> scratch);
+  // Waits; the files stay.
+  ~JobCheckpoints();
+  JobCheckpoints(const JobCheckpoints&) = delete;
+  JobCheckpoints& operator=(const JobCheckpoints&) = delete;
+
+  KeptScratch& scratch() { return *scratch_; }
+
+  // The interval has passed since the last one was begun, and it is done.
+  bool Due() const;
+  // Takes what there is; returns when merging may go on. The rest is done behind it: `output` must
+  // stay until Wait. `holes` are the wanted tiles that were left out and merged as such.
+  void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes);
+  // Until the last one is durable or given up.
+  void Wait();
+  // Ends them and removes their files. Only while the job holds its PartialClaim.
+  void Remove();
+
+ private:
+  absl::StatusOr<Checkpoint> Collect(TileMerger& merger, OutputFile& output,
+                                     const std::vector<int64_t>& holes);
+  absl::Status Commit(const OutputFile& output, const Checkpoint& checkpoint);
+
+  const CheckpointOptions options_;
+  const std::unique_ptr<KeptScratch> scratch_;
+  Instant begun_;
+  std::atomic<bool> busy_ = false;
+  std::thread committing_;
+};
+
+}  // namespace tilewright
+
+#endif  // TILEWRIGHT_COORDINATOR_JOBS_JOB_CHECKPOINTS_H_

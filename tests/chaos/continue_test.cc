@@ -1,0 +1,213 @@
+// A coordinator that is killed at any moment: its successor goes on from the checkpoint that lies
+// beside the output, and the pixels are those of an undisturbed job. Real processes.
+
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <random>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/chaos/blur_fixture.h"
+#include "tests/cluster/cluster.h"
+#include "tests/cluster/picture.h"
+
+namespace tilewright {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Of TILEWRIGHT_SEED, or another one each time; printed.
+uint64_t Seed() {
+  uint64_t seed = std::random_device()();
+  const char* given = std::getenv("TILEWRIGHT_SEED");
+  if (given != nullptr && !absl::SimpleAtoi(given, &seed)) ADD_FAILURE() << "no seed: " << given;
+  std::cout << "TILEWRIGHT_SEED=" << seed << "\n";
+  return seed;
+}
+
+class ContinueTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ClusterOptions options;
+    options.coordinator_flags = {"--checkpoint-interval", "0.05"};
+    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    cluster_ = *std::move(cluster);
+    ASSERT_TRUE(WritePicture(NoisePicture(1400, 1100, 3, 8, 5), cluster_->Path("in.tif")).ok());
+    // Slow enough to be killed on the way.
+    const absl::Status added = cluster_->AddWorker("w", "slow:3");
+    ASSERT_TRUE(added.ok()) << added;
+  }
+
+  JobRequest Request(const std::string& output) {
+    JobRequest request;
+    request.input = cluster_->Path("in.tif");
+    request.output = cluster_->Path(output);
+    request.model = "gaussian-blur";
+    request.tile = 64;
+    return request;
+  }
+  std::string Submit(const JobRequest& request) {
+    const absl::StatusOr<std::string> job = cluster_->Submit(request);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.value_or("");
+  }
+  v1::Job Finish(const JobRequest& request) {
+    const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(Submit(request), kPatience);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.value_or(v1::Job());
+  }
+  // The job once it has come so far, or ended.
+  v1::Job AwaitTiles(const std::string& job, uint64_t tiles) {
+    const absl::StatusOr<v1::Job> now = cluster_->Await(
+        job,
+        [tiles](const v1::Job& job_now) {
+          return job_now.tiles_done() >= tiles || job_now.state() == v1::Job::STATE_SUCCEEDED;
+        },
+        kPatience);
+    EXPECT_TRUE(now.ok()) << now.status();
+    return now.value_or(v1::Job());
+  }
+  void Kill() {
+    const absl::Status restarted = cluster_->RestartCoordinator();
+    ASSERT_TRUE(restarted.ok()) << restarted;
+  }
+  bool Exists(const std::string& name) { return std::filesystem::exists(cluster_->Path(name)); }
+
+  std::unique_ptr<Cluster> cluster_;
+};
+
+TEST_F(ContinueTest, KilledAtAnyMomentGivesThePixelsOfAnUndisturbedJob) {
+  const v1::Job undisturbed = Finish(Request("reference.tif"));
+  const uint64_t tiles = undisturbed.plan().tiles();
+  ASSERT_GT(tiles, 400u);
+  EXPECT_EQ(undisturbed.continued_tiles(), 0u);
+  std::mt19937_64 random(Seed());
+  uint64_t done_at_kills = 0, redone = 0, taken_over = 0;
+  int kills = 0;
+  for (int jobs = 0; kills < TILEWRIGHT_KILLS; ++jobs) {
+    JobRequest request = Request(absl::StrCat("killed-", jobs, ".tif"));
+    request.overviews = random() % 2 == 0;
+    uint64_t promised = 0;     // by the latest checkpoint that was seen
+    uint64_t done_before = 0;  // when the coordinator was killed
+    // The output may be published before the coordinator is killed.
+    while (!std::filesystem::exists(request.output)) {
+      SCOPED_TRACE(absl::StrCat("after ", kills, " kills"));
+      const std::string name = Submit(request);
+      const uint64_t goal = done_before + random() % (tiles - done_before + tiles / 10);
+      const v1::Job job = AwaitTiles(name, goal);
+      if (request.continue_partial) {
+        EXPECT_TRUE(FindEvent(job, "continued").has_value()) << EventsOf(job);
+        EXPECT_GE(job.continued_tiles(), promised) << EventsOf(job);
+        redone += done_before - std::min(done_before, job.continued_tiles());
+        taken_over += job.continued_tiles();
+      }
+      if (kills == TILEWRIGHT_KILLS || goal > tiles) {
+        const absl::StatusOr<v1::Job> ended = cluster_->AwaitSuccess(name, kPatience);
+        ASSERT_TRUE(ended.ok()) << ended.status();
+        EXPECT_EQ(ended->pixel_hash(), undisturbed.pixel_hash()) << EventsOf(*ended);
+        EXPECT_EQ(ended->tiles_done(), tiles);
+        // What it went on from was leased to nobody.
+        EXPECT_EQ(ended->attempts() - ended->copies(), tiles - ended->continued_tiles())
+            << EventsOf(*ended);
+        for (const char* left : {".partial", ".partial.scratch", ".partial.checkpoint"}) {
+          EXPECT_FALSE(std::filesystem::exists(request.output + left)) << left;
+        }
+        break;
+      }
+      if (job.state() == v1::Job::STATE_SUCCEEDED) break;
+      promised = job.checkpoint_tiles();
+      done_before = job.tiles_done();
+      done_at_kills += done_before;
+      Kill();
+      ++kills;
+      request.continue_partial = true;
+    }
+  }
+  std::cout << TILEWRIGHT_KILLS << " kills: " << done_at_kills << " tiles were done, " << taken_over
+            << " taken over, " << redone << " computed again\n";
+  EXPECT_LT(redone, done_at_kills) << "checkpoints are of use";
+}
+
+TEST_F(ContinueTest, WhatIsNoUseIsSaidAndTheJobBeginsFromTheStart) {
+  JobRequest request = Request("a.tif");
+  const v1::Job undisturbed = Finish(Request("reference.tif"));
+  const std::string record = request.output + ".partial.checkpoint";
+  const auto kill_half_way = [&] {
+    JobRequest fresh = request;
+    fresh.continue_partial = false;
+    const std::string name = Submit(fresh);
+    const auto safe = cluster_->Await(
+        name, [](const v1::Job& job) { return job.checkpoint_tiles() > 350; }, kPatience);
+    ASSERT_TRUE(safe.ok()) << safe.status();
+    Kill();
+    ASSERT_TRUE(std::filesystem::exists(record));
+    // Without --continue it is refused as ever, in words that name the way out.
+    const absl::StatusOr<std::string> again = cluster_->Submit(fresh);
+    EXPECT_EQ(again.status().code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_THAT(std::string(again.status().message()), HasSubstr("--continue"));
+  };
+  const auto begins_anew = [&](const std::string& why) {
+    const v1::Job job = Finish(request);
+    EXPECT_EQ(job.continued_tiles(), 0u);
+    const v1::Event told = FindEvent(job, "continued").value_or(v1::Event());
+    EXPECT_THAT(told.text(), HasSubstr("Begins from the start")) << EventsOf(job);
+    EXPECT_THAT(told.text(), HasSubstr(why));
+    return job.pixel_hash();
+  };
+  request.continue_partial = true;
+  {
+    SCOPED_TRACE("torn");
+    kill_half_way();
+    std::filesystem::resize_file(record, std::filesystem::file_size(record) / 2);
+    EXPECT_EQ(begins_anew("torn"), undisturbed.pixel_hash());
+    std::filesystem::remove(request.output);
+  }
+  {
+    SCOPED_TRACE("of another request");
+    kill_half_way();
+    request.halo = 12;
+    begins_anew("its plan is");
+    request.halo.reset();
+    std::filesystem::remove(request.output);
+  }
+  {
+    SCOPED_TRACE("pixels were lost");
+    kill_half_way();
+    const std::string partial = request.output + ".partial";
+    ASSERT_GT(std::filesystem::file_size(partial), 1000u);
+    std::fstream(partial, std::ios::in | std::ios::out | std::ios::binary).seekp(500) << "damage";
+    EXPECT_EQ(begins_anew("does not hold"), undisturbed.pixel_hash());
+    std::filesystem::remove(request.output);
+  }
+  {
+    SCOPED_TRACE("nothing there");
+    EXPECT_EQ(begins_anew("no unfinished output"), undisturbed.pixel_hash());
+  }
+}
+
+TEST_F(ContinueTest, TheCommandLineGoesOnAndSaysSo) {
+  const v1::Job undisturbed = Finish(Request("reference.tif"));
+  const JobRequest request = Request("a.tif");
+  const auto safe = cluster_->Await(
+      Submit(request), [](const v1::Job& job) { return job.checkpoint_tiles() > 50; }, kPatience);
+  ASSERT_TRUE(safe.ok()) << safe.status();
+  Kill();
+  const CliResult run = cluster_->Cli({"render", "-i", request.input, "-o", request.output, "-n",
+                                       request.model, "-t", "64", "--continue", "--json"},
+                                      kPatience);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  ASSERT_TRUE(run.json.has_value()) << run.out;
+  EXPECT_EQ(run.json->fields().at("pixel_hash").string_value(), undisturbed.pixel_hash());
+  EXPECT_GE(run.json->fields().at("continued_tiles").number_value(),
+            static_cast<double>(safe->checkpoint_tiles()));
+}
+
+}  // namespace
+}  // namespace tilewright
