@@ -20,7 +20,7 @@ namespace tilewright {
 // recorded: a worker that holds one says so.
 struct Record {
   enum class Kind {
-    kJobSubmitted,  // `spec`
+    kJobSubmitted,  // `spec`, `later_stages`
     kJobClass,      // `promise`, and in `value` the class it is for
     kJobPaused,
     kJobResumed,
@@ -29,7 +29,7 @@ struct Record {
     kTileFailed,    // `number`: it is poison and waits for a decision
     kTileRetried,   // `number`: the decision
     kTileHole,      // `number`: the other decision
-    kJobEnded,      // `value` = the state in words
+    kJobEnded,      // `value` = the state in words; unless "succeeded", of all stages of the job
     kWorkerJoined,  // `worker`
     kWorkerGone,    // `worker`
   };
@@ -38,8 +38,9 @@ struct Record {
   int64_t number = 0;
   std::string value = {};
   std::string worker = {};
-  Promise promise = Promise::kUndecided;          // kJobClass
-  std::shared_ptr<const JobSpec> spec = nullptr;  // kJobSubmitted
+  Promise promise = Promise::kUndecided;                               // kJobClass
+  std::shared_ptr<const JobSpec> spec = nullptr;                       // kJobSubmitted
+  std::shared_ptr<const std::vector<JobSpec>> later_stages = nullptr;  // the same; null: none
   // How old the job was: the time since its submission, without that in which no coordinator ran.
   absl::Duration age = absl::ZeroDuration();
 };

@@ -15,6 +15,18 @@ namespace tilewright {
 
 struct JobSubmitted {
   JobSpec job;
+  // Of a job of several stages: those after the first, in order, with JobSpec::job_of_stage set.
+  // All share what the job receives, as one job; what is said of the job by its name holds for all
+  // of them, the failure of one ends all, and each ends for itself when it is done.
+  std::vector<JobSpec> later_stages = {};
+};
+
+// Tiles of a later stage can be computed: what they read is final. Those that read what was left
+// out are left out themselves. Tiles that are not held back stay as they are.
+struct TilesReady {
+  std::string job;  // JobSpec::name of the stage
+  std::vector<int64_t> tiles;
+  std::vector<int64_t> left_out;
 };
 
 // The user cancelled the job, or the shell cannot go on with it (reason says which). Its leases are
@@ -172,11 +184,11 @@ struct StreamClosed {
 // Time passed; nothing else happened.
 struct Tick {};
 
-using Event =
-    std::variant<JobSubmitted, JobStopped, JobPaused, JobResumed, JobPriority, FailedTilesRetried,
-                 HolesAccepted, WorkerDrained, WorkerResumed, BlocklistCleared, JobBudget,
-                 ResultsHeld, WorkerJoined, WorkerHeard, WorkerSynced, LeaseStarted, LeasePreparing,
-                 LeaseDropped, ResultArrived, TileFailed, CanaryMeasured, StreamClosed, Tick>;
+using Event = std::variant<JobSubmitted, TilesReady, JobStopped, JobPaused, JobResumed, JobPriority,
+                           FailedTilesRetried, HolesAccepted, WorkerDrained, WorkerResumed,
+                           BlocklistCleared, JobBudget, ResultsHeld, WorkerJoined, WorkerHeard,
+                           WorkerSynced, LeaseStarted, LeasePreparing, LeaseDropped, ResultArrived,
+                           TileFailed, CanaryMeasured, StreamClosed, Tick>;
 
 }  // namespace tilewright
 

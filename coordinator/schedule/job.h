@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
@@ -22,6 +23,7 @@
 
 namespace tilewright::schedule {
 
+struct Job;
 struct Stage;
 
 //              first grant             all tiles accepted, poison, stopped
@@ -34,8 +36,18 @@ enum class JobState : uint8_t {
   kEnded,  // kept for reports and for late results until it is forgotten
 };
 
+// The stages of one job, or a job of one stage: they share its turns, and end together unless they
+// succeed. Its address does not change.
+struct JobGroup {
+  std::string name;          // of the job
+  std::vector<Job*> stages;  // in order; those not forgotten
+  int active = 0;            // Invariant: stages not in kEnded.
+  JobAccount account;        // Invariant: ready if and only if a stage is servable().
+};
+
 struct Job {
-  explicit Job(const JobSpec& job_spec) : spec(job_spec), tiles(job_spec.tile_count) {}
+  explicit Job(const JobSpec& job_spec)
+      : spec(job_spec), tiles(job_spec.tile_count, !job_spec.job_of_stage.empty()) {}
 
   const JobSpec spec;
   uint64_t id = 0;    // number of the submission
@@ -45,10 +57,12 @@ struct Job {
   int64_t tiles_ahead = 0;  // the wavefront in force; 0: unbounded
   int64_t leased_max = 0;   // tiles leased at once, as is in force
   Stage* stage = nullptr;
+  JobGroup* group = nullptr;
   Tenant* tenant = nullptr;  // null once it has ended
   int priority = 0;
   bool paused = false;  // nothing is granted
-  JobAccount account;   // Invariant: ready if and only if servable().
+  // Invariant: spec.ready_max of its tiles or more are ready.
+  bool full = false;
 
   // Connected workers that could compute a tile; a proven job's class decides besides. By id.
   absl::btree_map<uint64_t, Worker*> candidates;

@@ -16,6 +16,7 @@ enum class PlantedBug {
   kNoHedging,             // nothing is taken back or copied at the end of a job
   kNoQuarantine,          // nobody is put aside
   kStarvedLowPriority,    // the most urgent job gets everything
+  kNothingHeldBack,       // tiles of later stages begin before what they read is there
   kCreditsAreIncrements,  // a level of credits is added to what was left
 };
 

@@ -62,7 +62,19 @@ absl::Status CheckQuota(const JobSpec& job, const TenantQuota& quota, const Quot
   return absl::OkStatus();
 }
 
-bool FitsEmptyQuota(const JobSpec& job, const TenantQuota& quota) {
+absl::Status CheckQuota(const JobSubmitted& job, const TenantQuota& quota, const QuotaUse& use) {
+  absl::Status status = CheckQuota(job.job, quota, use);
+  QuotaUse with = use;
+  with.open_bytes += job.job.tile_count * job.job.output_bytes;
+  for (const JobSpec& stage : job.later_stages) {
+    if (!status.ok()) return status;
+    status = CheckQuota(stage, quota, with);
+    with.open_bytes += stage.tile_count * stage.output_bytes;
+  }
+  return status;
+}
+
+bool FitsEmptyQuota(const JobSubmitted& job, const TenantQuota& quota) {
   return CheckQuota(job, quota, {}).ok();
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "coordinator/schedule/events.h"
 #include "coordinator/schedule/types.h"
 
 namespace tilewright::schedule {
@@ -21,12 +22,14 @@ struct QuotaUse {
 
 // INVALID_ARGUMENT for numbers that are none; RESOURCE_EXHAUSTED names tenant, limit and use.
 absl::Status CheckQuota(const JobSpec& job, const TenantQuota& quota, const QuotaUse& use);
+// All stages together; they are one open job.
+absl::Status CheckQuota(const JobSubmitted& job, const TenantQuota& quota, const QuotaUse& use);
 
 // The same of a priority alone.
 absl::Status CheckPriority(const std::string& tenant, int priority, const TenantQuota& quota);
 
 // Whether the job would be admitted if the tenant had nothing else: only then does waiting help.
-bool FitsEmptyQuota(const JobSpec& job, const TenantQuota& quota);
+bool FitsEmptyQuota(const JobSubmitted& job, const TenantQuota& quota);
 
 // When to ask again, by the time that the tenant's open work still takes: in [1 s, 10 min]; 10 s if
 // it is unknown.

@@ -15,7 +15,7 @@
 
 namespace tilewright::schedule {
 
-struct Job;
+struct JobGroup;
 struct JobAccount;
 
 // Place in an order of service.
@@ -42,7 +42,7 @@ struct TenantAccount {
 struct JobAccount {
   uint64_t id = 0;
   TenantAccount* tenant = nullptr;
-  Job* job = nullptr;                          // for the caller
+  JobGroup* group = nullptr;                   // for the caller
   double weight = 1;                           // > 0
   absl::Duration time = absl::ZeroDuration();  // virtual
   bool ready = false;                          // Invariant: listed in tenant->ready.

@@ -32,7 +32,7 @@ std::optional<WorkerView> Scheduler::ViewWorker(const std::string& name) const {
   return impl_->ViewWorker(name);
 }
 std::vector<MatchView> Scheduler::Match(const JobSpec& job) const { return impl_->Match(job); }
-absl::Status Scheduler::Admit(const JobSpec& job, absl::Duration* retry_after) const {
+absl::Status Scheduler::Admit(const JobSubmitted& job, absl::Duration* retry_after) const {
   return impl_->Admit(job, retry_after);
 }
 absl::Status Scheduler::AdmitPriority(const std::string& job, int priority) const {
@@ -115,6 +115,18 @@ Scheduler::Impl::Job* Scheduler::Impl::FindJob(uint64_t id) const {
   return it == active_jobs_.end() ? nullptr : it->second;
 }
 
+std::vector<Scheduler::Impl::Job*> Scheduler::Impl::ActiveStages(const std::string& name) const {
+  std::vector<Job*> stages;
+  const Job* job = FindJob(name);
+  if (const auto group = groups_.find(name); group != groups_.end()) {
+    stages = group->second->stages;
+  } else if (job != nullptr) {
+    stages = job->group->stages;
+  }
+  std::erase_if(stages, [](const Job* stage) { return !stage->active(); });
+  return stages;
+}
+
 Scheduler::Impl::Worker* Scheduler::Impl::FindWorker(const std::string& name) const {
   auto it = workers_.find(name);
   return it == workers_.end() ? nullptr : it->second.get();
@@ -190,7 +202,11 @@ std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name) const {
 
 void Scheduler::Impl::Forget(const std::string& name) {
   Job* job = FindJob(name);
-  if (job != nullptr && !job->active()) jobs_.erase(name);
+  if (job == nullptr || job->active()) return;
+  schedule::JobGroup& group = *job->group;
+  std::erase(group.stages, job);
+  if (group.stages.empty()) groups_.erase(std::string(group.name));
+  jobs_.erase(name);
 }
 
 WorkerView Scheduler::Impl::ViewOf(const Worker& worker) const {

@@ -105,7 +105,7 @@ class Scheduler {
   // `retry_after`, when to ask again (zero: waiting does not help); INVALID_ARGUMENT for a
   // priority, size or limit that is none, and as CheckContinued. JobSubmitted does not ask; the shell does, in the same
   // breath.
-  absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
+  absl::Status Admit(const JobSubmitted& job, absl::Duration* retry_after) const;
 
   // Whether JobPriority may be sent: NOT_FOUND for a job that is unknown or ended, otherwise as
   // Admit. Sent all the same, it goes no higher than the tenant may.

@@ -12,8 +12,6 @@
 
 namespace tilewright {
 
-using schedule::TileState;
-
 namespace {
 
 // Returned tiles that one look at a job considers: those a worker may not retry are passed over.
@@ -103,7 +101,9 @@ void Scheduler::Impl::DispatchAwake() {
 void Scheduler::Impl::YieldToReturned() {
   std::vector<Job*> jobs;  // taking back gives back, and so changes the order
   ready_.Walk([&](const schedule::JobAccount& account) {
-    if (!account.job->tiles.returned().empty()) jobs.push_back(account.job);
+    for (Job* job : account.group->stages) {
+      if (job->servable() && !job->tiles.returned().empty()) jobs.push_back(job);
+    }
     return false;
   });
   for (Job* job : jobs) {
@@ -127,7 +127,14 @@ bool Scheduler::Impl::GiveLease(Worker& worker, bool prefetch) {
   if (HasOverdue(worker)) return false;
   Given given = Given::kNothing;
   ready_.Walk([&](const schedule::JobAccount& account) {
-    given = GiveLeaseOf(*account.job, worker, prefetch);
+    // Later stages first: what waits between two stages is used up.
+    const std::vector<Job*>& stages = account.group->stages;
+    for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
+      if (!(*stage)->servable() || HeldUp(**stage)) continue;
+      const Given of_stage = GiveLeaseOf(**stage, worker, prefetch);
+      if (of_stage != Given::kNothing) given = of_stage;
+      if (given == Given::kLease) return true;
+    }
     return given != Given::kNothing;
   });
   return given == Given::kLease;
@@ -229,10 +236,10 @@ std::vector<int64_t> Scheduler::Impl::TakeTiles(Job& job, const Worker& worker, 
     taken.push_back(tile);
   }
   const int64_t end = WavefrontEnd(job);
-  // NextFresh() moves only when tiles are marked, so walk on from it.
-  for (int64_t tile = job.tiles.NextFresh();
-       static_cast<int64_t>(taken.size()) < count && tile < end; ++tile) {
-    if (job.tiles.state(tile) == TileState::kFresh) taken.push_back(tile);
+  for (int64_t tile = job.tiles.NextFresh(0);
+       static_cast<int64_t>(taken.size()) < count && tile < end;
+       tile = job.tiles.NextFresh(tile + 1)) {
+    taken.push_back(tile);
   }
   // After a restart what returns may lie behind tiles that this coordinator has never granted.
   std::sort(taken.begin(), taken.end());

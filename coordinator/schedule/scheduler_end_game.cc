@@ -133,7 +133,7 @@ void Scheduler::Impl::Track(Job& job) {
 }
 
 void Scheduler::Impl::UpdateEnding(Job& job) {
-  if (job.active() && !job.paused && job.tiles.ready() == 0) {
+  if (job.active() && !job.paused && job.tiles.ready() == 0 && job.tiles.leased() > 0) {
     ending_jobs_.try_emplace(job.id, &job);
   } else {
     ending_jobs_.erase(job.id);
@@ -172,7 +172,8 @@ bool Scheduler::Impl::LeavesToFaster(Job& job, Worker& worker) {
   if (!tile.has_value()) return false;
   const absl::Duration own =
       FreeIn(worker, stage) + schedule::TimeFor(1, *tile, stage.key.executed_batch);
-  const int64_t ready = job.tiles.ready();
+  // What is held back comes soon.
+  const int64_t ready = job.tiles.ready() + job.tiles.held();
   // Not even all together finish so much: the usual case.
   if (absl::ToDoubleSeconds(own) * options_.end_game_factor * stage.speeds.speed() <
       static_cast<double>(ready)) {

@@ -51,7 +51,7 @@ class Scheduler::Impl {
   std::optional<WorkerView> ViewWorker(const std::string& name) const;
   std::vector<MatchView> Match(const JobSpec& spec) const;
   // scheduler_operations.cc
-  absl::Status Admit(const JobSpec& job, absl::Duration* retry_after) const;
+  absl::Status Admit(const JobSubmitted& job, absl::Duration* retry_after) const;
   absl::Status AdmitPriority(const std::string& job, int priority) const;
   Footprint footprint() const {
     return {jobs_.size(), workers_.size(), leases_.size(), deadlines_.armed()};
@@ -66,6 +66,8 @@ class Scheduler::Impl {
   void On(const Tick&) {}
   Job* FindJob(const std::string& name) const;
   Job* FindJob(uint64_t id) const;
+  // The active stages of the job of that name, or with a stage of that name, in order.
+  std::vector<Job*> ActiveStages(const std::string& name) const;
   Worker* FindWorker(const std::string& name) const;
   // Without the jobs it is blocklisted for.
   WorkerView ViewOf(const Worker& worker) const;
@@ -107,10 +109,14 @@ class Scheduler::Impl {
 
   // ---- scheduler_jobs.cc: the life of jobs
   void On(const JobSubmitted& event);
+  // Enters it, and looks for candidates.
+  void Submit(const JobSpec& spec);
   void On(const JobStopped& event);
   // Enters the job, submitted `age` ago, among the active ones; nothing is ready yet.
   Job& OpenJob(const JobSpec& spec, absl::Duration age);
-  void EndJob(Job& job, EndReason reason, absl::Status status);
+  // Unless the status is OK, the other stages of its job end with it.
+  void EndJob(Job& job, EndReason reason, const absl::Status& status);
+  void EndStage(Job& job, EndReason reason, const absl::Status& status);
   // Ends it if nothing is left to do.
   void EndIfDone(Job& job);
   // Estimate; absent while unknown, or while only the user can make it go on.
@@ -141,6 +147,7 @@ class Scheduler::Impl {
   void On(const JobPriority& event);
   void On(const FailedTilesRetried& event);
   void On(const HolesAccepted& event);
+  void RetryFailed(Job& stage);
   void OnMaxDuration(Job& job);
   // The tile is poison and waits for a decision.
   void ParkTile(Job& job, int64_t tile);
@@ -196,6 +203,14 @@ class Scheduler::Impl {
   // Connected eligible workers, those put aside for their conduct included, up to the number that
   // matters for poison: otherwise a bad worker could, by getting others blocklisted, judge alone.
   int64_t PoisonJury(const Job& job) const;
+
+  // ---- scheduler_stages.cc: jobs of several stages
+  void On(const TilesReady& event);
+  schedule::JobGroup& GroupFor(const JobSpec& spec);
+  // Whether what a stage behind it has to do comes first.
+  bool HeldUp(const Job& job) const;
+  // Keeps Job::full; after every change of a tile's state.
+  void UpdateFull(Job& job);
 
   // ---- scheduler_pressure.cc: what the memory of the coordinator allows
   void On(const JobBudget& event);
@@ -448,6 +463,8 @@ class Scheduler::Impl {
   // What is walked through is ordered, so that the same events give the same decisions in every
   // process.
   absl::flat_hash_map<std::string, std::unique_ptr<Job>> jobs_;
+  // By name. Invariant: those with a stage in jobs_.
+  absl::flat_hash_map<std::string, std::unique_ptr<schedule::JobGroup>> groups_;
   absl::btree_map<uint64_t, Job*> active_jobs_;  // Invariant: the jobs not in kEnded, by id.
   schedule::ReadyIndex ready_;                   // Invariant: the servable jobs.
   std::map<std::string, std::unique_ptr<Tenant>> tenants_;
@@ -463,9 +480,10 @@ class Scheduler::Impl {
   std::map<schedule::StageKey, std::unique_ptr<Stage>> stages_;
   std::vector<Worker*> awake_;  // to be looked at before the event ends
   bool yield_ = false;  // a worker left: what was granted in advance makes room for its tiles
-  bool results_held_ = false;                    // back-pressure
-  Instant results_freed_;                        // when it ended last
-  absl::btree_map<uint64_t, Job*> ending_jobs_;  // Invariant: active, not paused, nothing ready.
+  bool results_held_ = false;  // back-pressure
+  Instant results_freed_;      // when it ended last
+  // Invariant: active, not paused, nothing ready, something leased.
+  absl::btree_map<uint64_t, Job*> ending_jobs_;
   uint64_t granted_before_ = 0;  // sequence of the last lease granted before this event
   int64_t resting_ = 0;          // Invariant: workers with `resting` set.
   bool wake_idle_ = false;       // tiles became ready: idle workers are to be looked at

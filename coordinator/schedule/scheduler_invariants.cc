@@ -121,7 +121,7 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
         return Broken("tile ", lease.tiles[i], " does not know lease ", sequence);
       }
       const TileState state = lease.job->tiles.state(lease.tiles[i]);
-      if (state == TileState::kAccepted || state == TileState::kFresh ||
+      if (state == TileState::kAccepted || state <= TileState::kFresh ||
           (lease.live() && state != TileState::kLeased)) {
         return Broken("tile ", lease.tiles[i], " is in the wrong state for lease ", sequence);
       }
@@ -144,24 +144,23 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
 
   TW_RETURN_IF_ERROR(ready_.Check());
   std::map<const Tenant*, std::pair<int, int64_t>> of_tenants;  // open jobs and bytes
-  std::map<const Job*, absl::Duration> charged;
+  std::map<const schedule::JobGroup*, absl::Duration> charged;
   for (const auto& [sequence, lease] : leases_) {
-    if (lease->job != nullptr) charged[lease->job] += lease->charge.work * lease->wanted;
+    if (lease->job != nullptr) charged[lease->job->group] += lease->charge.work * lease->wanted;
   }
   for (const auto& [name, owned] : jobs_) {
     const Job& job = *owned;
     if (job.active() != active_jobs_.contains(job.id))
       return Broken(name, ": active index is wrong");
-    if (job.account.ready != job.servable()) return Broken(name, ": ready index is wrong");
+    if (job.group->active == 0 && job.active()) return Broken(name, ": its group has ended");
+    if (job.full != (job.active() && job.tiles.ready() >= job.spec.ready_max))
+      return Broken(name, ": it is full if and only if enough tiles are ready");
     if (job.active() != (job.tenant != nullptr)) return Broken(name, ": its tenant is wrong");
     if (!job.active()) {
       if (deadlines_.At({TimerKind::kEndGame, job.id}) != Instant::Never())
         return Broken(name, ": has ended and its end game goes on");
       continue;
     }
-    if (job.account.work < charged[&job])
-      return Broken(name, ": was charged less than its open tiles");
-    of_tenants[job.tenant].first++;
     of_tenants[job.tenant].second += job.spec.output_bytes * job.tiles.open();
     TW_RETURN_IF_ERROR(Annotate(job.tiles.Check(), name));
     for (int64_t tile = 0; tile < job.tiles.count(); ++tile) {
@@ -199,11 +198,33 @@ absl::Status Scheduler::Impl::CheckInvariants() const {
         return Broken(name, ": lease ", sequence, " is not in the order of finishes");
     }
     if (copies != job.copies_open) return Broken(name, ": counts ", job.copies_open, " copies");
-    if (ending_jobs_.contains(job.id) != (!job.paused && job.tiles.ready() == 0))
+    if (ending_jobs_.contains(job.id) !=
+        (!job.paused && job.tiles.ready() == 0 && job.tiles.leased() > 0))
       return Broken(name, ": ending index is wrong");
     if (job.first_grant.has_value() && job.promise == Promise::kUndecided)
       return Broken(name, ": granted undecided");
   }
+  size_t stages = 0;
+  for (const auto& [name, group] : groups_) {
+    int active = 0;
+    bool servable = false;
+    const Tenant* tenant = nullptr;
+    for (const Job* stage : group->stages) {
+      ++stages;
+      active += stage->active();
+      servable = servable || stage->servable();
+      if (stage->active()) tenant = stage->tenant;
+      if (stage->group != group.get() || FindJob(stage->spec.name) != stage)
+        return Broken(name, ": a stage is listed wrongly");
+    }
+    if (group->stages.empty() || active != group->active)
+      return Broken(name, ": its active stages are miscounted");
+    if (group->account.ready != servable) return Broken(name, ": ready index is wrong");
+    if (active > 0 && group->account.work < charged[group.get()])
+      return Broken(name, ": was charged less than its open tiles");
+    if (active > 0) of_tenants[tenant].first++;
+  }
+  if (stages != jobs_.size()) return Broken("a job is in no group");
   for (const auto& [name, tenant] : tenants_) {
     if (std::make_pair(tenant->open_jobs, tenant->open_bytes) != of_tenants[tenant.get()])
       return Broken("tenant ", name, ": open jobs or bytes are miscounted");

@@ -25,10 +25,19 @@ constexpr size_t kTenantsMax = 1024;
 }  // namespace
 
 void Scheduler::Impl::On(const JobSubmitted& event) {
-  const JobSpec& spec = event.job;
-  if (jobs_.contains(spec.name)) return;
+  if (jobs_.contains(event.job.name) || groups_.contains(event.job.name)) return;
+  Record submitted{.kind = Record::Kind::kJobSubmitted,
+                   .job = event.job.name,
+                   .spec = std::make_shared<const JobSpec>(event.job)};
+  if (!event.later_stages.empty())
+    submitted.later_stages = std::make_shared<const std::vector<JobSpec>>(event.later_stages);
+  out_.records.push_back(std::move(submitted));
+  Submit(event.job);
+  for (const JobSpec& stage : event.later_stages) Submit(stage);
+}
+
+void Scheduler::Impl::Submit(const JobSpec& spec) {
   Job& job = OpenJob(spec, absl::ZeroDuration());
-  Keep(job, {.kind = Record::Kind::kJobSubmitted, .spec = std::make_shared<const JobSpec>(spec)});
   ContinueJob(job);
   if (job.tiles.open() == 0) {
     EndJob(job, EndReason::kDone, absl::OkStatus());
@@ -54,13 +63,11 @@ Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec, absl::Durati
   job.stage->active_jobs++;
   job.stage->last_used = job.id;
   job.tenant = &TenantFor(spec.tenant);
-  job.tenant->open_jobs++;
+  job.group = &GroupFor(spec);
+  job.group->stages.push_back(&job);
+  if (++job.group->active == 1) job.tenant->open_jobs++;
   job.tenant->open_bytes += spec.output_bytes * spec.tile_count;
   job.priority = spec.priority;
-  job.account = {.id = job.id,
-                 .tenant = &job.tenant->account,
-                 .job = &job,
-                 .weight = schedule::WeightOf(spec.priority)};
   active_jobs_[job.id] = &job;
   if (spec.max_duration.has_value())
     deadlines_.Set({TimerKind::kMaxDuration, job.id},
@@ -69,12 +76,26 @@ Scheduler::Impl::Job& Scheduler::Impl::OpenJob(const JobSpec& spec, absl::Durati
 }
 
 void Scheduler::Impl::On(const JobStopped& event) {
-  Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active()) return;
-  EndJob(*job, EndReason::kStopped, absl::CancelledError(event.reason));
+  const std::vector<Job*> stages = ActiveStages(event.job);
+  if (stages.empty()) return;
+  EndJob(*stages.front(), EndReason::kStopped, absl::CancelledError(event.reason));
 }
 
-void Scheduler::Impl::EndJob(Job& job, EndReason reason, absl::Status status) {
+void Scheduler::Impl::EndJob(Job& job, EndReason reason, const absl::Status& status) {
+  const std::string value =
+      status.ok()
+          ? "succeeded"
+          : absl::StrCat(status.code() == absl::StatusCode::kCancelled ? "cancelled" : "failed",
+                         ": ", status.message());
+  EndStage(job, reason, status);
+  Keep(job, {.kind = Record::Kind::kJobEnded, .value = value});
+  if (status.ok()) return;
+  for (Job* stage : job.group->stages) {
+    if (stage->active()) EndStage(*stage, reason, status);
+  }
+}
+
+void Scheduler::Impl::EndStage(Job& job, EndReason reason, const absl::Status& status) {
   job.state = JobState::kEnded;
   active_jobs_.erase(job.id);
   ending_jobs_.erase(job.id);
@@ -95,17 +116,11 @@ void Scheduler::Impl::EndJob(Job& job, EndReason reason, absl::Status status) {
   for (const auto& [id, worker] : job.candidates) std::erase(worker->canary_jobs, job.id);
   job.candidates.clear();
   UpdateReady(job);
-  job.tenant->open_jobs--;
+  if (--job.group->active == 0) job.tenant->open_jobs--;
   job.tenant->open_bytes -= job.spec.output_bytes * job.tiles.open();
   job.tenant = nullptr;
   job.tiles.Release();
-  const std::string value =
-      status.ok()
-          ? "succeeded"
-          : absl::StrCat(status.code() == absl::StatusCode::kCancelled ? "cancelled" : "failed",
-                         ": ", status.message());
-  Keep(job, {.kind = Record::Kind::kJobEnded, .value = value});
-  out_.job_ends.push_back({job.spec.name, reason, std::move(status)});
+  out_.job_ends.push_back({job.spec.name, reason, status});
 }
 
 void Scheduler::Impl::EndIfDone(Job& job) {
@@ -121,7 +136,10 @@ std::optional<absl::Duration> Scheduler::Impl::Remaining(const Job& job) const {
 
 void Scheduler::Impl::UpdateReady(Job& job) {
   UpdateEnding(job);
-  ready_.SetReady(job.account, job.servable());
+  UpdateFull(job);
+  const std::vector<Job*>& stages = job.group->stages;
+  ready_.SetReady(job.group->account, std::any_of(stages.begin(), stages.end(),
+                                                  [](const Job* s) { return s->servable(); }));
 }
 
 Scheduler::Impl::Tenant& Scheduler::Impl::TenantFor(const std::string& name) {

@@ -74,7 +74,7 @@ Scheduler::Impl::Lease& Scheduler::Impl::Enter(Worker& worker, Job* job, std::ve
     if (job->tiles.state(tile) != TileState::kLeased) job->tiles.MarkLeased(tile);  // else a copy
     job->tiles.AddAttempt(tile, sequence);
   }
-  ready_.Charge(job->account, lease.charge, lease.wanted);
+  ready_.Charge(job->group->account, lease.charge, lease.wanted);
   UpdateReady(*job);
   job->attempts += lease.wanted;
   return lease;
@@ -85,11 +85,12 @@ schedule::TileCharge Scheduler::Impl::ChargeOf(const Job& job, const Worker& wor
       schedule::TileWork({.measured = job.stage->tile_work,
                           .flops_per_tile = job.spec.flops_per_tile,
                           .relative_speed = schedule::RelativeSpeed(worker.offer.probe_flops)});
-  return schedule::ReadyIndex::ChargeOf(job.account, work);
+  return schedule::ReadyIndex::ChargeOf(job.group->account, work);
 }
 
 void Scheduler::Impl::GiveBack(const Lease& lease, int64_t tiles) {
-  if (lease.job != nullptr && tiles > 0) ready_.GiveBack(lease.job->account, lease.charge, tiles);
+  if (lease.job != nullptr && tiles > 0)
+    ready_.GiveBack(lease.job->group->account, lease.charge, tiles);
 }
 
 void Scheduler::Impl::On(const LeaseDropped& event) {

@@ -16,51 +16,68 @@ using schedule::SecondsText;
 using schedule::TimerKind;
 
 void Scheduler::Impl::On(const JobPaused& event) {
-  Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active() || job->paused) return;
-  job->paused = true;
-  job->waiting_told.clear();
-  UpdateReady(*job);
-  for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
-                         TimerKind::kCanaryRetry}) {
-    deadlines_.Clear({kind, job->id});
+  std::vector<Job*> stages = ActiveStages(event.job);
+  // The records of some may have been lost with an earlier coordinator.
+  std::erase_if(stages, [](const Job* stage) { return stage->paused; });
+  if (stages.empty()) return;
+  for (Job* job : stages) {
+    job->paused = true;
+    job->waiting_told.clear();
+    UpdateReady(*job);
+    for (TimerKind kind : {TimerKind::kWorkerGrace, TimerKind::kClassGrace, TimerKind::kProof,
+                           TimerKind::kCanaryRetry}) {
+      deadlines_.Clear({kind, job->id});
+    }
+    Keep(*job, {.kind = Record::Kind::kJobPaused});
   }
-  Keep(*job, {.kind = Record::Kind::kJobPaused});
-  Tell(job, "job_paused", std::nullopt, "", absl::StrCat(job->spec.name, " is paused."));
+  const std::string text = absl::StrCat(event.job, " is paused.");
+  Tell(stages.front(), "job_paused", std::nullopt, "", text);
   for (const auto& [sequence, lease] : leases_) {
-    if (lease->job == job && lease->live() && !lease->started.has_value())
-      TakeBackLease(*lease, absl::StrCat(job->spec.name, " is paused."));
+    const bool of_job = lease->job != nullptr && lease->job->group == stages.front()->group;
+    if (of_job && lease->live() && !lease->started.has_value()) TakeBackLease(*lease, text);
   }
   wake_idle_ = true;
 }
 
 void Scheduler::Impl::On(const JobResumed& event) {
-  Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active() || !job->paused) return;
-  job->paused = false;
-  UpdateReady(*job);
-  Keep(*job, {.kind = Record::Kind::kJobResumed});
-  Tell(job, "job_resumed", std::nullopt, "", absl::StrCat(job->spec.name, " is resumed."));
+  std::vector<Job*> stages = ActiveStages(event.job);
+  std::erase_if(stages, [](const Job* stage) { return !stage->paused; });
+  if (stages.empty()) return;
+  for (Job* job : stages) {
+    job->paused = false;
+    UpdateReady(*job);
+    Keep(*job, {.kind = Record::Kind::kJobResumed});
+  }
+  Tell(stages.front(), "job_resumed", std::nullopt, "", absl::StrCat(event.job, " is resumed."));
   wake_idle_ = true;
-  CandidatesChanged(*job);
+  for (Job* job : stages) CandidatesChanged(*job);
 }
 
 void Scheduler::Impl::On(const JobPriority& event) {
-  Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active()) return;
-  const int most = std::clamp(job->tenant->quota.priority_max, kPriorityMin, kPriorityMax);
-  const int priority = std::clamp(event.priority, kPriorityMin, most);
-  if (priority == job->priority) return;
-  job->priority = priority;
-  ready_.SetWeight(job->account, schedule::WeightOf(priority));
-  Keep(*job, {.kind = Record::Kind::kJobPriority, .number = priority});
-  Tell(job, "priority_changed", std::nullopt, "",
-       absl::StrCat(job->spec.name, " has priority ", priority, " now."));
+  std::vector<Job*> stages = ActiveStages(event.job);
+  if (stages.empty()) return;
+  const int quota = stages.front()->tenant->quota.priority_max;
+  const int priority =
+      std::clamp(event.priority, kPriorityMin, std::clamp(quota, kPriorityMin, kPriorityMax));
+  std::erase_if(stages, [priority](const Job* stage) { return stage->priority == priority; });
+  if (stages.empty()) return;
+  Job* first = stages.front();
+  ready_.SetWeight(first->group->account, schedule::WeightOf(priority));
+  for (Job* job : stages) {
+    job->priority = priority;
+    Keep(*job, {.kind = Record::Kind::kJobPriority, .number = priority});
+  }
+  Tell(first, "priority_changed", std::nullopt, "",
+       absl::StrCat(event.job, " has priority ", priority, " now."));
 }
 
 void Scheduler::Impl::On(const FailedTilesRetried& event) {
-  Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active() || job->tiles.failed().empty()) return;
+  for (Job* job : ActiveStages(event.job)) RetryFailed(*job);
+}
+
+void Scheduler::Impl::RetryFailed(Job& stage) {
+  Job* job = &stage;
+  if (job->tiles.failed().empty()) return;
   const std::vector<int64_t> tiles(job->tiles.failed().begin(), job->tiles.failed().end());
   for (int64_t tile : tiles) {
     job->tiles.MarkRetried(tile);
@@ -75,10 +92,10 @@ void Scheduler::Impl::On(const FailedTilesRetried& event) {
 }
 
 void Scheduler::Impl::On(const HolesAccepted& event) {
-  Job* job = FindJob(event.job);
-  if (job == nullptr || !job->active()) return;
-  const std::vector<int64_t> tiles(job->tiles.failed().begin(), job->tiles.failed().end());
-  for (int64_t tile : tiles) LeaveOut(*job, tile);
+  for (Job* job : ActiveStages(event.job)) {
+    const std::vector<int64_t> tiles(job->tiles.failed().begin(), job->tiles.failed().end());
+    for (int64_t tile : tiles) LeaveOut(*job, tile);
+  }
 }
 
 void Scheduler::Impl::ParkTile(Job& job, int64_t tile) {
@@ -134,27 +151,30 @@ std::optional<absl::Duration> Scheduler::Impl::Remaining(const Tenant& tenant) c
   return sum;
 }
 
-absl::Status Scheduler::Impl::Admit(const JobSpec& job, absl::Duration* retry_after) const {
+absl::Status Scheduler::Impl::Admit(const JobSubmitted& submitted,
+                                    absl::Duration* retry_after) const {
   *retry_after = absl::ZeroDuration();
-  TW_RETURN_IF_ERROR(CheckContinued(job));
-  auto tenant = tenants_.find(job.tenant);
+  TW_RETURN_IF_ERROR(CheckContinued(submitted.job));
+  auto tenant = tenants_.find(submitted.job.tenant);
   schedule::QuotaUse use;
   if (tenant != tenants_.end()) {
     use.open_jobs = tenant->second->open_jobs;
     use.open_bytes = tenant->second->open_bytes;
   }
-  absl::Status status = schedule::CheckQuota(job, QuotaOf(job.tenant), use);
+  const TenantQuota& quota = QuotaOf(submitted.job.tenant);
+  absl::Status status = schedule::CheckQuota(submitted, quota, use);
   if (!absl::IsResourceExhausted(status) || tenant == tenants_.end()) return status;
-  if (schedule::FitsEmptyQuota(job, QuotaOf(job.tenant)))
+  if (schedule::FitsEmptyQuota(submitted, quota))
     *retry_after = schedule::RetryAfter(Remaining(*tenant->second));
   return status;
 }
 
 absl::Status Scheduler::Impl::AdmitPriority(const std::string& name, int priority) const {
-  const Job* job = FindJob(name);
-  if (job == nullptr || !job->active())
+  const std::vector<Job*> stages = ActiveStages(name);
+  if (stages.empty())
     return absl::NotFoundError(absl::StrCat("There is no running job ", name, "."));
-  return schedule::CheckPriority(job->spec.tenant, priority, job->tenant->quota);
+  const Job& job = *stages.front();
+  return schedule::CheckPriority(job.spec.tenant, priority, job.tenant->quota);
 }
 
 }  // namespace tilewright

@@ -71,7 +71,7 @@ void Scheduler::Impl::RestoreJob(const RestoredJob& from) {
   BeginWith(job, from);
   for (int64_t tile : from.failed) job.tiles.MarkFailed(tile);
   job.priority = from.priority;
-  job.account.weight = schedule::WeightOf(from.priority);
+  job.group->account.weight = schedule::WeightOf(from.priority);
   job.paused = from.paused;
   UpdateReady(job);
 }
@@ -153,7 +153,9 @@ bool Scheduler::Impl::Adopt(Worker& worker, const HeldLease& held) {
   std::vector<int64_t> taken_back;
   for (int64_t tile : tiles) {
     const TileState state = job->tiles.state(tile);
-    const bool free = state == TileState::kFresh || state == TileState::kReturned;
+    // What was granted had been ready, though that is not recorded.
+    if (state == TileState::kHeld) job->tiles.MarkReady(tile);
+    const bool free = state <= TileState::kReturned;
     marks.push_back(free ? TileMark::kWanted : TileMark::kUnwanted);
     if (!free) taken_back.push_back(tile);
   }

@@ -33,7 +33,7 @@ void Scheduler::Impl::On(const ResultArrived& event) {
   if (open && verdict.verdict != Verdict::kRefused) {
     if (lease->job != nullptr && !lease->earlier.has_value()) Measure(*lease, position);
     if (lease->marks[position] == TileMark::kWanted)
-      ready_.Correct(job->account, lease->charge, ChargeOf(*job, *worker));
+      ready_.Correct(job->group->account, lease->charge, ChargeOf(*job, *worker));
   }
   std::optional<schedule::DoubtedResult> doubted;
   if (verdict.verdict == Verdict::kAccepted) {

@@ -14,6 +14,25 @@ absl::Status DoesNotFollow(const Parts&... parts) {
   return absl::FailedPreconditionError(absl::StrCat(parts...));
 }
 
+// The job whose stage it is.
+std::string JobOf(const JobSpec& spec) {
+  return spec.job_of_stage.empty() ? spec.name : spec.job_of_stage;
+}
+
+void Enter(const JobSpec& spec, Snapshot& snapshot) {
+  RestoredJob& submitted = snapshot.jobs.emplace_back();
+  submitted.spec = spec;
+  submitted.priority = spec.priority;
+  if (spec.continued == nullptr) return;
+  const ContinuedTiles& from = *spec.continued;
+  submitted.accepted = from.accepted;
+  submitted.continued = static_cast<int64_t>(from.accepted.size());
+  submitted.holes = from.holes;
+  submitted.promise = from.promise;
+  submitted.numeric_class = from.numeric_class;
+  submitted.classes = from.classes;
+}
+
 absl::Status ApplyToTile(const Record& record, RestoredJob& job) {
   const int64_t tile = record.number;
   if (tile < 0 || tile >= job.spec.tile_count) {
@@ -89,23 +108,20 @@ absl::Status Apply(const Record& record, Snapshot& snapshot) {
     if (job != snapshot.jobs.end())
       return DoesNotFollow(record.job, " was submitted before and has not ended.");
     TW_RETURN_IF_ERROR(CheckContinued(*record.spec));
-    RestoredJob& submitted = snapshot.jobs.emplace_back();
-    submitted.spec = *record.spec;
-    submitted.priority = record.spec->priority;
-    if (record.spec->continued != nullptr) {
-      const ContinuedTiles& from = *record.spec->continued;
-      submitted.accepted = from.accepted;
-      submitted.continued = static_cast<int64_t>(from.accepted.size());
-      submitted.holes = from.holes;
-      submitted.promise = from.promise;
-      submitted.numeric_class = from.numeric_class;
-      submitted.classes = from.classes;
-    }
+    Enter(*record.spec, snapshot);
+    if (record.later_stages == nullptr) return absl::OkStatus();
+    for (const JobSpec& stage : *record.later_stages) Enter(stage, snapshot);
     return absl::OkStatus();
   }
   if (job == snapshot.jobs.end()) return DoesNotFollow("There is no job ", record.job, ".");
   if (record.kind == Record::Kind::kJobEnded) {
-    snapshot.jobs.erase(job);
+    if (record.value == "succeeded") {
+      snapshot.jobs.erase(job);
+    } else {
+      std::erase_if(snapshot.jobs, [name = JobOf(job->spec)](const RestoredJob& stage) {
+        return JobOf(stage.spec) == name;
+      });
+    }
     return absl::OkStatus();
   }
   TW_RETURN_IF_ERROR(ApplyToJob(record, *job));

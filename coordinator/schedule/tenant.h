@@ -16,7 +16,7 @@ struct Tenant {
   std::string name;
   TenantQuota quota;
   TenantAccount account;
-  int open_jobs = 0;       // Invariant: its active jobs.
+  int open_jobs = 0;       // Invariant: its active jobs, all stages of one together.
   int64_t open_bytes = 0;  // Invariant: of their outputs, tiles neither accepted nor left out.
 };
 

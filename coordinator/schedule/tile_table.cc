@@ -34,7 +34,12 @@ int TileTrouble::charged_workers() const {
                                         [](const WorkerTrouble& t) { return t.charged > 0; }));
 }
 
-TileTable::TileTable(int64_t count) : tiles_(count) {}
+TileTable::TileTable(int64_t count, bool held) : tiles_(count) {
+  if (!held || Planted(PlantedBug::kNothingHeldBack)) return;
+  for (Tile& tile : tiles_) tile.state = TileState::kHeld;
+  held_ = count;
+  released_.emplace();
+}
 
 void TileTable::AddAttempt(int64_t tile, uint64_t lease) { tiles_[tile].attempts.push_back(lease); }
 
@@ -44,19 +49,31 @@ void TileTable::RemoveAttempt(int64_t tile, uint64_t lease) {
   if (it != attempts.end()) attempts.erase(it);
 }
 
-int64_t TileTable::NextFresh() {
+int64_t TileTable::NextFresh(int64_t from) {
+  if (released_.has_value()) return released_->NextFresh(from, count());
   while (cursor_ < count() && tiles_[cursor_].state != TileState::kFresh) ++cursor_;
-  return cursor_;
+  int64_t next = std::max(from, cursor_);
+  while (next < count() && tiles_[next].state != TileState::kFresh) ++next;
+  return next;
 }
 
 int64_t TileTable::LowestOpen() {
+  if (released_.has_value()) return released_->LowestOpen(count());
   while (lowest_open_ < count() && closed(lowest_open_)) ++lowest_open_;
   return lowest_open_;
+}
+
+void TileTable::MarkReady(int64_t tile) {
+  assert(tiles_[tile].state == TileState::kHeld);
+  tiles_[tile].state = TileState::kFresh;
+  --held_;
+  released_->Release(tile);
 }
 
 void TileTable::MarkLeased(int64_t tile) {
   TileState& state = tiles_[tile].state;
   assert(state == TileState::kFresh || state == TileState::kReturned);
+  if (released_.has_value()) released_->Begin(tile);
   if (state == TileState::kReturned) returned_.erase(tile);
   state = TileState::kLeased;
   ++leased_;
@@ -74,6 +91,7 @@ void TileTable::MarkAccepted(int64_t tile) {
   if (Planted(PlantedBug::kNoAcceptedCheck) && state == TileState::kAccepted) return;
   assert(state != TileState::kAccepted && state != TileState::kHole);
   Leave(tile);
+  if (released_.has_value()) released_->Close(tile);
   state = TileState::kAccepted;
   ++accepted_;
   if (!troubles_.empty()) troubles_.erase(tile);
@@ -82,6 +100,7 @@ void TileTable::MarkAccepted(int64_t tile) {
 void TileTable::MarkHole(int64_t tile) {
   assert(tiles_[tile].state != TileState::kAccepted && tiles_[tile].state != TileState::kHole);
   Leave(tile);
+  if (released_.has_value()) released_->Close(tile);
   tiles_[tile].state = TileState::kHole;
   holes_.insert(tile);
   troubles_.erase(tile);
@@ -90,6 +109,7 @@ void TileTable::MarkHole(int64_t tile) {
 void TileTable::MarkFailed(int64_t tile) {
   assert(!closed(tile));
   Leave(tile);
+  if (released_.has_value()) released_->Close(tile);
   tiles_[tile].state = TileState::kFailed;
   failed_.insert(tile);
 }
@@ -101,10 +121,14 @@ void TileTable::MarkRetried(int64_t tile) {
   returned_.insert(tile);
   troubles_.erase(tile);
   lowest_open_ = std::min(lowest_open_, tile);
+  if (released_.has_value()) released_->Reopen(tile);
 }
 
 void TileTable::Leave(int64_t tile) {
   switch (tiles_[tile].state) {
+    case TileState::kHeld:
+      --held_;
+      return;
     case TileState::kReturned:
       returned_.erase(tile);
       return;
@@ -132,19 +156,28 @@ void TileTable::Release() {
   returned_.clear();
   failed_.clear();
   troubles_.clear();
+  if (released_.has_value()) released_.emplace();
   leased_ = 0;
+  held_ = 0;
   cursor_ = 0;
   lowest_open_ = 0;
 }
 
 absl::Status TileTable::Check() const {
-  int64_t leased = 0, accepted = 0, returned = 0, failed = 0, holes = 0;
+  int64_t held = 0, leased = 0, accepted = 0, returned = 0, failed = 0, holes = 0;
   for (int64_t i = 0; i < count(); ++i) {
-    if (!closed(i) && i < lowest_open_)
+    if (!closed(i) && i < lowest_open_ && !released_.has_value())
       return absl::InternalError(absl::StrCat("tile ", i, " is open and was passed over"));
+    if (released_.has_value() &&
+        (released_->IsFresh(i) != (state(i) == TileState::kFresh) ||
+         released_->IsOpen(i) != (state(i) != TileState::kHeld && !closed(i))))
+      return absl::InternalError(absl::StrCat("tile ", i, " is released and listed wrongly"));
     if (closed(i) && !tiles_[i].attempts.empty())
       return absl::InternalError(absl::StrCat("tile ", i, " is closed and has an attempt"));
     switch (tiles_[i].state) {
+      case TileState::kHeld:
+        ++held;
+        break;
       case TileState::kFresh:
         if (i < cursor_) return absl::InternalError(absl::StrCat("tile ", i, " was passed over"));
         break;
@@ -171,15 +204,15 @@ absl::Status TileTable::Check() const {
         break;
     }
   }
-  if (leased != leased_ || accepted != accepted_ ||
+  if (held != held_ || leased != leased_ || accepted != accepted_ ||
       returned != static_cast<int64_t>(returned_.size()) ||
       failed != static_cast<int64_t>(failed_.size()) ||
       holes != static_cast<int64_t>(holes_.size())) {
-    return absl::InternalError(absl::StrCat("counts of tiles differ from their states: leased ",
-                                            leased_, " for ", leased, ", accepted ", accepted_,
-                                            " for ", accepted, ", returned ", returned_.size(),
-                                            " for ", returned, ", failed ", failed_.size(), " for ",
-                                            failed, ", holes ", holes_.size(), " for ", holes));
+    return absl::InternalError(
+        absl::StrCat("counts of tiles differ from their states: held ", held_, " for ", held,
+                     ", leased ", leased_, " for ", leased, ", accepted ", accepted_, " for ",
+                     accepted, ", returned ", returned_.size(), " for ", returned, ", failed ",
+                     failed_.size(), " for ", failed, ", holes ", holes_.size(), " for ", holes));
   }
   return absl::OkStatus();
 }

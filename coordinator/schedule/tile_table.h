@@ -15,18 +15,19 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "coordinator/schedule/released_tiles.h"
 
 namespace tilewright::schedule {
 
-//            grant              accept
-//   kFresh ---------> kLeased ----------> kAccepted
-//                      |   ^                  ^
-//    last live attempt |   | grant, or an     | accept (a late result)
-//    is gone           v   | orphan adopted   |
-//                    kReturned ---------------+
+//          made ready           grant              accept
+//   kHeld ------------> kFresh ---------> kLeased ----------> kAccepted
+//                                          |   ^                  ^
+//                        last live attempt |   | grant, or an     | accept (a late result)
+//                        is gone           v   | orphan adopted   |
+//                                        kReturned ---------------+
 //
-// A fresh tile is accepted too, should a result of it arrive from before. From any state but
-// kAccepted and kHole:
+// A held or fresh tile is accepted too, should a result of it arrive from before. From any state
+// but kAccepted and kHole:
 //
 //            poison             retry
 //   (any) ----------> kFailed --------> kReturned
@@ -35,6 +36,7 @@ namespace tilewright::schedule {
 //     v                 | left out
 //   kHole <-------------+
 enum class TileState : uint8_t {
+  kHeld,      // what it reads is not there yet
   kFresh,     // ready; never granted
   kReturned,  // ready again; lapsed or orphaned attempts at it may still be open
   kLeased,    // at least one live lease wants it
@@ -73,10 +75,12 @@ class TileTable {
   // Sequence numbers of leases.
   using Attempts = absl::InlinedVector<uint64_t, 1>;
 
-  explicit TileTable(int64_t count);
+  // All tiles are fresh, or all are held back.
+  explicit TileTable(int64_t count, bool held = false);
 
   int64_t count() const { return static_cast<int64_t>(tiles_.size()); }
-  int64_t ready() const { return open() - leased_ - static_cast<int64_t>(failed_.size()); }
+  int64_t ready() const { return open() - held_ - leased_ - static_cast<int64_t>(failed_.size()); }
+  int64_t held() const { return held_; }
   int64_t leased() const { return leased_; }
   int64_t accepted() const { return accepted_; }
   // Neither accepted nor left out.
@@ -95,12 +99,13 @@ class TileTable {
 
   // Ready tiles that were granted before, the lowest first.
   const absl::btree_set<int64_t>& returned() const { return returned_; }
-  // The lowest fresh tile; count() if there is none.
-  int64_t NextFresh();
-  // The lowest tile that is still to be done, one that waits for a decision apart; count() if there
-  // is none.
+  // The lowest fresh tile from `from` on; count() if there is none.
+  int64_t NextFresh(int64_t from);
+  // The lowest tile that is still to be done, those apart that wait for a decision or are held
+  // back; count() if there is none.
   int64_t LowestOpen();
 
+  void MarkReady(int64_t tile);     // Requires kHeld.
   void MarkLeased(int64_t tile);    // Requires a ready tile.
   void MarkReturned(int64_t tile);  // Requires kLeased.
   // These require anything but kAccepted and kHole, and forget the tile's trouble.
@@ -131,10 +136,14 @@ class TileTable {
   absl::btree_set<int64_t> returned_;  // Invariant: exactly the tiles in kReturned.
   absl::btree_set<int64_t> failed_;    // Invariant: exactly the tiles in kFailed.
   absl::btree_set<int64_t> holes_;     // Invariant: exactly the tiles in kHole.
-  int64_t cursor_ = 0;                 // Invariant: no tile below it is fresh.
-  int64_t lowest_open_ = 0;            // Invariant: every tile below it is done.
-  int64_t leased_ = 0;                 // Invariant: tiles in kLeased.
-  int64_t accepted_ = 0;               // Invariant: tiles in kAccepted.
+  // Of a table whose tiles are held back: its fresh and open ones. Absent otherwise; then they are
+  // found by the two cursors.
+  std::optional<ReleasedTiles> released_;
+  int64_t cursor_ = 0;       // Invariant: no tile below it is fresh.
+  int64_t lowest_open_ = 0;  // Invariant: every tile below it is done.
+  int64_t held_ = 0;         // Invariant: tiles in kHeld.
+  int64_t leased_ = 0;       // Invariant: tiles in kLeased.
+  int64_t accepted_ = 0;     // Invariant: tiles in kAccepted.
   absl::flat_hash_map<int64_t, TileTrouble> troubles_;
 };
 

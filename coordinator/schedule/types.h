@@ -60,9 +60,13 @@ inline constexpr int kPriorityMax = 5;
 
 struct ContinuedTiles;
 
-// What a single-stage job asks of the scheduler.
+// What a job of one stage, or one stage of a job, asks of the scheduler.
 struct JobSpec {
-  std::string name;  // jobs/{job}
+  std::string name;  // jobs/{job}; of a later stage any other that is unique
+  // Of a stage that reads what others of its job make: the name of the job, which is that of its
+  // first stage. No tile of it is ready before TilesReady says so. Empty: a job of its own, or its
+  // first stage.
+  std::string job_of_stage = {};
   std::string tenant = "default";
   int priority = 0;  // at submission; in [kPriorityMin, kPriorityMax]
   OnFailedTile on_failed_tile = OnFailedTile::kFail;
@@ -90,6 +94,9 @@ struct JobSpec {
   int64_t leased_max = std::numeric_limits<int64_t>::max();
   // What an earlier job has done of it (continued.h); null: nothing.
   std::shared_ptr<const ContinuedTiles> continued = nullptr;
+  // Of a later stage: while so many of its tiles are ready, the stages before it begin nothing, so
+  // that what lies between two stages does not grow with the image. > 0.
+  int64_t ready_max = std::numeric_limits<int64_t>::max();
 };
 
 // What a worker offers.

@@ -81,7 +81,7 @@ absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> hos
   if (stopping_) return ShuttingDown();
   if (!broken_.ok()) return broken_;
   absl::Duration retry_after = absl::ZeroDuration();
-  const absl::Status admitted = scheduler_.Admit(job, &retry_after);
+  const absl::Status admitted = scheduler_.Admit(JobSubmitted{job}, &retry_after);
   if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
   const absl::Status fits = budget_.Check(host->memory());
   if (!fits.ok()) return WithReason(fits, "MEMORY_TOO_SMALL");

@@ -33,6 +33,12 @@ using Run = std::function<std::string(uint64_t)>;
 
 std::string Seed(uint64_t seed) { return RunPlan(DrawPlan(seed)).trouble; }
 
+std::string SeedWithStages(uint64_t seed) {
+  SeedPlan plan = DrawPlan(seed);
+  AddStages(&plan);
+  return RunPlan(plan).trouble;
+}
+
 std::string SeedWithoutFaults(uint64_t seed) {
   return RunPlan(DrawPlan(seed, FaultSet::None())).trouble;
 }
@@ -73,6 +79,7 @@ const std::vector<Control>& Controls() {
       {"NoQuarantine", PlantedBug::kNoQuarantine, RunLiar},
       {"NoHedging", PlantedBug::kNoHedging, SeedWithoutFaults},
       {"NoHedgingInPools", PlantedBug::kNoHedging, Pools},
+      {"NothingHeldBack", PlantedBug::kNothingHeldBack, SeedWithStages},
       {"WorkersServeAnOldEpoch", PlantedBug::kNone, Altered(&SeedPlan::bug_old_epoch)},
       {"GrantBeforePersist", PlantedBug::kNone, Altered(&SeedPlan::bug_grant_before_persist)},
   };

@@ -170,4 +170,41 @@ SeedPlan DrawPlan(uint64_t seed, FaultSet allowed) {
   return plan;
 }
 
+void AddStages(SeedPlan* plan) {
+  Random random = Random::For(plan->seed, 7);
+  std::vector<JobPlan> jobs;
+  int64_t most_bytes = 0;
+  for (const JobPlan& first : plan->jobs) {
+    jobs.push_back(first);
+    int64_t bytes = first.spec.output_bytes * first.spec.tile_count;
+    const int64_t stages = random.Between(1, 3);
+    if (stages > 1) jobs.back().spec.continued = nullptr;  // what lay between them is gone
+    for (int64_t later = 1; later < stages; ++later) {
+      JobPlan stage = DrawJob(random, jobs.size(), 500, plan->faults);
+      stage.spec.name = absl::StrCat(first.spec.name, "/stages/", later);
+      stage.spec.job_of_stage = first.spec.name;
+      stage.spec.plan_digest = absl::StrCat("plan-", stage.spec.name);
+      stage.spec.tenant = first.spec.tenant;
+      stage.spec.priority = first.spec.priority;
+      stage.spec.on_failed_tile = first.spec.on_failed_tile;
+      stage.spec.max_duration = first.spec.max_duration;
+      stage.spec.ready_max = static_cast<int64_t>(random.Spread(1, 6));
+      stage.submitted = first.submitted;
+      if (first.poison.empty()) stage.poison.clear();
+      bytes += stage.spec.output_bytes * stage.spec.tile_count;
+      jobs.push_back(std::move(stage));
+    }
+    most_bytes = std::max(most_bytes, bytes);
+  }
+  for (auto& [tenant, quota] : plan->options.quotas)  // every job fits alone
+    quota.open_bytes_max = std::max(quota.open_bytes_max, most_bytes);
+  plan->jobs = std::move(jobs);
+  plan->staged = true;
+}
+
+std::pair<int64_t, int64_t> TilesUnder(const JobSpec& stage, const JobSpec& next, int64_t tile) {
+  return {std::max<int64_t>(0, tile * stage.tile_count / next.tile_count - 1),
+          std::min(stage.tile_count, (tile + 1) * stage.tile_count / next.tile_count + 1)};
+}
+
 }  // namespace tilewright::simulation

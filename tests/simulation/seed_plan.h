@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -52,6 +53,7 @@ struct SeedPlan {
   SchedulerOptions options;
   uint64_t check_every = 0;               // events between two looks at all invariants; 0: by size
   bool fold_records = true;               // dear for a million tiles; needed for restarts
+  bool staged = false;                    // there are jobs of several stages
   bool bug_old_epoch = false;             // planted: workers serve any epoch
   bool bug_grant_before_persist = false;  // planted: the shell sends before it persists
 
@@ -62,6 +64,11 @@ struct SeedPlan {
 
 // `allowed` switches faults off: what else the seed draws stays the same.
 SeedPlan DrawPlan(uint64_t seed, FaultSet allowed = FaultSet::All());
+// Gives most jobs one or two more stages, each a plan of its own behind that of the stage before
+// it.
+void AddStages(SeedPlan* plan);
+// The tiles of a stage that a tile of the next one reads: first and one past the last.
+std::pair<int64_t, int64_t> TilesUnder(const JobSpec& stage, const JobSpec& next, int64_t tile);
 
 }  // namespace tilewright::simulation
 

@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kInputPiece = 16;
 // An ended job is kept so long for late results.
 constexpr absl::Duration kForgetJob = absl::Seconds(30);
+// From a result to the release of what it makes ready.
+constexpr absl::Duration kMerging = absl::Milliseconds(5);
 
 // Whether it changes who is next, other than by service.
 bool BreaksTurns(const Decisions& decisions) {
@@ -35,6 +37,31 @@ SimCoordinator::SimCoordinator(World& world, uint64_t epoch, const Snapshot& sna
       scheduler_(world.plan().options, epoch, snapshot, world.now()) {
   for (const RestoredJob& job : snapshot.jobs) generations_[job.spec.name] = job.spec.generation;
   world_.trace().Line(actor_, "begin", snapshot.jobs.size(), " jobs");
+  for (const JobPlan& job : world_.plan().jobs) {
+    if (world_.store().Knows(job.spec.name)) ReleaseTiles(job.spec.name);
+  }
+}
+
+void SimCoordinator::ReleaseTiles(const std::string& stage) {
+  const JobSpec& spec = world_.FindJob(stage)->spec;
+  const JobSpec* next = world_.NextStage(spec);
+  if (next == nullptr || !releases_.insert(stage).second) return;
+  world_.queue().After(kMerging, [this, stage, &spec, next] {
+    releases_.erase(stage);
+    TilesReady ready{next->name, {}, {}};
+    const std::optional<JobView> view = scheduler_.ViewJob(next->name);
+    if (!alive_ || !view.has_value() || world_.store().Ended(next->name)) return;
+    for (int64_t tile = 0; tile < next->tile_count; ++tile) {
+      const auto [begin, end] = TilesUnder(spec, *next, tile);
+      int64_t merged = 0, holes = 0;
+      for (int64_t under = begin; under < end; ++under) {
+        merged += world_.store().Merged(stage, under);
+        holes += world_.store().LeftOut(stage, under);
+      }
+      if (merged + holes == end - begin) (holes > 0 ? ready.left_out : ready.tiles).push_back(tile);
+    }
+    Handle(ready);
+  });
 }
 
 void SimCoordinator::Cost::Add(double event_seconds, bool granted) {
@@ -75,11 +102,14 @@ bool SimCoordinator::Step() {
 
 absl::Status SimCoordinator::Submit(const JobPlan& job) {
   absl::Duration retry_after;
-  const absl::Status admitted = scheduler_.Admit(job.spec, &retry_after);
-  world_.Admitted(job.spec, admitted, retry_after);
+  const JobSubmitted submitted = world_.SubmissionOf(job.spec);
+  const absl::Status admitted = scheduler_.Admit(submitted, &retry_after);
+  world_.Admitted(submitted, admitted, retry_after);
   if (!admitted.ok()) return admitted;
   generations_.try_emplace(job.spec.name, job.spec.generation);
-  Handle(JobSubmitted{job.spec});
+  for (const JobSpec& stage : submitted.later_stages)
+    generations_.try_emplace(stage.name, stage.generation);
+  Handle(submitted);
   return alive_ && !deposed_ ? absl::OkStatus() : absl::UnavailableError("died");
 }
 
@@ -162,6 +192,8 @@ bool SimCoordinator::Persist(const Decisions& decisions, const ResultArrived* re
     }
     if (record.kind == Record::Kind::kTileAccepted) world_.Merged(*result);
     if (record.kind == Record::Kind::kJobEnded) world_.Ended(record);
+    if (record.kind == Record::Kind::kTileAccepted || record.kind == Record::Kind::kTileHole)
+      ReleaseTiles(record.job);
     world_.trace().Line(actor_, "record", static_cast<int>(record.kind), " ", record.job, " ",
                         record.number, " ", record.value);
   }

@@ -76,6 +76,8 @@ class SimCoordinator {
   void CheckCore(const Event& event);
   void CheckFootprint();
   void KeepTime();
+  // The merging of a stage has come so far that tiles of the next one can be computed.
+  void ReleaseTiles(const std::string& stage);
   Session* SessionOf(const std::string& worker);
 
   World& world_;
@@ -87,6 +89,7 @@ class SimCoordinator {
   std::optional<int> dies_in_;
   std::map<std::string, Session*> sessions_;         // by worker
   std::map<std::string, std::string> incarnations_;  // by worker, connected or not
+  std::set<std::string> releases_;                   // stages that ReleaseTiles is under way for
   std::map<std::string, uint64_t> generations_;      // of the jobs it knows
   std::map<std::string, Credit> levels_;             // as last told
   bool results_held_ = false;

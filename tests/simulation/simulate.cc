@@ -30,6 +30,7 @@ constexpr char kHelp[] =
     "  --trace          one line an event (README.md says what the columns are)\n"
     "  --makespan       a table of times against the least that is possible\n"
     "  --scale          the cost of an event with up to 10,000 workers and a million tiles\n"
+    "  --stages         the same jobs with one or two more stages each (no faults are looked for)\n"
     "  --plan           what the seed draws\n"
     "  --no-shrink      do not look for the faults that matter to a failure\n";
 
@@ -42,6 +43,7 @@ struct Flags {
   bool shrink = true;
   bool makespan = false;
   bool scale = false;
+  bool stages = false;
 };
 
 bool ParseFaults(const std::string& names, std::vector<Fault>* faults) {
@@ -89,6 +91,9 @@ bool Parse(int argc, char** argv, Flags* flags) {
       flags->makespan = true;
     } else if (flag == "--scale") {
       flags->scale = true;
+    } else if (flag == "--stages") {
+      flags->stages = true;
+      flags->shrink = false;
     } else if (flag == "--no-shrink") {
       flags->shrink = false;
     } else {
@@ -166,9 +171,12 @@ int Main(int argc, char** argv) {
   int64_t jobs = 0, near = 0;
   for (uint64_t seed = flags.first_seed; seed < flags.first_seed + flags.seeds; ++seed) {
     SeedPlan plan = DrawPlan(seed, flags.faults);
+    if (flags.stages) AddStages(&plan);
     if (flags.trace) plan.check_every = 1;
     if (flags.plan) PrintPlan(plan);
-    const Outcome outcome = flags.trace ? RunPlan(plan, &std::cout) : RunSeed(seed, flags.faults);
+    const Outcome outcome = flags.trace    ? RunPlan(plan, &std::cout)
+                            : flags.stages ? RunPlan(plan)
+                                           : RunSeed(seed, flags.faults);
     sum.jobs_succeeded += outcome.jobs_succeeded;
     sum.tiles_merged += outcome.tiles_merged;
     sum.tiles_granted += outcome.tiles_granted;

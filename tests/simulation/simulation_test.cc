@@ -55,6 +55,30 @@ TEST(Simulation, ALiarIsPutAside) {
   for (uint64_t seed = 1; seed <= kFew; ++seed) EXPECT_EQ(RunLiar(seed), "") << "seed " << seed;
 }
 
+TEST(Simulation, JobsOfSeveralStagesEndToo) {
+  int64_t succeeded = 0, stages = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SeedPlan plan = DrawPlan(seed);
+    AddStages(&plan);
+    const Outcome outcome = RunPlan(plan);
+    stages += static_cast<int64_t>(plan.jobs.size());
+    succeeded += outcome.jobs_succeeded;
+    EXPECT_EQ(outcome.trouble, "") << "see it: tests/simulation/run --stages --seed " << seed;
+  }
+  // A poisoned or cancelled one takes its stages with it.
+  EXPECT_GE(succeeded, stages / 2) << "of " << stages;
+}
+
+TEST(Simulation, WithoutFaultsEveryStageSucceeds) {
+  for (uint64_t seed = 1; seed <= kFew; ++seed) {
+    SeedPlan plan = DrawPlan(seed, FaultSet::None());
+    AddStages(&plan);
+    const Outcome outcome = RunPlan(plan);
+    EXPECT_EQ(outcome.trouble, "") << "seed " << seed;
+    EXPECT_EQ(outcome.jobs_succeeded, static_cast<int64_t>(plan.jobs.size())) << "seed " << seed;
+  }
+}
+
 TEST(Simulation, WithoutFaultsEveryJobSucceeds) {
   for (uint64_t seed = 1; seed <= kFew; ++seed) {
     const SeedPlan plan = DrawPlan(seed, FaultSet::None());

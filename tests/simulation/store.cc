@@ -16,12 +16,10 @@ bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* r
   }
   if (record.job.empty()) return true;
   if (record.kind == Record::Kind::kJobSubmitted) {
-    StoredJob& job = jobs_[record.job];
-    if (job.spec.tile_count > 0) checks_.Trouble(record.job + " was submitted twice");
-    job.spec = *record.spec;
-    job.generation = job.spec.generation;
-    job.canvas.assign(static_cast<size_t>(job.spec.tile_count), Cell::kEmpty);
-    if (job.spec.continued != nullptr) Continue(job);
+    Enter(*record.spec);
+    if (record.later_stages != nullptr) {
+      for (const JobSpec& stage : *record.later_stages) Enter(stage);
+    }
     return true;
   }
   const auto found = jobs_.find(record.job);
@@ -61,9 +59,8 @@ bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* r
       break;
     }
     case Record::Kind::kJobEnded:
-      job.ended = true;
       job.succeeded = record.value == "succeeded";
-      jobs_ended_++;
+      End(job);
       if (job.succeeded && job.filled != job.spec.tile_count) {
         checks_.Trouble(absl::StrCat(record.job, " succeeded with ", job.filled, " of ",
                                      job.spec.tile_count, " tiles"));
@@ -73,6 +70,29 @@ bool Store::Persist(uint64_t epoch, const Record& record, const ResultArrived* r
       break;
   }
   return true;
+}
+
+void Store::Enter(const JobSpec& spec) {
+  StoredJob& job = jobs_[spec.name];
+  if (job.spec.tile_count > 0) checks_.Trouble(spec.name + " was submitted twice");
+  job.spec = spec;
+  job.generation = spec.generation;
+  job.canvas.assign(static_cast<size_t>(spec.tile_count), Cell::kEmpty);
+  if (spec.continued != nullptr) Continue(job);
+}
+
+void Store::End(StoredJob& ended) {
+  ended.ended = true;
+  jobs_ended_++;
+  if (ended.succeeded) return;
+  const auto job_of = [](const StoredJob& job) {
+    return job.spec.job_of_stage.empty() ? job.spec.name : job.spec.job_of_stage;
+  };
+  for (auto& [name, stage] : jobs_) {
+    if (stage.ended || job_of(stage) != job_of(ended)) continue;
+    stage.ended = true;
+    jobs_ended_++;
+  }
 }
 
 void Store::Merge(StoredJob& job, const Record& record, const ResultArrived* result) {
@@ -164,6 +184,10 @@ int64_t Store::OpenTiles(const std::string& job) const {
 int64_t Store::TilesToCompute(const std::string& job) const {
   const StoredJob& stored = jobs_.at(job);
   return stored.spec.tile_count - stored.filled - stored.parked;
+}
+
+bool Store::LeftOut(const std::string& job, int64_t tile) const {
+  return jobs_.at(job).canvas.at(static_cast<size_t>(tile)) == Cell::kHole;
 }
 
 bool Store::Merged(const std::string& job, int64_t tile) const {

@@ -41,6 +41,7 @@ class Store {
   // Neither merged, nor holes, nor waiting for a decision.
   int64_t TilesToCompute(const std::string& job) const;
   bool Merged(const std::string& job, int64_t tile) const;
+  bool LeftOut(const std::string& job, int64_t tile) const;
   // Of a known job.
   uint64_t GenerationOf(const std::string& job) const { return jobs_.at(job).generation; }
   int64_t jobs_ended() const { return jobs_ended_; }
@@ -63,6 +64,9 @@ class Store {
     bool ended = false;
     bool succeeded = false;
   };
+  void Enter(const JobSpec& spec);
+  // With all stages of its job, unless it succeeded.
+  void End(StoredJob& ended);
   void Merge(StoredJob& job, const Record& record, const ResultArrived* result);
   // What an earlier job had merged.
   static void Continue(StoredJob& job);

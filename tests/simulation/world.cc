@@ -38,7 +38,7 @@ World::World(const SeedPlan& plan, std::ostream* trace)
     workers_.push_back(std::make_unique<SimWorker>(*this, plan_.workers[i], i));
   }
   leases_max_ = LeasesMax();
-  if (plan_.fold_records) {
+  if (plan_.fold_records && !plan_.staged) {
     progress_.emplace(*this);
     fairness_.emplace(*this);
   }
@@ -56,6 +56,24 @@ size_t World::LeasesMax() const {
 World::~World() = default;
 
 const JobPlan* World::FindJob(const std::string& name) const { return jobs_.at(name); }
+
+JobSubmitted World::SubmissionOf(const JobSpec& job) const {
+  JobSubmitted submitted{job};
+  for (const JobPlan& plan : plan_.jobs) {
+    if (plan.spec.job_of_stage == job.name) submitted.later_stages.push_back(plan.spec);
+  }
+  return submitted;
+}
+
+const JobSpec* World::NextStage(const JobSpec& stage) const {
+  const size_t next = static_cast<size_t>(FindJob(stage.name) - plan_.jobs.data()) + 1;
+  if (next == plan_.jobs.size() || plan_.jobs[next].spec.job_of_stage.empty()) return nullptr;
+  return &plan_.jobs[next].spec;
+}
+
+const JobSpec* World::StageBefore(const JobSpec& stage) const {
+  return stage.job_of_stage.empty() ? nullptr : &(FindJob(stage.name) - 1)->spec;
+}
 
 int64_t World::TileBytesMax() const {
   int64_t most = 0;
@@ -294,9 +312,24 @@ void World::Granted(const SimCoordinator& by, const Grant& grant) {
   const auto tiles = static_cast<int64_t>(grant.tiles.size());
   outcome_.tiles_granted += tiles;
   outcome_.units_granted += static_cast<double>(tiles) * FindJob(grant.job)->units;
+  CheckInputs(grant);
   if (&by != current_) return;
   serves_from_ = std::min(serves_from_, now());
   if (fairness_.has_value()) fairness_->Granted(grant);
+}
+
+void World::CheckInputs(const Grant& grant) {
+  const JobSpec& spec = FindJob(grant.job)->spec;
+  const JobSpec* before = StageBefore(spec);
+  if (before == nullptr || store_.Ended(grant.job)) return;
+  for (int64_t tile : grant.tiles) {
+    const auto [begin, end] = TilesUnder(*before, spec, tile);
+    for (int64_t under = begin; under < end; ++under) {
+      if (!store_.Merged(before->name, under))
+        checks_.Trouble(absl::StrCat("tile ", tile, " of ", grant.job, " was granted before tile ",
+                                     under, " of ", before->name, " was there"));
+    }
+  }
 }
 
 void World::Served(const SimCoordinator& by) {
@@ -321,22 +354,26 @@ void World::Merged(const ResultArrived& result) {
   if (fairness_.has_value()) fairness_->Merged(result.lease);
 }
 
-void World::Admitted(const JobSpec& spec, const absl::Status& answer, absl::Duration retry_after) {
+void World::Admitted(const JobSubmitted& submitted, const absl::Status& answer,
+                     absl::Duration retry_after) {
+  const JobSpec& spec = submitted.job;
   const auto quota = plan_.options.quotas.find(spec.tenant);
   if (quota == plan_.options.quotas.end()) return;
-  int open_jobs = 0;
-  int64_t open_bytes = 0;
+  std::set<std::string> open_jobs;
+  int64_t open_bytes = 0, bytes = spec.output_bytes * spec.tile_count;
+  for (const JobSpec& stage : submitted.later_stages)
+    bytes += stage.output_bytes * stage.tile_count;
   for (const JobPlan& job : plan_.jobs) {
     const std::string& name = job.spec.name;
     if (job.spec.tenant != spec.tenant || !store_.Knows(name) || store_.Ended(name)) continue;
-    open_jobs++;
+    open_jobs.insert(job.spec.job_of_stage.empty() ? name : job.spec.job_of_stage);
     open_bytes += store_.OpenTiles(name) * job.spec.output_bytes;
   }
-  const bool fits =
-      open_jobs < quota->second.open_jobs_max &&
-      open_bytes + spec.output_bytes * spec.tile_count <= quota->second.open_bytes_max;
+  const bool fits = static_cast<int>(open_jobs.size()) < quota->second.open_jobs_max &&
+                    open_bytes + bytes <= quota->second.open_bytes_max;
   if (answer.ok()) {
     submitted_.try_emplace(spec.name, now());
+    for (const JobSpec& stage : submitted.later_stages) submitted_.try_emplace(stage.name, now());
   } else {
     outcome_.refusals++;
     if (retry_after <= absl::ZeroDuration())
@@ -344,7 +381,7 @@ void World::Admitted(const JobSpec& spec, const absl::Status& answer, absl::Dura
   }
   if (answer.ok() != fits || (!fits && !absl::IsResourceExhausted(answer))) {
     checks_.Trouble(absl::StrCat(spec.name, fits ? " fits" : " does not fit", " its tenant's ",
-                                 open_jobs, " open jobs of ", open_bytes,
+                                 open_jobs.size(), " open jobs of ", open_bytes,
                                  " bytes, and the answer was ", answer.ToString()));
   }
 }
@@ -376,7 +413,8 @@ void World::Ended(const Record& record) {
 
 void World::Submit(size_t number) {
   const JobPlan& job = plan_.jobs[number];
-  if (store_.Knows(job.spec.name)) return;  // the answer to an earlier attempt was lost
+  if (!job.spec.job_of_stage.empty()) return;  // its first stage brings it along
+  if (store_.Knows(job.spec.name)) return;     // the answer to an earlier attempt was lost
   const absl::Status status =
       current_ == nullptr ? absl::UnavailableError("no coordinator") : current_->Submit(job);
   trace_.Line("user", "submit", job.spec.name, " ", status.ToString());

@@ -84,6 +84,11 @@ class World {
   // Leases that the core may keep at once.
   size_t leases_max() const { return leases_max_; }
   const JobPlan* FindJob(const std::string& name) const;
+  // What a submission of that job holds.
+  JobSubmitted SubmissionOf(const JobSpec& job) const;
+  // The stages of a job of several: behind this one, and before it; null if there is none.
+  const JobSpec* NextStage(const JobSpec& stage) const;
+  const JobSpec* StageBefore(const JobSpec& stage) const;
 
   // Null if nobody answers.
   Session* Connect(SimWorker& worker);
@@ -103,7 +108,7 @@ class World {
   // Something else than service changed who is next.
   void TurnsBroken();
   // The answer to a submission: it must agree with the quota.
-  void Admitted(const JobSpec& spec, const absl::Status& answer, absl::Duration retry_after);
+  void Admitted(const JobSubmitted& job, const absl::Status& answer, absl::Duration retry_after);
   void Noticed(const Notice& notice);
 
  private:
@@ -111,6 +116,7 @@ class World {
   SimCoordinator* Reachable(SimWorker& worker);
   void StartCoordinator();
   void Submit(size_t job);
+  void CheckInputs(const Grant& grant);
   // Users look after jobs that wait for them: decisions on failed tiles.
   void LookAfterJobs();
   void NextFault();

@@ -67,8 +67,8 @@ TEST(Quota, SaysWhenToAskAgainWithinBounds) {
   EXPECT_EQ(RetryAfter(absl::Milliseconds(3)), absl::Seconds(1));
   EXPECT_EQ(RetryAfter(absl::Seconds(42)), absl::Seconds(42));
   EXPECT_EQ(RetryAfter(absl::Hours(5)), absl::Minutes(10));
-  EXPECT_FALSE(FitsEmptyQuota(Job(10, 101), {.open_bytes_max = 1000}));
-  EXPECT_TRUE(FitsEmptyQuota(Job(10, 100), {.open_bytes_max = 1000}));
+  EXPECT_FALSE(FitsEmptyQuota({Job(10, 101)}, {.open_bytes_max = 1000}));
+  EXPECT_TRUE(FitsEmptyQuota({Job(10, 100)}, {.open_bytes_max = 1000}));
 }
 
 }  // namespace

@@ -75,12 +75,12 @@ TEST(Deadlines, AgreeWithAMapOverManyRandomSteps) {
 
 TEST(TileTable, TakesReturnedTilesBeforeFreshOnes) {
   TileTable tiles(4);
-  EXPECT_EQ(tiles.NextFresh(), 0);
+  EXPECT_EQ(tiles.NextFresh(0), 0);
   tiles.AddAttempt(0, 1);
   tiles.MarkLeased(0);
   tiles.AddAttempt(1, 2);
   tiles.MarkLeased(1);
-  EXPECT_EQ(tiles.NextFresh(), 2);
+  EXPECT_EQ(tiles.NextFresh(0), 2);
   EXPECT_EQ(tiles.ready(), 2);
   tiles.MarkReturned(1);
   EXPECT_EQ(tiles.ready(), 3);
@@ -88,7 +88,7 @@ TEST(TileTable, TakesReturnedTilesBeforeFreshOnes) {
   tiles.RemoveAttempt(1, 2);
   tiles.MarkAccepted(1);
   tiles.MarkAccepted(2);  // never granted
-  EXPECT_EQ(tiles.NextFresh(), 3);
+  EXPECT_EQ(tiles.NextFresh(0), 3);
   EXPECT_EQ(tiles.accepted(), 2);
   EXPECT_EQ(tiles.leased(), 1);
   EXPECT_TRUE(tiles.Check().ok()) << tiles.Check();
@@ -101,7 +101,7 @@ TEST(TileTable, ParksFailedTilesAndLeavesHolesOut) {
   tiles.MutableTrouble(1).On("w1").charged = 3;
   tiles.MarkFailed(1);  // never granted
   EXPECT_NE(tiles.trouble(1), nullptr);
-  EXPECT_EQ(tiles.NextFresh(), 2);
+  EXPECT_EQ(tiles.NextFresh(0), 2);
   EXPECT_EQ(tiles.LowestOpen(), 2) << "what waits for a decision keeps nobody waiting";
   EXPECT_EQ(tiles.ready(), 2);
   EXPECT_EQ(tiles.open(), 3);

@@ -111,7 +111,7 @@ class Story {
       out = View(command);
     } else if (verb == "admit") {
       absl::Duration retry_after;
-      const absl::Status status = scheduler().Admit(Spec(command), &retry_after);
+      const absl::Status status = scheduler().Admit({Spec(command)}, &retry_after);
       out = absl::StrCat("  ", status.ok() ? "OK" : status.ToString(), "\n");
       if (retry_after > absl::ZeroDuration())
         absl::StrAppend(&out, "  ask again in ", absl::FormatDuration(retry_after), "\n");
