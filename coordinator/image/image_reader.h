@@ -100,9 +100,6 @@ class ImageReader {
   absl::Status Damaged(const std::string& reason) const;
 
  private:
-  // As Read, of a rectangle that reaches beyond the image.
-  absl::Status ReadPadded(const Rect& rect, PadMode pad, absl::Span<std::byte> samples);
-
   const ImageInfo info_;
   const std::unique_ptr<FileWatch> file_;
 };
