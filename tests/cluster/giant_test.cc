@@ -22,7 +22,7 @@ constexpr bool kLong = kSide > 32'768;
 constexpr int64_t kPeakMax = kLong ? 512 << 10 : 250 << 10;
 // By how much the whole picture may exceed one of a quarter of its pixels, in hundredths. Short
 // jobs end before queues and caches were as full as they get, and a quarter of the smaller side is
-// narrower than a stripe. The long jobs' bound is a goal that was missed so far, with 20 and 64.
+// narrower than a stripe.
 constexpr int64_t kGrowthMax = kLong ? 10 : 35;
 
 // Peak of a fresh coordinator that renders a picture of that size, in kB; one of two workers takes
