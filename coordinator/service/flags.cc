@@ -64,9 +64,8 @@ constexpr FlagText kFlags[] = {
     {"max-image-side", "PIXELS", "Longest side of an input image. Default 1000000"},
     {"max-decoded-bytes", "BYTES", "Largest input image, decoded. Default 1 TiB"},
     {"memory", "BYTES",
-     "Memory for the results and unfinished outputs of all jobs; what exceeds it waits in "
-     "--scratch. "
-     "Default 256 MiB"},
+     "Memory for the results and unfinished outputs of all jobs; what exceeds it waits beside the "
+     "output or, without checkpoints, in --scratch. Default 256 MiB"},
     {"scratch", "DIR", "Folder on a fast disk of this machine. Default is --state-dir"},
 };
 
