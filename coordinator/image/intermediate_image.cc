@@ -11,13 +11,14 @@
 
 namespace tilewright {
 
-IntermediateImage::IntermediateImage(const StagePlan& before, MergeKind merge,
-                                     const CanvasFormat& format, const StagePlan& next,
-                                     std::string scratch)
-    : format_(format),
-      next_(next),
-      chain_(before, merge, format, next),
-      dropped_(static_cast<size_t>(next.tile_count()), false),
+IntermediateImage::IntermediateImage(std::shared_ptr<const StagePlan> before, MergeKind merge,
+                                     const CanvasFormat& format,
+                                     std::shared_ptr<const StagePlan> next, std::string scratch)
+    : before_(std::move(before)),
+      next_(std::move(next)),
+      format_(format),
+      chain_(*before_, merge, format, *next_),
+      dropped_(static_cast<size_t>(next_->tile_count()), false),
       scratch_(std::move(scratch)),
       parts_(&scratch_,
              [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // called by parts_, so under the lock
@@ -60,6 +61,12 @@ absl::Status IntermediateImage::LimitHeld(int64_t bytes_max) {
   return parts_.MakeRoom(0);
 }
 
+absl::Status IntermediateImage::FindRoom() {
+  absl::MutexLock lock(&mu_);
+  TW_RETURN_IF_ERROR(parts_.MakeRoom(0));
+  return parts_.no_room();
+}
+
 std::vector<PartStore::Candidate> IntermediateImage::Candidates() {
   std::vector<PartStore::Candidate> candidates;
   for (auto& [block, part] : blocks_) {
@@ -77,7 +84,7 @@ absl::Status IntermediateImage::Read(TileIndex tile, absl::Span<std::byte> sampl
     return absl::InternalError(absl::StrCat("the input of tile ", tile.value,
                                             " is asked for before it is complete; this is a bug"));
   }
-  return ReadPadded(next_.InputRect(tile), format_.size, next_.model().pad_mode,
+  return ReadPadded(next_->InputRect(tile), format_.size, next_->model().pad_mode,
                     format_.pixel_bytes(), samples,
                     [this](const Rect& rect, absl::Span<std::byte> into)
                         ABSL_NO_THREAD_SAFETY_ANALYSIS { return ReadInside(rect, into); });
