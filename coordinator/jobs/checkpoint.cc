@@ -167,7 +167,9 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
 absl::StatusOr<Checkpoint> DecodeCheckpoint(absl::string_view bytes) {
   if (absl::StartsWith(bytes, kMagicOfAnyVersion) && !absl::StartsWith(bytes, kMagic) &&
       bytes.size() >= kHeaderBytes) {
-    return absl::FailedPreconditionError("the checkpoint was written by another version");
+    return absl::FailedPreconditionError(
+        "the unfinished output has a checkpoint of another version: use that one, choose another "
+        "output, or --overwrite to lose that work");
   }
   const absl::Status torn = absl::DataLossError("the checkpoint is torn or no checkpoint");
   if (bytes.size() < kHeaderBytes || !absl::StartsWith(bytes, kMagic)) return torn;

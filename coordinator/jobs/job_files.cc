@@ -9,6 +9,7 @@
 #include "coordinator/image/scratch_file.h"
 #include "coordinator/jobs/job_facts.h"
 #include "proto/base/status_macros.h"
+#include "proto/wire/status_details.h"
 
 namespace tilewright {
 namespace {
@@ -27,8 +28,9 @@ absl::StatusOr<Checkpoint> FindCheckpoint(const ResolvedJob& job, const std::str
   TW_ASSIGN_OR_RETURN(Checkpoint checkpoint, ReadCheckpoint(output));
   const std::string difference = Difference(FactsOf(job), checkpoint.facts);
   if (!difference.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the unfinished job was another one: ", difference));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the output is unfinished work of another request (", difference,
+        "): ask for the same again, choose another output, or --overwrite to lose that work"));
   }
   if (absl::Status fits = CheckMergerState(checkpoint.merger, *job.plan, job.format); !fits.ok()) {
     return fits;
@@ -39,14 +41,20 @@ absl::StatusOr<Checkpoint> FindCheckpoint(const ResolvedJob& job, const std::str
   return checkpoint;
 }
 
-// ALREADY_EXISTS if a living job writes the output; else why there is nothing to go on from: then
-// nothing is left of it.
+// ALREADY_EXISTS if a living job writes the output, FAILED_PRECONDITION if what is there belongs to
+// another request or version: both stay. Else why there is nothing to go on from: then nothing is
+// left of it.
 absl::StatusOr<TakenOver> TakeOver(const ResolvedJob& job, OutputOptions options) {
   const std::string path = PartialClaim::PathFor(options.path);
   TW_ASSIGN_OR_RETURN(std::optional<PartialClaim> partial, PartialClaim::TakeOver(path));
   if (!partial.has_value()) return absl::NotFoundError("there is no unfinished output");
   TakenOver taken;
-  TW_ASSIGN_OR_RETURN(taken.checkpoint, FindCheckpoint(job, options.path));
+  absl::StatusOr<Checkpoint> found = FindCheckpoint(job, options.path);
+  if (absl::IsFailedPrecondition(found.status())) {
+    partial->Leave();  // it may be hours of work
+    return WithReason(found.status(), "UNFINISHED_WORK_OF_ANOTHER");
+  }
+  TW_ASSIGN_OR_RETURN(taken.checkpoint, std::move(found));
   TW_ASSIGN_OR_RETURN(taken.scratch, KeptScratch::Reopen(CheckpointScratchPathFor(options.path),
                                                          SlotsOf(taken.checkpoint)));
   options.scratch = taken.scratch.get();
@@ -91,7 +99,8 @@ absl::StatusOr<JobFiles> OpenJobFiles(const ResolvedJob& job, JobFilesOptions op
       files.continued = std::move(taken->checkpoint);
       files.output = std::move(taken->output);
       scratch = std::move(taken->scratch);
-    } else if (absl::IsAlreadyExists(taken.status())) {
+    } else if (absl::IsAlreadyExists(taken.status()) ||
+               (absl::IsFailedPrecondition(taken.status()) && !options.output.overwrite)) {
       return taken.status();
     } else {
       files.found = absl::StrCat("Begins from the start, although it was to be continued: ",

@@ -36,8 +36,9 @@ struct JobFiles {
 };
 
 // Creates them, or, if the request says so, takes over those that an unfinished job of the same
-// facts left: what is not of use is removed, and `found` says why. Errors as of
-// OutputFile::Create: what a living job writes is nobody else's.
+// facts left: what is damaged is removed, and `found` says why. Errors as of
+// OutputFile::Create: what a living job writes is nobody else's; FAILED_PRECONDITION
+// (UNFINISHED_WORK_OF_ANOTHER), unless it may overwrite, for what another request left.
 absl::StatusOr<JobFiles> OpenJobFiles(const ResolvedJob& job, JobFilesOptions options);
 
 // What the job need not compute any more. Null: it begins from the start.

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/wire/status_details.h"
 #include "tests/chaos/blur_fixture.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
@@ -173,8 +174,15 @@ TEST_F(ContinueTest, WhatIsNoUseIsSaidAndTheJobBeginsFromTheStart) {
     SCOPED_TRACE("of another request");
     kill_half_way();
     request.halo = 12;
-    begins_anew("its plan is");
+    const absl::Status refused = cluster_->Submit(request).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(ReasonOf(refused), "UNFINISHED_WORK_OF_ANOTHER");
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("its plan is"));
+    // That work was not lost by it.
     request.halo.reset();
+    const v1::Job job = Finish(request);
+    EXPECT_GT(job.continued_tiles(), 350u);
+    EXPECT_EQ(job.pixel_hash(), undisturbed.pixel_hash());
     std::filesystem::remove(request.output);
   }
   {

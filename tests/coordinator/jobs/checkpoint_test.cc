@@ -317,7 +317,9 @@ TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   std::string later = bytes;
   later[7] = '2';
   EXPECT_EQ(DecodeCheckpoint(later).status(),
-            absl::FailedPreconditionError("the checkpoint was written by another version"));
+            absl::FailedPreconditionError(
+                "the unfinished output has a checkpoint of another version: use that one, choose "
+                "another output, or --overwrite to lose that work"));
 }
 
 TEST_F(CheckpointTest, OnlyOneJobTakesOverWhatADeadOneLeft) {
