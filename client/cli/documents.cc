@@ -26,6 +26,26 @@ void WriteEvent(JsonWriter& json, const Event& event) {
   json.Key("seconds").Number(absl::ToDoubleSeconds(event.at)).EndObject();
 }
 
+void WriteStage(JsonWriter& json, const PlannedStage& stage) {
+  json.BeginObject();
+  json.Key("model").String(stage.model).Key("model_digest").String(stage.model_digest);
+  json.Key("tile_width").Integer(stage.tile_width).Key("tile_height").Integer(stage.tile_height);
+  json.Key("halo").Integer(stage.halo).Key("overlap").Integer(stage.overlap);
+  json.Key("window").String(stage.window);
+  json.Key("columns").Integer(stage.columns).Key("rows").Integer(stage.rows);
+  json.Key("tiles").Integer(stage.tiles).Key("halo_overhead").Number(stage.halo_overhead);
+  json.Key("output_width").Integer(stage.output_width);
+  json.Key("output_height").Integer(stage.output_height);
+  json.Key("channels").Integer(stage.channels).Key("output_sample").String(stage.output_sample);
+  json.EndObject();
+}
+
+void WriteStageTiles(JsonWriter& json, const Job& job) {
+  json.Key("stage_tiles_done").BeginArray();
+  for (const uint64_t tiles : job.stage_tiles_done) json.Integer(tiles);
+  json.EndArray();
+}
+
 void WritePlan(JsonWriter& json, const Plan& plan) {
   json.BeginObject();
   json.Key("model").String(plan.model).Key("model_digest").String(plan.model_digest);
@@ -43,6 +63,9 @@ void WritePlan(JsonWriter& json, const Plan& plan) {
   json.Key("disk_free_bytes").Integer(plan.disk_free_bytes);
   json.Key("compression").String(plan.compression).Key("tiff_tile").Integer(plan.tiff_tile);
   json.Key("overview_levels").Integer(plan.overview_levels);
+  json.Key("stages").BeginArray();
+  for (const PlannedStage& stage : plan.stages) WriteStage(json, stage);
+  json.EndArray();
   json.Key("notes");
   WriteStrings(json, plan.notes);
   json.Key("matches").BeginArray();
@@ -68,6 +91,7 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   json.Key("job").String(job.name).Key("state").String(JobStateName(job.state));
   json.Key("output").String(job.output);
   json.Key("tiles").Integer(job.plan.tiles).Key("tiles_done").Integer(job.tiles_done);
+  WriteStageTiles(json, job);
   json.Key("attempts").Integer(job.attempts);
   json.Key("seconds").Number(absl::ToDoubleSeconds(job.elapsed));
   json.Key("compute_seconds").Number(absl::ToDoubleSeconds(job.compute));
@@ -178,6 +202,7 @@ std::string ProgressDocument(const Job& job) {
   json.BeginObject().Key("type").String("progress").Key("job").String(job.name);
   json.Key("state").String(JobStateName(job.state));
   json.Key("tiles_done").Integer(job.tiles_done).Key("tiles").Integer(job.plan.tiles);
+  WriteStageTiles(json, job);
   json.Key("percent").Integer(static_cast<uint64_t>(progress.percent));
   json.Key("megapixels_per_second").Number(progress.megapixels_per_second).Key("eta_seconds");
   if (progress.eta.has_value()) {

@@ -15,6 +15,9 @@ constexpr int kWidestBar = 40;
 std::string Numbers(const Job& job, const Progress& progress) {
   std::string text =
       absl::StrFormat("%3d%%  %d/%d tiles", progress.percent, job.tiles_done, job.plan.tiles);
+  if (!job.stage_tiles_done.empty()) {
+    absl::StrAppend(&text, " (", absl::StrJoin(job.stage_tiles_done, " + "), ")");
+  }
   if (progress.megapixels_per_second > 0) {
     absl::StrAppendFormat(&text, "  %.1f Mpx/s", progress.megapixels_per_second);
   }

@@ -1,10 +1,12 @@
 #include "client/cli/render_flags.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/cli/stage_flags.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -66,6 +68,10 @@ absl::StatusOr<Ratio> ParseScale(const std::string& text) {
 }  // namespace
 
 absl::StatusOr<ProgressMode> ResolveRenderFlags(const Settings& settings, RenderFlags& flags) {
+  for (const std::string& text : flags.then) {
+    TW_ASSIGN_OR_RETURN(RenderRequest::Stage stage, ParseStage(text));
+    flags.request.then.push_back(std::move(stage));
+  }
   if (flags.region.has_value()) {
     TW_ASSIGN_OR_RETURN(flags.request.region, ParseRegion(*flags.region));
   }
@@ -97,6 +103,17 @@ void AddRenderFlags(CLI::App& command, RenderFlags& flags) {
   command.add_option("-n,--model", request.model, "Model, see: tilewright models list")
       ->required()
       ->type_name("NAME");
+  command
+      .add_option("--then", flags.then,
+                  "A further stage, which takes what the one before makes; repeatable. The options "
+                  "of the first stage stand for themselves, those of this one follow its model: "
+                  "sharpen,tile=256,halo=8,sample=u8")
+      ->type_name("MODEL[,OPTION=VALUE]...");
+  command
+      .add_option("--sample", request.sample,
+                  "Samples that the model's output is made of (default: the input's if the file "
+                  "holds them, else u8; with --then f16 for 8 bits, else f32)")
+      ->check(CLI::IsMember({"u8", "u16", "f16", "f32"}));
   command
       .add_option("--mask", request.mask,
                   "Grey image of the input's size: black stays as it is, white is rendered")

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/cli/progress_reporter.h"
@@ -17,6 +18,7 @@ namespace tilewright {
 // As they were typed; what has no text of its own stands in `request`.
 struct RenderFlags {
   RenderRequest request;
+  std::vector<std::string> then;
   std::optional<std::string> region;
   std::optional<std::string> scale;
   std::optional<std::string> tile_timeout;

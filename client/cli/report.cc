@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/progress.h"
+#include "client/cli/stage_flags.h"
 #include "client/cli/text_table.h"
 #include "tilewright/error.h"
 
@@ -33,6 +34,15 @@ std::string SkippedText(const Plan& plan) {
   return plan.skipped_tiles > 0 ? absl::StrCat(", ", plan.skipped_tiles, " skipped") : "";
 }
 
+// A row for each of several stages.
+void AddStages(const Plan& plan, const std::vector<uint64_t>& tiles_done,
+               std::vector<std::vector<std::string>>& rows) {
+  int number = 0;
+  for (std::string& text : StageTexts(plan, tiles_done)) {
+    rows.push_back({absl::StrCat("stage ", number++), std::move(text)});
+  }
+}
+
 }  // namespace
 
 std::string PlanReport(const Plan& plan) {
@@ -56,6 +66,7 @@ std::string PlanReport(const Plan& plan) {
                                 ? absl::StrCat(", ", BytesText(plan.disk_free_bytes), " free")
                                 : "")},
   };
+  AddStages(plan, {}, rows);
   if (!plan.compression.empty()) {
     rows.push_back(
         {"file",
@@ -89,6 +100,7 @@ std::string JobReport(const Job& job, bool with_events) {
            job.copies > 0 ? absl::StrCat(", ", CountText(job.copies, "copy", "copies")) : "",
            SkippedText(job.plan))},
   };
+  AddStages(job.plan, job.stage_tiles_done, rows);
   if (job.priority != 0 || (!job.tenant.empty() && job.tenant != "default")) {
     rows.push_back({"priority", absl::StrCat(job.priority, ", tenant ", job.tenant)});
   }

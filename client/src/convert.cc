@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "proto/base/status_macros.h"
 #include "proto/wire/file_uri.h"
 #include "proto/wire/status_details.h"
 
@@ -80,6 +81,43 @@ std::string ExactnessName(const v1::ModelManifest& manifest) {
   }
 }
 
+PlannedStage StageFromProto(const v1::StageSummary& proto) {
+  PlannedStage stage;
+  stage.model = proto.model();
+  stage.model_digest = proto.model_digest();
+  stage.tile_width = proto.tile_width();
+  stage.tile_height = proto.tile_height();
+  stage.halo = proto.halo();
+  stage.overlap = proto.overlap();
+  stage.window = proto.window();
+  stage.columns = proto.columns();
+  stage.rows = proto.rows();
+  stage.tiles = proto.tiles();
+  stage.halo_overhead = proto.halo_overhead();
+  stage.output_width = proto.output_width();
+  stage.output_height = proto.output_height();
+  stage.channels = proto.channels();
+  stage.output_sample = SampleName(proto.output_sample());
+  return stage;
+}
+
+absl::Status StageToProto(const RenderRequest::Stage& stage, v1::StageRequest& proto) {
+  proto.set_model(stage.model);
+  if (stage.tile.has_value()) proto.set_tile(*stage.tile);
+  if (stage.overlap.has_value()) proto.set_overlap(*stage.overlap);
+  if (stage.halo.has_value()) proto.set_halo(*stage.halo);
+  proto.set_window(stage.window);
+  proto.set_dtype(stage.dtype);
+  if (stage.sample.empty()) return absl::OkStatus();
+  for (const v1::SampleType sample :
+       {v1::SAMPLE_TYPE_U8, v1::SAMPLE_TYPE_U16, v1::SAMPLE_TYPE_F16, v1::SAMPLE_TYPE_F32}) {
+    if (stage.sample == SampleName(sample)) proto.set_output_sample(sample);
+  }
+  if (proto.output_sample() != v1::SAMPLE_TYPE_UNSPECIFIED) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", stage.sample, "' is no sample type: say u8, u16, f16 or f32"));
+}
+
 Plan PlanFromProto(const v1::PlanSummary& proto) {
   Plan plan;
   plan.model = proto.model();
@@ -88,6 +126,9 @@ Plan PlanFromProto(const v1::PlanSummary& proto) {
   plan.input_height = proto.input_height();
   plan.channels = proto.channels();
   plan.output_sample = SampleName(proto.output_sample());
+  for (const v1::StageSummary& stage : proto.stages()) {
+    plan.stages.push_back(StageFromProto(stage));
+  }
   plan.output_width = proto.output_width();
   plan.output_height = proto.output_height();
   plan.tile_width = proto.tile_width();
@@ -142,6 +183,7 @@ Job JobFromProto(const v1::Job& proto) {
   job.output = PathOrUri(proto.request().output());
   job.plan = PlanFromProto(proto.plan());
   job.tiles_done = proto.tiles_done();
+  job.stage_tiles_done.assign(proto.stage_tiles_done().begin(), proto.stage_tiles_done().end());
   job.attempts = proto.attempts();
   job.elapsed = absl::Seconds(proto.seconds());
   job.compute = absl::Seconds(proto.compute_seconds());
@@ -240,15 +282,14 @@ Worker WorkerFromProto(const v1::WorkerInfo& proto) {
   return worker;
 }
 
-v1::RenderRequest RequestToProto(const RenderRequest& request) {
+absl::StatusOr<v1::RenderRequest> RequestToProto(const RenderRequest& request) {
   v1::RenderRequest proto;
-  v1::StageRequest& stage = *proto.add_stages();
-  stage.set_model(request.model);
-  if (request.tile.has_value()) stage.set_tile(*request.tile);
-  if (request.overlap.has_value()) stage.set_overlap(*request.overlap);
-  if (request.halo.has_value()) stage.set_halo(*request.halo);
-  stage.set_window(request.window);
-  stage.set_dtype(request.dtype);
+  const RenderRequest::Stage first = {request.model,  request.tile,  request.overlap, request.halo,
+                                      request.window, request.dtype, request.sample};
+  TW_RETURN_IF_ERROR(StageToProto(first, *proto.add_stages()));
+  for (const RenderRequest::Stage& stage : request.then) {
+    TW_RETURN_IF_ERROR(StageToProto(stage, *proto.add_stages()));
+  }
   proto.set_overwrite(request.overwrite);
   proto.set_strict(request.strict);
   proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));

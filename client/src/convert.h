@@ -18,7 +18,8 @@ Model ModelFromProto(const v1::Model& proto);
 Worker WorkerFromProto(const v1::WorkerInfo& proto);
 
 // Everything but input, input_facts and output, which depend on what is shared.
-v1::RenderRequest RequestToProto(const RenderRequest& request);
+// INVALID_ARGUMENT for samples of no known type.
+absl::StatusOr<v1::RenderRequest> RequestToProto(const RenderRequest& request);
 
 // jobs/ID of either jobs/ID or ID.
 std::string JobName(absl::string_view job);

@@ -95,7 +95,7 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
   }
 
   v1::RenderRequest& render = *create.mutable_render();
-  render = RequestToProto(request);
+  TW_ASSIGN_OR_RETURN(render, RequestToProto(request));
   if (shared.input_shared()) {
     render.set_input(FileUri(input));
     *render.mutable_input_facts() = facts;

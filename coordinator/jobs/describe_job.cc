@@ -23,9 +23,14 @@ OnFailedTile PolicyOf(v1::OnFailedTile on_failed_tile) {
   }
 }
 
+// Of a later stage: so many rows of its tiles, and so many tiles, may be ready before the stages
+// before it begin nothing more.
+constexpr int64_t kReadyRows = 4;
+constexpr int64_t kReadyMin = 64;
+
 // What waits along the edge of what is done: a row of blocks, and the blend zones of a row of
 // tiles.
-int64_t WavefrontBytes(const ResolvedJob& job) {
+int64_t WavefrontBytes(const ResolvedStage& job) {
   const StagePlan& plan = *job.plan;
   const Axis& x = plan.x();
   const int64_t width = x.Contribution(plan.stripe_columns() - 1).end;
@@ -33,12 +38,64 @@ int64_t WavefrontBytes(const ResolvedJob& job) {
   return width * (kBlockSide + blend) * job.format.pixel_bytes();
 }
 
+void AddStage(const ResolvedStage& stage, v1::PlanSummary* summary) {
+  const StagePlan& plan = *stage.plan;
+  v1::StageSummary* wire = summary->add_stages();
+  wire->set_model(stage.model->model.name());
+  wire->set_model_digest(stage.model->model.digest());
+  wire->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
+  wire->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
+  wire->set_halo(static_cast<uint32_t>(plan.halo()));
+  wire->set_overlap(static_cast<uint32_t>(plan.overlap()));
+  wire->set_window(WindowName(plan.window()));
+  wire->set_columns(static_cast<uint32_t>(plan.x().tile_count()));
+  wire->set_rows(static_cast<uint32_t>(plan.y().tile_count()));
+  wire->set_tiles(static_cast<uint64_t>(plan.tile_count()));
+  wire->set_halo_overhead(plan.HaloOverhead());
+  wire->set_output_width(static_cast<uint32_t>(plan.output().width));
+  wire->set_output_height(static_cast<uint32_t>(plan.output().height));
+  wire->set_channels(static_cast<uint32_t>(stage.format.channels));
+  wire->set_output_sample(ToWire(stage.format.sample));
+}
+
+// Makes of the summary of the last stage that of a job of several.
+void FillStages(const ResolvedJob& job, v1::PlanSummary* summary) {
+  const StagePlan& first = *job.before.front().plan;
+  int64_t tiles = job.plan->tile_count();
+  int64_t memory = static_cast<int64_t>(summary->memory_bytes());
+  int64_t floor = job.memory.floor();
+  for (const ResolvedStage& stage : job.before) {
+    AddStage(stage, summary);
+    tiles += stage.plan->tile_count();
+    memory += stage.memory.floor() + WavefrontBytes(stage);
+    floor += stage.memory.floor();
+  }
+  AddStage(job, summary);
+  const v1::StageSummary& stage = summary->stages(0);
+  summary->set_input_width(static_cast<uint32_t>(first.image().width));
+  summary->set_input_height(static_cast<uint32_t>(first.image().height));
+  summary->set_tile_width(stage.tile_width());
+  summary->set_tile_height(stage.tile_height());
+  summary->set_halo(stage.halo());
+  summary->set_overlap(stage.overlap());
+  summary->set_window(stage.window());
+  summary->set_columns(stage.columns());
+  summary->set_rows(stage.rows());
+  summary->set_stripe_columns(static_cast<uint32_t>(first.stripe_columns()));
+  summary->set_tiles(static_cast<uint64_t>(tiles));
+  summary->set_halo_overhead(stage.halo_overhead());
+  summary->set_memory_bytes(static_cast<uint64_t>(memory));
+  summary->set_memory_floor_bytes(static_cast<uint64_t>(floor));
+  summary->set_model(stage.model());
+  summary->set_model_digest(stage.model_digest());
+}
+
 }  // namespace
 
-void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
+void FillStage(const ResolvedStage& job, const v1::RenderRequest& request, v1::StageSpec* stage) {
   const StagePlan& plan = *job.plan;
   stage->set_generation(1);
-  stage->set_stage(0);
+  stage->set_stage(static_cast<uint32_t>(job.number));
   stage->set_model(job.model->model.name());
   stage->set_model_digest(job.model->model.digest());
   stage->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
@@ -51,11 +108,11 @@ void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
   stage->set_scale_q(static_cast<uint32_t>(plan.model().scale.q()));
   stage->set_dtype(job.dtype);
   stage->set_batch(1);
-  stage->set_strict(job.request.strict());
+  stage->set_strict(request.strict());
   stage->set_flops_per_tile(job.model->model.manifest().flops_per_pixel() *
                             static_cast<double>(plan.compute_shape().area()));
   stage->set_halo(static_cast<uint32_t>(plan.halo()));
-  stage->set_allow_cpu_fallback(job.request.allow_cpu_fallback());
+  stage->set_allow_cpu_fallback(request.allow_cpu_fallback());
   stage->set_image_width(static_cast<uint32_t>(plan.image().width));
   stage->set_image_height(static_cast<uint32_t>(plan.image().height));
   // Everything that decides which bytes a result holds, in one digest.
@@ -66,7 +123,7 @@ void FillStage(const ResolvedJob& job, v1::StageSpec* stage) {
                    job.dtype == "fp32" ? "" : absl::StrCat(" in ", job.dtype))));
 }
 
-void FillSpec(const ResolvedJob& job, JobSpec* spec) {
+void FillSpec(const ResolvedStage& job, const v1::RenderRequest& request, JobSpec* spec) {
   const StagePlan& plan = *job.plan;
   spec->generation = job.stage.generation();
   spec->tile_count = job.wanted->count();
@@ -76,7 +133,7 @@ void FillSpec(const ResolvedJob& job, JobSpec* spec) {
   spec->engine = job.model->model.manifest().engine();
   spec->dtype = job.stage.dtype();
   spec->executed_batch = static_cast<int>(job.stage.batch());
-  spec->prove_class = job.request.strict();
+  spec->prove_class = request.strict();
   spec->flops_per_tile = job.stage.flops_per_tile();
   spec->input_bytes =
       plan.compute_shape().area() * job.input.channels * BytesPerSample(job.input.sample);
@@ -85,17 +142,21 @@ void FillSpec(const ResolvedJob& job, JobSpec* spec) {
       std::min(scale.OutputLength(plan.compute_shape().width), plan.output().width) *
       std::min(scale.OutputLength(plan.compute_shape().height), plan.output().height) *
       job.format.pixel_bytes();
-  const double timeout = job.request.tile_timeout_seconds();
+  const double timeout = request.tile_timeout_seconds();
   if (timeout > 0) spec->tile_timeout = absl::Seconds(timeout);
-  spec->priority = job.request.priority();
-  spec->on_failed_tile = PolicyOf(job.request.on_failed_tile());
-  const double duration = job.request.max_duration_seconds();
+  spec->priority = request.priority();
+  spec->on_failed_tile = PolicyOf(request.on_failed_tile());
+  const double duration = request.max_duration_seconds();
   if (duration > 0) spec->max_duration = absl::Seconds(duration);
+  if (job.number > 0) spec->ready_max = std::max(kReadyMin, kReadyRows * plan.stripe_columns());
 }
 
-JobMemory MemoryOf(const ResolvedJob& job) {
+JobMemory MemoryOf(const ResolvedStage& job) {
   JobMemory memory;
-  memory.input = job.spec.input_bytes + ReaderMemory(job.input, job.plan->compute_shape().height);
+  // A later stage's input is put together from blocks, one of which may have to be brought back.
+  memory.input = job.spec.input_bytes +
+                 (job.number == 0 ? ReaderMemory(job.input, job.plan->compute_shape().height)
+                                  : kBlockSide * kBlockSide * job.input.pixel_bytes());
   memory.tile = job.spec.output_bytes;
   memory.block = job.format.BlockRect(0, 0).area() * job.format.pixel_bytes();
   return memory;
@@ -149,6 +210,7 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   for (const std::string& note : notes) summary->add_notes(note);
   summary->set_model(job.model->model.name());
   summary->set_model_digest(job.model->model.digest());
+  if (!job.before.empty()) FillStages(job, summary);
 }
 
 }  // namespace tilewright

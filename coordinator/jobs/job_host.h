@@ -27,6 +27,9 @@ class JobHost {
   // What workers must know of the stage. Immutable.
   virtual const v1::StageSpec& stage() const = 0;
 
+  // Name in the scheduler: of its job, or of the stage. Immutable.
+  virtual std::string name() const { return stage().job(); }
+
   // The input of a tile, ready to be sent: header with byte count and checksum, and payload. May
   // wait for a disk. Called from several reader threads at once. CANCELLED: the tile was merged or
   // left out meanwhile, nobody wants it. Any other error fails the job with its sentence.

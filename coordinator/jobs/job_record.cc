@@ -22,6 +22,9 @@ bool IsEnd(v1::Job::State state) {
 
 void FillFromView(const JobView& view, v1::Job* job) {
   job->set_tiles_done(static_cast<uint64_t>(view.tiles_done));
+  for (const int64_t tiles : view.stage_tiles_done) {
+    job->add_stage_tiles_done(static_cast<uint64_t>(tiles));
+  }
   job->set_attempts(static_cast<uint64_t>(view.attempts));
   job->set_copies(static_cast<uint64_t>(view.copies));
   job->set_paused(view.paused);

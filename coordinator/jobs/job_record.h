@@ -65,10 +65,10 @@ class JobRecord {
   // Empty: nothing.
   std::string partial_output() const;
 
-  // Bytes of its tiles and unfinished blocks in memory and in the scratch file.
-  void SetHeld(int64_t memory_bytes, int64_t scratch_bytes) {
-    held_bytes_ = memory_bytes;
-    spilled_bytes_ = scratch_bytes;
+  // Its tiles and unfinished blocks in memory and in the scratch file became so many bytes more.
+  void AddHeld(int64_t memory_bytes, int64_t scratch_bytes) {
+    held_bytes_ += memory_bytes;
+    spilled_bytes_ += scratch_bytes;
   }
 
   // Tiles that it took over from an unfinished job.
@@ -125,6 +125,23 @@ class JobRecord {
   std::optional<JobView> last_ ABSL_GUARDED_BY(mu_);
   std::optional<Instant> ended_at_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const LivePreview> preview_ ABSL_GUARDED_BY(mu_);
+};
+
+// What one stage of a job holds, told to the job's record. Not thread-safe.
+class HeldReport {
+ public:
+  explicit HeldReport(std::shared_ptr<JobRecord> record) : record_(std::move(record)) {}
+  // Bytes in memory and in the scratch file, now.
+  void Tell(int64_t memory_bytes, int64_t scratch_bytes) {
+    record_->AddHeld(memory_bytes - memory_bytes_, scratch_bytes - scratch_bytes_);
+    memory_bytes_ = memory_bytes;
+    scratch_bytes_ = scratch_bytes;
+  }
+
+ private:
+  const std::shared_ptr<JobRecord> record_;
+  int64_t memory_bytes_ = 0;  // told last
+  int64_t scratch_bytes_ = 0;
 };
 
 }  // namespace tilewright

@@ -7,11 +7,8 @@
 #include "coordinator/image/file_error.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
-#include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
-#include "proto/wire/checksum.h"
 #include "proto/wire/status_details.h"
-#include "proto/wire/tile_types.h"
 
 namespace tilewright {
 namespace {
@@ -21,10 +18,6 @@ absl::Status OutputError(const absl::Status& status) {
   if (absl::IsAlreadyExists(status)) return WithReason(status, "OUTPUT_EXISTS");
   if (absl::IsResourceExhausted(status)) return WithReason(status, "DISK_FULL");
   return WithReason(status, "OUTPUT_NOT_WRITABLE");
-}
-
-absl::Status WrongShape(std::string text) {
-  return WithReason(absl::InvalidArgumentError(std::move(text)), "SHAPE_MISMATCH");
 }
 
 }  // namespace
@@ -70,7 +63,10 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
     : job_(std::move(job)),
       record_(std::move(record)),
       options_(std::move(options)),
-      inputs_(*job_.plan, *job_.reader, options_.scratch),
+      tiles_(job_, record_, options_.scratch, options_.now),
+      inputs_(options_.inputs != nullptr
+                  ? options_.inputs
+                  : std::make_shared<TileInputs>(*job_.plan, *job_.reader, options_.scratch)),
       files_(std::move(files)),
       drawing_(*files_.output, job_.format),
       masking_(job_.mask == nullptr ? nullptr
@@ -79,35 +75,20 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
                                           *job_.reader, *job_.mask, drawing_)),
       merger_(std::make_unique<TileMerger>(
           *job_.plan, job_.format, job_.model->merge,
-          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &files_.scratch())) {
+          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &files_.scratch())),
+      held_(record_) {
   int64_t number = 0;
   for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
     if (number < job_.wanted->count() && PlanTile(number).value == tile) {
       ++number;
     } else {
-      inputs_.Drop(TileIndex{tile});
+      inputs_->Drop(TileIndex{tile});
     }
   }
   record_->SetPreview(drawing_.preview());
   if (!files_.found.empty()) {
     record_->AddEvent({job_.stage.job(), "continued", std::nullopt, "", files_.found},
                       options_.now());
-  }
-  v1::TileIdentity* tile = input_header_.mutable_tile();
-  tile->set_job(job_.stage.job());
-  tile->set_generation(job_.stage.generation());
-  tile->set_stage(job_.stage.stage());
-  input_header_.set_plan_digest(job_.stage.plan_digest());
-  input_header_.set_model_digest(job_.stage.model_digest());
-  const v1::TensorManifest& manifest = job_.model->model.manifest().inputs(0);
-  v1::Tensor* tensor = input_header_.add_tensors();
-  tensor->set_name(manifest.name());
-  tensor->set_dtype(job_.stage.input_sample());
-  tensor->set_channels(job_.stage.input_channels());
-  if (manifest.has_range()) {
-    *tensor->mutable_range() = manifest.range();
-  } else {
-    tensor->mutable_range()->set_hi(1.0f);
   }
 }
 
@@ -123,7 +104,7 @@ JobRun::~JobRun() {
 absl::Status JobRun::Continue(const Checkpoint& checkpoint) {
   TW_RETURN_IF_ERROR(merger_->Restore(checkpoint.merger));
   for (int64_t tile = 0; tile < job_.plan->tile_count(); ++tile) {
-    if (merger_->settled(TileIndex{tile})) inputs_.Drop(TileIndex{tile});
+    if (merger_->settled(TileIndex{tile})) inputs_->Drop(TileIndex{tile});
   }
   holes_ = checkpoint.holes;
   for (const int64_t hole : holes_) OnHole(hole);
@@ -138,87 +119,31 @@ void JobRun::MaybeCheckpoint() {
 }
 
 absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
-  const Rect rect = job_.plan->InputRect(PlanTile(tile));
-  auto samples = std::make_shared<std::vector<std::byte>>(
-      static_cast<size_t>(rect.area() * job_.input.channels * BytesPerSample(job_.input.sample)));
-  TW_RETURN_IF_ERROR(
-      WithInputReason(Annotate(inputs_.Read(PlanTile(tile), absl::MakeSpan(*samples)),
-                               absl::StrCat("reading the input of tile ", tile))));
-  if (inputs_.memory_bytes() > 0 && !told_of_inputs_.exchange(true)) {
-    record_->AddEvent({job_.stage.job(), "inputs_in_memory", tile, "",
-                       absl::StrCat("The scratch folder ", options_.scratch,
-                                    " has no room: inputs that may be needed again stay in "
-                                    "memory until their tiles are merged.")},
-                      options_.now());
-  }
-
-  OutgoingTile outgoing;
-  outgoing.header = input_header_;
-  outgoing.header.mutable_tile()->set_index(static_cast<uint64_t>(tile));
-  SetWire(lease, outgoing.header.mutable_lease());
-  v1::Tensor* tensor = outgoing.header.mutable_tensors(0);
-  SetWire(rect, tensor->mutable_rect());
-  tensor->mutable_inline_()->set_bytes(samples->size());
-  SetWire(job_.plan->Contribution(PlanTile(tile)), outgoing.header.mutable_contribution());
-  outgoing.header.set_payload_bytes(samples->size());
-  outgoing.header.set_checksum(Checksum(*samples));
-  outgoing.payload = std::move(samples);
+  absl::StatusOr<OutgoingTile> outgoing = tiles_.Read(*inputs_, tile, lease);
+  if (!outgoing.ok() && options_.inputs == nullptr) return WithInputReason(outgoing.status());
   return outgoing;
 }
 
-absl::Status JobRun::CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const {
-  const uint64_t index = header.tile().index();
-  if (index >= static_cast<uint64_t>(job_.wanted->count())) {
-    return WithReason(absl::InvalidArgumentError(absl::StrCat(
-                          "tile ", index, " does not exist: the job has ", job_.wanted->count())),
-                      "UNKNOWN_TILE");
-  }
-  if (header.tensors_size() != 1) {
-    return WrongShape(absl::StrCat("the result has ", header.tensors_size(),
-                                   " tensors where the stage gives one"));
-  }
-  const v1::Tensor& tensor = header.tensors(0);
-  const Rect wanted = job_.plan->Contribution(PlanTile(static_cast<int64_t>(index)));
-  const Rect rect = FromWire(tensor.rect());
-  if (!(rect == wanted)) {
-    return WrongShape(absl::StrCat("the result covers ", ToString(rect), ", the tile contributes ",
-                                   ToString(wanted)));
-  }
-  if (tensor.dtype() != job_.stage.output_sample() ||
-      tensor.channels() != job_.stage.output_channels()) {
-    return WrongShape(absl::StrCat("the result has ", tensor.channels(), " channels of type ",
-                                   v1::SampleType_Name(tensor.dtype()), ", the stage gives ",
-                                   job_.stage.output_channels(), " of type ",
-                                   v1::SampleType_Name(job_.stage.output_sample())));
-  }
-  const int64_t bytes = wanted.area() * job_.format.pixel_bytes();
-  if (payload_bytes != bytes) {
-    return WrongShape(
-        absl::StrCat("the result holds ", payload_bytes, " bytes, its pixels need ", bytes));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
-  record_->SetHeld(merger_->bytes_held(), merger_->bytes_spilled());
+  held_.Tell(merger_->bytes_held(), merger_->bytes_spilled());
   if (status.ok()) MaybeCheckpoint();
   return status.ok() ? status : MergeError(Annotate(status, doing));
 }
 
 absl::Status JobRun::MakeRoom(int64_t tile) {
   const absl::Status skipped = SkipBelow(PlanTile(tile).value);
-  record_->SetHeld(merger_->bytes_held(), merger_->bytes_spilled());
+  held_.Tell(merger_->bytes_held(), merger_->bytes_spilled());
   return MergeError(skipped);
 }
 
 absl::Status JobRun::Merge(int64_t tile, std::vector<std::byte> samples) {
-  inputs_.Drop(PlanTile(tile));
+  inputs_->Drop(PlanTile(tile));
   return Merged(merger_->AddTile(PlanTile(tile), std::move(samples)),
                 absl::StrCat("writing the output after tile ", tile));
 }
 
 absl::Status JobRun::MergeHole(int64_t tile) {
-  inputs_.Drop(PlanTile(tile));
+  inputs_->Drop(PlanTile(tile));
   const absl::Status status = merger_->AddHole(PlanTile(tile));
   if (status.ok()) holes_.push_back(tile);
   return Merged(status, absl::StrCat("writing the output without tile ", tile));

@@ -20,6 +20,7 @@
 #include "coordinator/jobs/job_record.h"
 #include "coordinator/jobs/live_preview.h"
 #include "coordinator/jobs/resolve_job.h"
+#include "coordinator/jobs/stage_tiles.h"
 #include "coordinator/jobs/tile_inputs.h"
 #include "coordinator/merge/tile_merger.h"
 
@@ -28,10 +29,11 @@ namespace tilewright {
 class JobRun : public JobHost {
  public:
   struct Options {
-    std::string output_path;          // absolute
-    std::string export_program;       // for OutputOptions
-    std::string scratch;              // folder of what is kept for later
-    EncoderPool* encoders = nullptr;  // for OutputOptions
+    std::string output_path;             // absolute
+    std::string export_program;          // for OutputOptions
+    std::string scratch;                 // folder of what is kept for later
+    std::shared_ptr<TileSource> inputs;  // what the stage before it makes; null: the job's image
+    EncoderPool* encoders = nullptr;     // for OutputOptions
     std::function<Instant()> now;
     std::function<void()> on_ended;  // before the record says so; may be empty
     // How often checkpoints are taken; zero: never.
@@ -50,14 +52,17 @@ class JobRun : public JobHost {
   const JobSpec& spec() const { return job_.spec; }
 
   const v1::StageSpec& stage() const override { return job_.stage; }
+  std::string name() const override { return job_.spec.name; }
   absl::StatusOr<OutgoingTile> ReadTile(int64_t tile, LeaseKey lease) override;
-  absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const override;
+  absl::Status CheckResult(const v1::TileHeader& header, int64_t payload_bytes) const override {
+    return tiles_.CheckResult(header, payload_bytes);
+  }
   JobMemory memory() const override { return job_.memory; }
   absl::Status MakeRoom(int64_t tile) override;
   absl::Status Merge(int64_t tile, std::vector<std::byte> samples) override;
   absl::Status MergeHole(int64_t tile) override;
   void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
-  int64_t held_bytes() const override { return merger_->bytes_held() + inputs_.memory_bytes(); }
+  int64_t held_bytes() const override { return merger_->bytes_held() + inputs_->memory_bytes(); }
   absl::Status Finish() override;
   // With keep_partial it leaves what there is, and says so in the record.
   void Abandon() override;
@@ -110,15 +115,15 @@ class JobRun : public JobHost {
   const ResolvedJob job_;
   const std::shared_ptr<JobRecord> record_;
   const Options options_;
-  TileInputs inputs_;
-  std::atomic<bool> told_of_inputs_ = false;  // that they are in memory
-  v1::TileHeader input_header_;               // what all input headers of the job share
+  const StageTiles tiles_;
+  const std::shared_ptr<TileSource> inputs_;
 
   // Of the merging thread.
   JobFiles files_;
   DrawingSink drawing_;                   // before the output
   std::unique_ptr<MaskingSink> masking_;  // before drawing_; null: no mask
   std::unique_ptr<TileMerger> merger_;
+  HeldReport held_;
   int64_t next_of_plan_ = 0;    // Invariant: all unwanted tiles below it were left out.
   int64_t next_wanted_ = 0;     // Invariant: the number of the first wanted one not below it.
   std::vector<int64_t> holes_;  // wanted tiles that were left out, by number

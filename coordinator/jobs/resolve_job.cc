@@ -15,10 +15,10 @@
 #include "absl/strings/strip.h"
 #include "coordinator/image/decoded_copy.h"
 #include "coordinator/image/file_error.h"
-#include "coordinator/jobs/channel_policy.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/output_scale.h"
+#include "coordinator/jobs/resolve_stage.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/file_uri.h"
@@ -38,10 +38,7 @@ absl::Status BadRequest(std::string text) {
 absl::Status CheckRequest(const v1::RenderRequest& request) {
   if (request.input().empty()) return BadRequest("the request names no input");
   if (request.output().empty()) return BadRequest("the request names no output");
-  if (request.stages_size() != 1) {
-    return BadRequest(absl::StrCat("the request has ", request.stages_size(),
-                                   " stages: give exactly one; chains are not supported yet"));
-  }
+  TW_RETURN_IF_ERROR(CheckStages(request));
   const double timeout = request.tile_timeout_seconds();
   if (!std::isfinite(timeout) || timeout < 0 || timeout > kTileTimeoutMaxSeconds) {
     return BadRequest(absl::StrCat("a tile timeout of ", timeout,
@@ -242,7 +239,7 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   job->kind = *kind;
   job->format.size = job->plan->output();
   job->format.channels = job->input.channels;
-  const v1::SampleType asked = request.stages(0).output_sample();
+  const v1::SampleType asked = request.stages(job->number).output_sample();
   if (asked != v1::SAMPLE_TYPE_UNSPECIFIED) {
     const std::optional<SampleType> sample = FromWire(asked);
     if (!sample.has_value()) {
@@ -250,11 +247,11 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
     }
     job->format.sample = *sample;
   } else {
-    job->format.sample = job->input.sample;
+    job->format.sample = job->reader->info().sample;
     if (!CheckOutputFormat(*kind, job->format).ok()) job->format.sample = SampleType::kU8;
   }
   absl::StatusOr<std::optional<Size>> resampled =
-      ResampledSize(request, job->input.size, job->format, job->model->merge);
+      ResampledSize(request, job->reader->info().size, job->format, job->model->merge);
   if (!resampled.ok()) return OutputFormatError(resampled.status());
   job->resampled = *std::move(resampled);
   CanvasFormat published = job->format;
@@ -262,60 +259,6 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(*kind, published)));
   TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(OutputKind::kTiff, job->format)));
   return OutputFormatError(ResolveEncoding(*kind, job));
-}
-
-absl::StatusOr<StagePlan> ResolvePlan(const v1::StageRequest& stage, const RepositoryModel& model,
-                                      const ImageInfo& input, bool alpha_beside,
-                                      const std::optional<Rect>& region) {
-  PlanRequest plan;
-  plan.image = input.size;
-  if (region.has_value()) plan.region = *region;
-  plan.rows_in_order = input.access != ImageAccess::kAnywhere;
-  if (stage.has_tile()) plan.tile = stage.tile();
-  if (stage.has_halo()) plan.halo = stage.halo();
-  if (stage.has_overlap()) plan.overlap = stage.overlap();
-  if (!stage.window().empty()) {
-    const absl::StatusOr<Window> window = ParseWindow(stage.window());
-    if (!window.ok()) return OrReason(window.status(), "BAD_GEOMETRY");
-    plan.window = *window;
-  }
-  // Resizing alpha looks one pixel to each side.
-  const bool resized = !(model.geometry.scale == Scale());
-  if (alpha_beside && resized && plan.halo.value_or(model.geometry.halo) == 0) {
-    plan.halo = model.geometry.scale.q();
-  }
-  absl::StatusOr<StagePlan> resolved = StagePlan::Create(model.geometry, plan);
-  if (resolved.ok()) return resolved;
-  const bool too_small = plan.tile.has_value() && *plan.tile < model.geometry.minimum;
-  return OrReason(resolved.status(), too_small ? "TILE_TOO_SMALL" : "BAD_GEOMETRY");
-}
-
-std::string ExactnessOf(const RepositoryModel& model, const StagePlan& plan,
-                        std::vector<std::string>* notes) {
-  const v1::ModelManifest& manifest = model.model.manifest();
-  const bool tiled = plan.tile_count() > 1;
-  if (tiled && plan.halo() < model.geometry.halo) {
-    notes->push_back(absl::StrCat("halo ", plan.halo(), " is below the model's ",
-                                  model.geometry.halo, ": seams may show"));
-    return "approximate";
-  }
-  if (manifest.exactness() == v1::EXACTNESS_KIND_EXACT) return "exact";
-  if (manifest.exactness() == v1::EXACTNESS_KIND_BOUNDED) {
-    return absl::StrCat("bounded(", manifest.epsilon(), ")");
-  }
-  return "approximate";
-}
-
-// Manifests in the repository list at least one dtype.
-absl::StatusOr<std::string> ResolveDtype(const std::string& asked, const RepositoryModel& model) {
-  const auto& allowed = model.model.manifest().dtypes();
-  const auto allows = [&allowed](const std::string& dtype) {
-    return std::find(allowed.begin(), allowed.end(), dtype) != allowed.end();
-  };
-  if (asked.empty()) return allows("fp32") ? "fp32" : allowed[0];
-  if (allows(asked)) return asked;
-  return BadRequest(absl::StrCat("the model ", model.model.name(), " does not run in '", asked,
-                                 "': its manifest allows ", absl::StrJoin(allowed, ", ")));
 }
 
 // Tells how much room the disk of the output has. RESOURCE_EXHAUSTED (DISK_FULL) if that is too
@@ -345,18 +288,21 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_RETURN_IF_ERROR(CheckRequest(request));
   ResolvedJob job;
   job.request = request;
-  const v1::StageRequest& stage = request.stages(0);
-
-  const absl::StatusOr<const RepositoryModel*> model = context.models.Find(stage.model());
-  if (!model.ok()) return OrReason(model.status(), "UNKNOWN_MODEL");
-  job.model = *model;
-
   const bool masked = !request.mask().empty();
   TW_ASSIGN_OR_RETURN(
       job.reader,
       OpenInput(request.input(), request.has_input_facts() ? &request.input_facts() : nullptr,
                 masked, context, &job.input_facts, &job.uploads));
+  std::vector<std::string> notes;
   job.input = job.reader->info();
+  for (; job.number + 1 < request.stages_size(); ++job.number) {
+    ResolvedStage& stage = job.before.emplace_back();
+    stage.number = job.number;
+    stage.input = job.input;
+    TW_RETURN_IF_ERROR(ResolveInnerStage(request, context.models, &stage, &notes));
+    job.input = MadeBy(stage);
+  }
+  TW_RETURN_IF_ERROR(FindModel(request, context.models, &job));
   if (masked) {
     TW_ASSIGN_OR_RETURN(
         job.mask_reader,
@@ -365,27 +311,15 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
     TW_RETURN_IF_ERROR(ResolveMask(&job));
   }
 
-  TW_ASSIGN_OR_RETURN(const ChannelMatch channels,
-                      MatchChannels(job.model->model, job.input.channels, job.input.has_alpha));
-  TW_ASSIGN_OR_RETURN(
-      StagePlan plan,
-      ResolvePlan(stage, *job.model, job.input, channels.alpha_beside,
-                  request.has_region() ? std::optional(FromWire(request.region())) : std::nullopt));
-  job.plan = std::make_unique<StagePlan>(std::move(plan));
+  TW_RETURN_IF_ERROR(PlanStage(request, &job, &notes));
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
   TW_RETURN_IF_ERROR(ChooseTiles(&job));
 
-  std::vector<std::string> notes = job.plan->notes();
-  TW_ASSIGN_OR_RETURN(job.dtype, ResolveDtype(stage.dtype(), *job.model));
   if (job.resampled.has_value()) {
     notes.push_back(absl::StrCat("the picture of ", ToString(job.format.size),
                                  " pixels is resampled to ", ToString(*job.resampled)));
   }
-  if (job.dtype != "fp32") notes.push_back(absl::StrCat("the model runs in ", job.dtype));
-  job.exactness = ExactnessOf(*job.model, *job.plan, &notes);
-  FillStage(job, &job.stage);
-  FillSpec(job, &job.spec);
-  job.memory = MemoryOf(job);
+  TW_RETURN_IF_ERROR(DescribeStage(request, &job, &notes));
   FillSummary(job, notes, &job.summary);
   TW_RETURN_IF_ERROR(CheckRoom(context, &job));
   return job;

@@ -36,18 +36,29 @@ struct ResolveContext {
   std::string scratch;    // folder of files that last as long as a job
 };
 
-// A job as numbers; nothing of it changes any more.
-struct ResolvedJob {
-  v1::RenderRequest request;
+// One stage of a job as numbers; nothing of it changes any more.
+struct ResolvedStage {
+  int number = 0;                          // in its job
   const RepositoryModel* model = nullptr;  // of the repository
-  std::unique_ptr<ImageReader> reader;
-  std::unique_ptr<ImageReader> mask_reader;  // null: no mask
-  std::unique_ptr<Mask> mask;                // of mask_reader
-  std::unique_ptr<StagePlan> plan;
+  std::shared_ptr<const StagePlan> plan;
   std::optional<WantedTiles> wanted;  // set
   ImageInfo input;
-  CanvasFormat format;            // of the canvas
-  std::optional<Size> resampled;  // what the canvas is resampled to when it is published
+  CanvasFormat format;  // of the canvas
+  std::string dtype;
+  std::string exactness;
+  v1::StageSpec stage;  // without the job's name
+  JobSpec spec;         // the same
+  JobMemory memory;
+};
+
+// A job as numbers; as a stage it is its last one.
+struct ResolvedJob : ResolvedStage {
+  v1::RenderRequest request;
+  std::vector<ResolvedStage> before;  // the stages before the last, in order
+  std::shared_ptr<ImageReader> reader;
+  std::unique_ptr<ImageReader> mask_reader;  // null: no mask
+  std::unique_ptr<Mask> mask;                // of mask_reader
+  std::optional<Size> resampled;             // what the canvas is resampled to when it is published
   OutputKind kind = OutputKind::kTiff;
   TiffEncoding encoding;    // of the TIFF, that an export is made from too
   std::string output_path;  // empty: named by the job (download)
@@ -55,11 +66,6 @@ struct ResolvedJob {
   std::vector<std::string> uploads;  // URIs of those that are read
   v1::FileFacts input_facts;         // as it was opened; empty for an upload
   v1::FileFacts mask_facts;
-  std::string dtype;
-  std::string exactness;
-  v1::StageSpec stage;  // without the job's name
-  JobSpec spec;         // without the job's name
-  JobMemory memory;
   v1::PlanSummary summary;
 
   Size published_size() const { return resampled.value_or(format.size); }

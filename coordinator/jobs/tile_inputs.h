@@ -18,11 +18,12 @@
 #include "absl/types/span.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/scratch_file.h"
+#include "coordinator/merge/tile_source.h"
 #include "coordinator/plan/stage_plan.h"
 
 namespace tilewright {
 
-class TileInputs {
+class TileInputs : public TileSource {
  public:
   // All references must outlive this. `scratch` is a folder; nothing is made in it before a tile is
   // laid aside.
@@ -30,16 +31,16 @@ class TileInputs {
 
   // The input of a tile, in the reader's layout, `samples` of its size. CANCELLED if the tile was
   // dropped; errors of the reader and the scratch file, but for a full one.
-  absl::Status Read(TileIndex tile, absl::Span<std::byte> samples)
+  absl::Status Read(TileIndex tile, absl::Span<std::byte> samples) override
       ABSL_LOCKS_EXCLUDED(order_mu_, mu_);
   // The tile is not needed any more: it was merged, left out, or never wanted. Does not wait for
   // rows that are being decoded.
-  void Drop(TileIndex tile) ABSL_LOCKS_EXCLUDED(mu_);
+  void Drop(TileIndex tile) override ABSL_LOCKS_EXCLUDED(mu_);
   // Inputs that are laid aside now. They are those of tiles that were granted and are not
   // merged yet, as long as tiles are granted in the order of their numbers.
   int64_t laid_aside() const ABSL_LOCKS_EXCLUDED(mu_);
   // Bytes of them in memory, because the scratch file had no room.
-  int64_t memory_bytes() const ABSL_LOCKS_EXCLUDED(mu_);
+  int64_t memory_bytes() const override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Aside {

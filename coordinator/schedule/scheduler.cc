@@ -177,6 +177,7 @@ std::optional<JobView> Scheduler::Impl::ViewJob(const std::string& name) const {
   const Job* job = FindJob(name);
   if (job == nullptr) return std::nullopt;
   JobView view;
+  view.tile_count = job->spec.tile_count;
   view.tiles_done = job->tiles.accepted();
   view.tiles_leased = job->tiles.leased();
   view.failed_tiles.assign(job->tiles.failed().begin(), job->tiles.failed().end());

@@ -25,6 +25,7 @@ namespace tilewright {
 
 // A job as it stands, for reports.
 struct JobView {
+  int64_t tile_count = 0;
   int64_t tiles_done = 0;  // accepted
   int64_t tiles_leased = 0;
   std::vector<int64_t> failed_tiles;  // poison, waiting for the user's decision
@@ -35,12 +36,14 @@ struct JobView {
   int64_t copies = 0;  // tiles granted a second time at the end of the job, though one attempt ran
   int64_t attempts = 0;  // leases of tiles granted
   Promise promise = Promise::kUndecided;
-  std::string numeric_class;  // that a strict job promises: its environment key where it is presumed
+  std::string
+      numeric_class;  // that a strict job promises: its environment key where it is presumed
   std::set<std::string> numeric_classes;  // of accepted tiles; environment keys where no canary ran
   std::map<std::string, int64_t> tiles_by_worker;  // accepted
   std::optional<Instant> first_grant;
   std::optional<Instant> last_accept;
-  std::optional<absl::Duration> remaining;  // estimate; absent while unknown
+  std::optional<absl::Duration> remaining;     // estimate; absent while unknown
+  std::vector<int64_t> stage_tiles_done = {};  // by stage, of several stages seen as one
 };
 
 struct WorkerView {
@@ -103,8 +106,8 @@ class Scheduler {
 
   // Whether the tenant's quota has room for the job: RESOURCE_EXHAUSTED with a sentence and, in
   // `retry_after`, when to ask again (zero: waiting does not help); INVALID_ARGUMENT for a
-  // priority, size or limit that is none, and as CheckContinued. JobSubmitted does not ask; the shell does, in the same
-  // breath.
+  // priority, size or limit that is none, and as CheckContinued. JobSubmitted does not ask; the
+  // shell does, in the same breath.
   absl::Status Admit(const JobSubmitted& job, absl::Duration* retry_after) const;
 
   // Whether JobPriority may be sent: NOT_FOUND for a job that is unknown or ended, otherwise as

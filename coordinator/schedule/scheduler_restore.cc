@@ -1,5 +1,5 @@
-// The start of a coordinator after another one: its jobs, and the leases its workers still hold. And
-// of a job after another one.
+// The start of a coordinator after another one: its jobs, and the leases its workers still hold.
+// And of a job after another one.
 
 #include <algorithm>
 #include <string>

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/jobs/wire_types.h"
 #include "coordinator/service/end_reason.h"
+#include "coordinator/service/stage_views.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -77,51 +78,99 @@ void Dispatcher::Shutdown() {
 }
 
 absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> host) {
+  return Submit({Stage{job, std::move(host)}});
+}
+
+absl::Status Dispatcher::Submit(std::vector<Stage> stages) {
   absl::MutexLock lock(&mu_);
   if (stopping_) return ShuttingDown();
   if (!broken_.ok()) return broken_;
-  absl::Duration retry_after = absl::ZeroDuration();
-  const absl::Status admitted = scheduler_.Admit(JobSubmitted{job}, &retry_after);
-  if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
-  const absl::Status fits = budget_.Check(host->memory());
-  if (!fits.ok()) return WithReason(fits, "MEMORY_TOO_SMALL");
-  RunningJob running;
-  running.host = host;
-  running.strand = merges_.NewStrand(std::move(host));
-  if (!jobs_.emplace(job.name, std::move(running)).second) {
-    return absl::InternalError(absl::StrCat(job.name, " runs already; this is a bug"));
+  JobSubmitted submitted{stages.front().spec, {}};
+  // Each stage merges for itself, so each has its floor, and together they run or wait.
+  JobMemory together;
+  for (const Stage& stage : stages) {
+    together.input += stage.host->memory().floor();
+    if (&stage != &stages.front()) submitted.later_stages.push_back(stage.spec);
   }
-  spdlog::info("{} submitted: {} tiles of {}", job.name, job.tile_count, job.model_name);
-  budget_.Add(job.name, jobs_.at(job.name).host->memory());
-  const MemoryLimits limits = budget_.LimitsOf(job.name);
-  RunningJob& submitted = jobs_.at(job.name);
-  submitted.limits = limits;
-  merges_.LimitHeld(submitted.strand, limits.held_max);
-  JobSpec spec = job;
-  spec.tiles_ahead = limits.tiles_ahead;
-  spec.leased_max = limits.leased_max;
-  Handle(JobSubmitted{std::move(spec)}, clock_.Now());
-  if (!budget_.Runs(job.name)) {
-    Report(Notice{
-        .job = job.name,
-        .kind = "waits_for_memory",
-        .tile = std::nullopt,
-        .worker = "",
-        .text = absl::StrCat(job.name, " waits until other jobs leave it the ",
-                             submitted.host->memory().floor(), " bytes of memory that it needs.")});
+  absl::Duration retry_after = absl::ZeroDuration();
+  const absl::Status admitted = scheduler_.Admit(submitted, &retry_after);
+  if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
+  const absl::Status fits = budget_.Check(together);
+  if (!fits.ok()) return WithReason(fits, "MEMORY_TOO_SMALL");
+  const std::string name = submitted.job.name;
+  if (jobs_.contains(name) || stages_.contains(name)) {
+    return absl::InternalError(absl::StrCat(name, " runs already; this is a bug"));
+  }
+  for (Stage& stage : stages) {
+    RunningJob& running = jobs_[stage.spec.name];
+    running.job = name;
+    running.host = stage.host;
+    running.strand = merges_.NewStrand(std::move(stage.host));
+    if (stages.size() > 1) stages_[name].push_back(stage.spec.name);
+    spdlog::info("{} submitted: {} tiles of {}", stage.spec.name, stage.spec.tile_count,
+                 stage.spec.model_name);
+    budget_.Add(stage.spec.name, running.host->memory());
+  }
+  const auto limit = [this](JobSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    RunningJob& running = jobs_.at(spec.name);
+    running.limits = budget_.LimitsOf(spec.name);
+    merges_.LimitHeld(running.strand, running.limits.held_max);
+    spec.tiles_ahead = running.limits.tiles_ahead;
+    spec.leased_max = running.limits.leased_max;
+    return budget_.Runs(spec.name);
+  };
+  bool runs = limit(submitted.job);
+  for (JobSpec& stage : submitted.later_stages) runs = limit(stage) && runs;
+  Handle(submitted, clock_.Now());
+  if (!runs) {
+    Report(Notice{.job = name,
+                  .kind = "waits_for_memory",
+                  .tile = std::nullopt,
+                  .worker = "",
+                  .text = absl::StrCat(name, " waits until other jobs leave it the ",
+                                       together.floor(), " bytes of memory that it needs.")});
   }
   ApplyAllLimits();
   return absl::OkStatus();
 }
 
-void Dispatcher::Stop(const std::string& job, const absl::Status& why) {
+std::vector<std::string> Dispatcher::StagesOf(const std::string& job) const {
+  const auto found = stages_.find(job);
+  return found == stages_.end() ? std::vector<std::string>{job} : found->second;
+}
+
+std::string Dispatcher::StageNamed(const v1::TileIdentity& tile) const {
+  const auto found = stages_.find(tile.job());
+  if (found == stages_.end() || tile.stage() >= found->second.size()) return tile.job();
+  return found->second[tile.stage()];
+}
+
+void Dispatcher::ReleaseTiles(const std::string& stage, const StageChain::Complete& complete) {
   absl::MutexLock lock(&mu_);
-  const auto found = jobs_.find(job);
-  if (found == jobs_.end()) return;
-  if (found->second.why_stop.ok()) found->second.why_stop = why;
-  if (found->second.ended) return merges_.End(found->second.strand, why);
+  Handle(TilesReady{stage, complete.tiles, complete.left_out}, clock_.Now());
+}
+
+void Dispatcher::Stop(const std::string& name, const absl::Status& why) {
+  absl::MutexLock lock(&mu_);
+  const auto found = jobs_.find(name);
+  StopStages(found == jobs_.end() ? name : std::string(found->second.job), why);
+}
+
+void Dispatcher::StopStages(const std::string& job, const absl::Status& why) {
+  bool scheduled = false;
+  for (const std::string& stage : StagesOf(job)) {
+    const auto running = jobs_.find(stage);
+    if (running == jobs_.end()) continue;
+    if (running->second.why_stop.ok()) running->second.why_stop = why;
+    if (running->second.ended) {
+      merges_.End(running->second.strand, why);
+      continue;
+    }
+    scheduled = true;
+  }
+  if (!scheduled) return;
   Handle(JobStopped{job, std::string(why.message())}, clock_.Now());
-  EndJob(job, why);
+  for (const std::string& stage : StagesOf(job)) EndJob(stage, why);
 }
 
 void Dispatcher::Merged(const std::string& job) {
@@ -164,7 +213,17 @@ void Dispatcher::RoomChanged() {
 
 std::optional<JobView> Dispatcher::ViewJob(const std::string& job) const {
   absl::MutexLock lock(&mu_);
-  return scheduler_.ViewJob(job);
+  return ViewOf(job);
+}
+
+std::optional<JobView> Dispatcher::ViewOf(const std::string& job) const {
+  std::vector<JobView> views;
+  for (const std::string& stage : StagesOf(job)) {
+    std::optional<JobView> view = scheduler_.ViewJob(stage);
+    if (!view.has_value()) return std::nullopt;
+    views.push_back(*std::move(view));
+  }
+  return views.size() == 1 ? views.front() : Together(views);
 }
 
 std::vector<MatchView> Dispatcher::Match(const JobSpec& job) const {
@@ -358,29 +417,39 @@ void Dispatcher::EndJob(const std::string& name, const absl::Status& status) {
   merges_.End(job.strand, final_status);
 }
 
+void Dispatcher::Remember(const std::string& ended, const Operations& operations) {
+  if (ended_.insert_or_assign(ended, operations).second) ended_order_.push_back(ended);
+  if (ended_order_.size() <= kEndedJobsMax) return;
+  ended_.erase(ended_order_.front());
+  ended_order_.pop_front();
+}
+
 void Dispatcher::StrandEnded(const std::string& name, const absl::Status& status) {
   RunningJob ended;  // destroyed without the lock: it may close files
   absl::MutexLock lock(&mu_);
   const auto found = jobs_.find(name);
   if (found == jobs_.end()) return;
-  const std::optional<JobView> view = scheduler_.ViewJob(name);
-  scheduler_.Forget(name);
-  if (status.ok()) {
-    spdlog::info("{} succeeded", name);
-  } else {
+  const std::string job = found->second.job;
+  const std::vector<std::string> stages = StagesOf(job);
+  const bool last = name == stages.back();
+  if (last && status.ok()) {
+    spdlog::info("{} succeeded", job);
+  } else if (!status.ok()) {
     spdlog::warn("{} ended: {}", name, status.ToString());
   }
-  found->second.host->OnEnded(status, view.value_or(JobView()));
+  found->second.host->OnEnded(status, last ? ViewOf(job).value_or(JobView()) : JobView());
   ended = std::move(found->second);
   jobs_.erase(found);
   budget_.Remove(name);
   ApplyAllLimits();
-  ended_.emplace(name, ended.operations);
-  ended_order_.push_back(name);
-  if (ended_order_.size() > kEndedJobsMax) {
-    ended_.erase(ended_order_.front());
-    ended_order_.pop_front();
+  Remember(name, ended.operations);
+  if (last) Remember(job, ended.operations);
+  if (!last && !status.ok()) StopStages(job, status);
+  for (const std::string& stage : stages) {
+    if (jobs_.contains(stage)) return;
   }
+  for (const std::string& stage : stages) scheduler_.Forget(stage);
+  stages_.erase(job);
 }
 
 }  // namespace tilewright

@@ -25,6 +25,7 @@
 #include "coordinator/jobs/job_host.h"
 #include "coordinator/jobs/state_store.h"
 #include "coordinator/merge/memory_budget.h"
+#include "coordinator/merge/stage_chain.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/service/clock.h"
 #include "coordinator/service/input_pump.h"
@@ -73,6 +74,16 @@ class Dispatcher {
   // room, or (MEMORY_TOO_SMALL) if JobHost::memory() does not fit; INVALID_ARGUMENT for a priority
   // that is none. A job that does not fit beside those that run waits for them.
   absl::Status Submit(const JobSpec& job, std::shared_ptr<JobHost> host) ABSL_LOCKS_EXCLUDED(mu_);
+  // The same of a job of several stages, in order: the first has the job's name, the others say
+  // whose they are. Only the last publishes anything; it is told of the end of all.
+  struct Stage {
+    JobSpec spec;
+    std::shared_ptr<JobHost> host;
+  };
+  absl::Status Submit(std::vector<Stage> stages) ABSL_LOCKS_EXCLUDED(mu_);
+  // Tiles of a later stage can be computed, or are left out since what they read was.
+  void ReleaseTiles(const std::string& stage, const StageChain::Complete& complete)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the job with that status (CANCELLED: the user's wish) unless its output is being published
   // already; JobHost::OnEnded follows on another thread. Nothing happens to a job that is not
   // running.
@@ -88,7 +99,7 @@ class Dispatcher {
   absl::Status SetPriority(const std::string& job, int priority) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status RetryFailedTiles(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status AcceptHoles(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
-  // nullopt once it has ended.
+  // All stages together. nullopt once it has ended.
   std::optional<JobView> ViewJob(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<MatchView> Match(const JobSpec& job) const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -170,6 +181,7 @@ class Dispatcher {
   // Operations that were done, by Event::index().
   using Operations = std::bitset<std::variant_size_v<Event>>;
   struct RunningJob {
+    std::string job;  // its name; jobs_ is by the name of the stage
     std::shared_ptr<JobHost> host;
     std::shared_ptr<MergePool::Strand> strand;
     Operations operations;
@@ -182,6 +194,7 @@ class Dispatcher {
   // What was decided about one result; nothing of it has left yet.
   struct Judged {
     VerdictOn verdict;
+    std::string stage;                          // name of the stage
     std::unique_ptr<Decisions> decisions;       // null: nothing to carry out, which is the rule
     std::shared_ptr<MergePool::Strand> strand;  // of an accepted tile: where it goes
     int64_t tile = 0;
@@ -201,11 +214,22 @@ class Dispatcher {
   absl::Status Operate(const std::string& job, const Event& event) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<v1::WorkerInfo> OperateWorker(const std::string& worker, const Event& event)
       ABSL_LOCKS_EXCLUDED(mu_);
+  void StopStages(const std::string& job, const absl::Status& why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What ended, a job or a stage of one, and the operations on it.
+  void Remember(const std::string& ended, const Operations& operations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::optional<JobView> ViewOf(const std::string& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::WorkerInfo InfoOf(const WorkerView& view, Instant now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Report(const Notice& notice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndJob(const std::string& job, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The names of a job's stages, in order.
+  std::vector<std::string> StagesOf(const std::string& job) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of the stage that a worker names; the job's if it names one that is not there.
+  std::string StageNamed(const v1::TileIdentity& tile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void HandleWorkerEvent(const std::string& worker, Peer& peer, const v1::WorkerEvent& event,
                          Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What the shell can see of a result: who sent it, and, if it is meant for the running job's plan
@@ -249,7 +273,9 @@ class Dispatcher {
   absl::Status broken_
       ABSL_GUARDED_BY(mu_);  // not OK: the store failed, the scheduler is not asked
   absl::flat_hash_map<std::string, Peer> peers_ ABSL_GUARDED_BY(mu_);       // by name
-  absl::flat_hash_map<std::string, RunningJob> jobs_ ABSL_GUARDED_BY(mu_);  // by name
+  absl::flat_hash_map<std::string, RunningJob> jobs_ ABSL_GUARDED_BY(mu_);  // by name of the stage
+  // Names of stages by that of their job, of jobs of several. Invariant: one of them is in jobs_.
+  absl::flat_hash_map<std::string, std::vector<std::string>> stages_ ABSL_GUARDED_BY(mu_);
   // The latest jobs that ended: their late results are duplicates, not strangers.
   std::deque<std::string> ended_order_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, Operations> ended_ ABSL_GUARDED_BY(mu_);

@@ -26,7 +26,7 @@ bool MakesJobsGoOn(const Event& event) {
 
 absl::Status Dispatcher::Operate(const std::string& job, const Event& event) {
   absl::MutexLock lock(&mu_);
-  const auto found = jobs_.find(job);
+  const auto found = jobs_.find(StagesOf(job).back());
   if (found == jobs_.end() || found->second.ended) {
     const auto past = ended_.find(job);
     Operations done;

@@ -95,10 +95,12 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
   const v1::TileHeader& header = tile.header;
   const v1::TileIdentity& identity = header.tile();
   const LeaseKey lease = FromWire(header.lease());
-  const auto found = jobs_.find(identity.job());
+  const std::string stage = StageNamed(identity);
+  const auto found = jobs_.find(stage);
   const bool running = found != jobs_.end() && !found->second.ended;
-  const bool ended = found != jobs_.end() ? found->second.ended : ended_.contains(identity.job());
+  const bool ended = found != jobs_.end() ? found->second.ended : ended_.contains(stage);
   Judged judged;
+  judged.stage = stage;
   judged.tile = static_cast<int64_t>(identity.index());
   const absl::Status checked =
       CheckResult(worker, incarnation, tile, running ? &found->second : nullptr);
@@ -116,7 +118,7 @@ Dispatcher::Judged Dispatcher::Judge(const std::string& worker, const std::strin
     return judged;
   }
   ResultArrived result;
-  result.job = identity.job();
+  result.job = stage;
   result.generation = identity.generation();
   result.tile = judged.tile;
   result.lease = lease;
@@ -178,7 +180,7 @@ absl::StatusOr<std::vector<v1::TileVerdict>> Dispatcher::Results(const std::stri
     *verdicts[i].mutable_lease() = header.lease();
   }
   for (size_t i = 0; i < tiles.size(); ++i) {
-    if (judged[i].strand != nullptr) CountHeld(verdicts[i].tile().job());
+    if (judged[i].strand != nullptr) CountHeld(judged[i].stage);
   }
   if (scheduler_.next_deadline() < time_keeper_wakes_) time_changed_.Signal();
   return verdicts;

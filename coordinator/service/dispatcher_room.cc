@@ -19,9 +19,9 @@ void Dispatcher::DiskRoomChanged(const std::string& name) {
   job.waits_for_room = !room.ok();
   std::string text;
   if (job.waits_for_room) {
-    text = absl::StrCat(room.message(), ". ", name, " keeps what it has, looks for room every ",
+    text = absl::StrCat(room.message(), ". ", job.job, " keeps what it has, looks for room every ",
                         absl::FormatDuration(options_.merges.room_retry),
-                        ", and at once after `tilewright jobs resume ", name, "`.");
+                        ", and at once after `tilewright jobs resume ", job.job, "`.");
   }
   job.host->OnWaitsForRoom(text);
   if (job.waits_for_room != waited && (job.waits_for_room || job.why_stop.ok())) {
@@ -38,11 +38,15 @@ void Dispatcher::DiskRoomChanged(const std::string& name) {
 
 bool Dispatcher::LookForRoom(const std::string& name) {
   absl::MutexLock lock(&mu_);
-  const auto found = jobs_.find(name);
-  if (found == jobs_.end() || !found->second.waits_for_room) return false;
-  found->second.operations.set(Event(JobResumed()).index());
-  merges_.Retry(found->second.strand);
-  return found->second.ended;
+  bool ended = false;
+  for (const std::string& stage : StagesOf(name)) {
+    const auto found = jobs_.find(stage);
+    if (found == jobs_.end() || !found->second.waits_for_room) continue;
+    found->second.operations.set(Event(JobResumed()).index());
+    merges_.Retry(found->second.strand);
+    ended = found->second.ended;
+  }
+  return ended;
 }
 
 }  // namespace tilewright

@@ -111,7 +111,7 @@ void InputPump::Serve(const std::shared_ptr<Feed>& feed) {
     absl::StatusOr<OutgoingTile> tile = item.host->ReadTile(item.tile, item.lease);
     if (absl::IsCancelled(tile.status())) continue;
     if (!tile.ok()) {
-      on_error_(item.host->stage().job(), tile.status());
+      on_error_(item.host->name(), tile.status());
       continue;
     }
     if (tile->payload != nullptr) bytes += static_cast<int64_t>(tile->payload->size());

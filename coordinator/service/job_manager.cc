@@ -13,7 +13,9 @@
 #include "coordinator/image/png.h"
 #include "coordinator/jobs/job_run.h"
 #include "coordinator/jobs/missing_tiles.h"
+#include "coordinator/jobs/resolve_stage.h"
 #include "coordinator/jobs/state_folder.h"
+#include "coordinator/service/inner_stages.h"
 #include "coordinator/service/pagination.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/checksum.h"
@@ -24,6 +26,14 @@ namespace {
 
 constexpr size_t kNonceBytesMin = 16;
 constexpr size_t kNonceBytesMax = 64;
+
+// Says whose stage it is.
+void Address(const JobRecord::Identity& job, ResolvedStage* stage) {
+  stage->stage.set_job(job.name);
+  stage->spec.name = NameOfStage(job.name, stage->number);
+  stage->spec.tenant = job.tenant;
+  if (stage->number > 0) stage->spec.job_of_stage = job.name;
+}
 
 bool IsDownload(const JobRecord& job) {
   return !job.identity().output_path.empty() && job.identity().owns_output;
@@ -67,7 +77,7 @@ absl::StatusOr<v1::Job> JobManager::DryRun(const v1::RenderRequest& request) con
   *job.mutable_request() = request;
   *job.mutable_plan() = resolved.summary;
   job.set_exactness(resolved.exactness);
-  for (const MatchView& match : dispatcher_.Match(resolved.spec)) {
+  for (const MatchView& match : MatchStages(dispatcher_, resolved)) {
     v1::WorkerMatch* wire = job.mutable_plan()->add_matches();
     wire->set_worker(match.worker);
     wire->set_eligible(match.eligible);
@@ -89,9 +99,8 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   identity.output_path = identity.owns_output
                              ? absl::StrCat(options_.downloads, "/", id, resolved.output_extension)
                              : resolved.output_path;
-  resolved.stage.set_job(identity.name);
-  resolved.spec.name = identity.name;
-  resolved.spec.tenant = identity.tenant;
+  Address(identity, &resolved);
+  for (ResolvedStage& stage : resolved.before) Address(identity, &stage);
 
   auto record =
       std::make_shared<JobRecord>(identity, request, resolved.summary, resolved.exactness);
@@ -109,12 +118,15 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
       for (const std::string& upload : uploads) uploads_.Remove(upload);
     };
   }
+  std::vector<Dispatcher::Stage> stages =
+      StartInnerStages(options_.scratch, record, dispatcher_, &resolved, &run_options);
   TW_ASSIGN_OR_RETURN(std::shared_ptr<JobRun> run,
                       JobRun::Create(std::move(resolved), record, std::move(run_options)));
+  const JobSpec spec = run->spec();
+  stages.push_back({spec, std::move(run)});
   spdlog::info("{} asked for by {} ({}): {} -> {}", identity.name, principal.name, principal.peer,
                request.input(), request.output());
-  const JobSpec spec = run->spec();
-  TW_RETURN_IF_ERROR(dispatcher_.Submit(spec, std::move(run)));
+  TW_RETURN_IF_ERROR(dispatcher_.Submit(std::move(stages)));
   return record;
 }
 

@@ -230,9 +230,9 @@ void MergePool::Drain(const std::shared_ptr<Strand>& strand) {
         if (!status.ok()) strand->broken = true;
       }
     }
-    if (!parked && !status.ok()) callbacks_.on_error(strand->host->stage().job(), status);
-    if (told) callbacks_.on_waits_for_room(strand->host->stage().job());
-    callbacks_.on_merged(strand->host->stage().job());
+    if (!parked && !status.ok()) callbacks_.on_error(strand->host->name(), status);
+    if (told) callbacks_.on_waits_for_room(strand->host->name());
+    callbacks_.on_merged(strand->host->name());
     if (!resumed.empty()) callbacks_.on_room_changed();
     for (const auto& source : resumed) source->Resume();
     resumed.clear();
@@ -299,11 +299,11 @@ void MergePool::FinishLoop() {
         absl::MutexLock lock(&mu_);
         told = FoundRoom(strand, &status);
       }
-      if (told) callbacks_.on_waits_for_room(strand->host->stage().job());
+      if (told) callbacks_.on_waits_for_room(strand->host->name());
       if (IsNoRoom(status)) continue;
     }
     if (!status.ok()) strand->host->Abandon();
-    callbacks_.on_ended(strand->host->stage().job(), status);
+    callbacks_.on_ended(strand->host->name(), status);
   }
 }
 

@@ -38,6 +38,18 @@ struct Ratio {
 
 // One model over one image. Absent values are the model's defaults.
 struct RenderRequest {
+  // A further stage: it takes the whole picture that the one before it makes, in the samples that
+  // one names, and so does its geometry.
+  struct Stage {
+    std::string model;
+    std::optional<uint32_t> tile;
+    std::optional<uint32_t> overlap;
+    std::optional<uint32_t> halo;
+    std::string window;
+    std::string dtype;
+    std::string sample;  // as RenderRequest::sample
+  };
+
   std::string input;   // path of an image on this machine
   std::string output;  // path on this machine; the extension chooses the format
   // Path of a grey image of the input's size: 0 keeps a pixel, the greatest value takes what the
@@ -49,12 +61,16 @@ struct RenderRequest {
   std::optional<uint32_t> overlap;  // blend zone between neighbours, input pixels
   std::optional<uint32_t> halo;     // context computed and thrown away, input pixels
   std::string window;               // "cosine", "linear", "gaussian"
-  std::string dtype;                // in the engine: "fp32", "fp16", "bf16"
-  std::string compression;          // of a TIFF: "deflate", "zstd", "lzw", "jpeg", "none"
-  uint32_t compression_level = 0;   // deflate 1 to 12, zstd 1 to 19; 0: 1
-  uint32_t jpeg_quality = 0;        // of JPEG files and compression, 1 to 100; 0: 95
-  uint32_t tiff_tile = 0;           // side of a TIFF's tiles: 128, 256, 512; 0: 512
-  bool overviews = false;           // reduced images in a TIFF, down to 512 pixels
+  // Of the output of the model: "u8", "u16", "f16", "f32". Empty: the input's if the file holds
+  // them, else u8; between stages f16 for inputs of 8 bits, else f32.
+  std::string sample;
+  std::vector<Stage> then;         // further stages, at most 7
+  std::string dtype;               // in the engine: "fp32", "fp16", "bf16"
+  std::string compression;         // of a TIFF: "deflate", "zstd", "lzw", "jpeg", "none"
+  uint32_t compression_level = 0;  // deflate 1 to 12, zstd 1 to 19; 0: 1
+  uint32_t jpeg_quality = 0;       // of JPEG files and compression, 1 to 100; 0: 95
+  uint32_t tiff_tile = 0;          // side of a TIFF's tiles: 128, 256, 512; 0: 512
+  bool overviews = false;          // reduced images in a TIFF, down to 512 pixels
   // Of a job that fails or is cancelled, leave what was computed: see Job.partial_output.
   bool keep_partial = false;
   std::optional<Ratio> scale;  // of the output, 1/32 to 32; absent: the model's
@@ -105,6 +121,25 @@ struct WorkerMatch {
   std::string reason;
 };
 
+// One of several stages, resolved to numbers.
+struct PlannedStage {
+  std::string model;  // models/NAME/versions/VERSION
+  std::string model_digest;
+  uint32_t tile_width = 0;  // pixels of its input, halo included
+  uint32_t tile_height = 0;
+  uint32_t halo = 0;     // pixels of its input
+  uint32_t overlap = 0;  // the same
+  std::string window;
+  uint32_t columns = 0;
+  uint32_t rows = 0;
+  uint64_t tiles = 0;
+  double halo_overhead = 0;
+  uint32_t output_width = 0;  // pixels
+  uint32_t output_height = 0;
+  uint32_t channels = 0;
+  std::string output_sample;  // "u8", "u16", "f16", "f32"
+};
+
 // What the coordinator will do, resolved to numbers.
 struct Plan {
   std::string model;  // models/NAME/versions/VERSION
@@ -134,6 +169,9 @@ struct Plan {
   uint32_t overview_levels = 0;
   std::vector<std::string> notes;
   std::vector<WorkerMatch> matches;
+  // Of a job of several stages: each. Then `tiles` is the sum, and all else that tells of one stage
+  // only is that of the first. Empty otherwise.
+  std::vector<PlannedStage> stages;
 };
 
 // One worker's part in a job.
@@ -176,6 +214,7 @@ struct Job {
   std::string input;   // a path, or upload:ID
   std::string output;  // a path, or download:.EXTENSION
   Plan plan;
+  std::vector<uint64_t> stage_tiles_done;  // by stage, of a job of several; else empty
   uint64_t tiles_done = 0;
   uint64_t attempts = 0;                          // leases of tiles granted so far
   absl::Duration elapsed = absl::ZeroDuration();  // since submit, up to the end

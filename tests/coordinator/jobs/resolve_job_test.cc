@@ -362,11 +362,48 @@ TEST_F(ResolveJobTest, AnotherScaleThanTheModelsIsPlannedAndSaid) {
   EXPECT_EQ(job->stage.plan_digest(), plain->stage.plan_digest());
 }
 
-TEST_F(ResolveJobTest, ChainsAreRefusedUntilTheyExist) {
+TEST_F(ResolveJobTest, SeveralStagesArePlannedEachOnWhatTheOneBeforeMakes) {
   v1::RenderRequest request = Request("colour.tif", "double");
   request.add_stages()->set_model("double");
+  request.mutable_stages(1)->set_tile(64);
+  const auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ASSERT_EQ(job->before.size(), 1u);
+  const ResolvedStage& first = job->before.front();
+  EXPECT_EQ(first.format.sample, SampleType::kF16) << "8 bits fit into it";
+  EXPECT_EQ(first.stage.stage(), 0u);
+  EXPECT_EQ(job->stage.stage(), 1u);
+  EXPECT_EQ(job->stage.input_sample(), v1::SAMPLE_TYPE_F16);
+  EXPECT_EQ(job->stage.output_sample(), v1::SAMPLE_TYPE_U8) << "as the input";
+  EXPECT_NE(job->stage.plan_digest(), first.stage.plan_digest());
+  EXPECT_GT(job->spec.ready_max, 0);
+  const v1::PlanSummary& summary = job->summary;
+  ASSERT_EQ(summary.stages_size(), 2);
+  EXPECT_EQ(summary.input_width(), 100u);
+  EXPECT_EQ(summary.stages(0).output_width(), 200u);
+  EXPECT_EQ(summary.output_width(), 400u);
+  EXPECT_EQ(summary.tiles(), summary.stages(0).tiles() + summary.stages(1).tiles());
+  EXPECT_EQ(summary.memory_floor_bytes(),
+            static_cast<uint64_t>(first.memory.floor() + job->memory.floor()));
+
+  request.mutable_stages(0)->set_output_sample(v1::SAMPLE_TYPE_U8);
+  const auto bytes = Resolve(request);
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  EXPECT_EQ(bytes->stage.input_sample(), v1::SAMPLE_TYPE_U8);
+  EXPECT_NE(bytes->stage.plan_digest(), job->stage.plan_digest());
+}
+
+TEST_F(ResolveJobTest, WhatSeveralStagesCannotHaveIsRefused) {
+  v1::RenderRequest request = Request("colour.tif", "double");
+  request.add_stages()->set_model("double");
+  v1::RenderRequest part = request;
+  part.mutable_region()->set_width(8);
+  ExpectRefused(part, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
+                "a job of several stages cannot have a region: leave it away, or render one stage "
+                "after the other");
+  while (request.stages_size() < 9) request.add_stages()->set_model("double");
   ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
-                "the request has 2 stages: give exactly one; chains are not supported yet");
+                "the request has 9 stages: give 1 to 8");
 }
 
 TEST_F(ResolveJobTest, AnUnknownUploadIsRefused) {
