@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "tilewright/types.h"
 #include "tilewright/v1/model_service.pb.h"

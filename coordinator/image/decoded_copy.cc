@@ -61,9 +61,11 @@ class CopyReader : public ImageReader {
 absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to) {
   OutputOptions options;
   options.path = to;
-  options.format = {reader.info().size, reader.info().channels, reader.info().sample};
+  options.format = {reader.info().size, reader.info().channels, reader.info().sample,
+                    reader.info().array};
   options.metadata = reader.info().metadata;
   options.encoding.compression = Compression::kNone;
+  options.encoding.tile_side = UsualTileSide(options.format);
   TW_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(options));
   std::vector<std::byte> samples;
   for (int64_t row = 0; row < options.format.block_rows(); ++row) {

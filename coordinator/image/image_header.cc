@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "coordinator/image/file_error.h"
 #include "proto/base/status_macros.h"
+#include "proto/blend/channel_count.h"
 
 namespace tilewright {
 namespace {
@@ -48,16 +49,26 @@ absl::StatusOr<SampleType> SampleTypeOf(VipsImage* image, const std::string& pat
   }
 }
 
-// Grey, RGB and unnamed channels; anything else would be taken for colours that it does not hold.
+// Whether the channels are said to be no colours: a TIFF whose every channel is "min is black".
+bool IsArray(VipsImage* image) {
+  if (vips_image_get_bands(image) < 4) return false;  // 2 are grey and alpha, 3 unnamed ones RGB
+  const VipsInterpretation colours = vips_image_get_interpretation(image);
+  return colours == VIPS_INTERPRETATION_MULTIBAND || colours == VIPS_INTERPRETATION_B_W ||
+         colours == VIPS_INTERPRETATION_GREY16;
+}
+
+// Grey, RGB and arrays; anything else would be taken for colours that it does not hold.
 absl::Status CheckChannels(VipsImage* image, const std::string& path) {
   const int channels = vips_image_get_bands(image);
-  if (channels < 1 || channels > 4) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("opening ", path, ": it has ", channels,
-                     " channels; 1 (grey), 2 (grey, alpha), 3 (RGB) and 4 (RGB, alpha) can be "
-                     "read"));
-  }
   const VipsInterpretation colours = vips_image_get_interpretation(image);
+  const int channels_max = IsArray(image) ? kChannelsMax : 4;
+  if (channels < 1 || channels > channels_max) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "opening ", path, ": it has ", channels,
+        " channels; 1 (grey), 2 (grey, alpha), 3 (RGB) and 4 (RGB, alpha) can be read, and TIFF "
+        "arrays of up to ",
+        kChannelsMax));
+  }
   switch (colours) {
     case VIPS_INTERPRETATION_MULTIBAND:
     case VIPS_INTERPRETATION_B_W:
@@ -249,7 +260,8 @@ absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits&
   TW_RETURN_IF_ERROR(CheckChannels(header.image.get(), path));
   TW_ASSIGN_OR_RETURN(info.sample, SampleTypeOf(header.image.get(), path));
   info.channels = vips_image_get_bands(header.image.get());
-  info.has_alpha = info.channels == 2 || info.channels == 4;
+  info.array = IsArray(header.image.get());
+  info.has_alpha = !info.array && (info.channels == 2 || info.channels == 4);
   info.metadata = MetadataOf(header.image.get(), info.format);
   return header;
 }

@@ -39,8 +39,9 @@ enum class ImageAccess {
 
 struct ImageInfo {
   Size size;         // pixels as stored
-  int channels = 0;  // 1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha
+  int channels = 0;  // 1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha; any number of an array
   bool has_alpha = false;
+  bool array = false;  // 2, 4 or more channels that are values, not colours: none is alpha
   SampleType sample = SampleType::kU8;
   ImageMetadata metadata;
   std::string format;  // libvips loader, for messages

@@ -5,10 +5,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/blend/channel_count.h"
 
 namespace tilewright {
 namespace {
 
+constexpr int64_t kTileSideMin = 128;
+constexpr int64_t kTileBytesMax = int64_t{16} << 20;
 constexpr int kDeflateLevelMax = 12;
 constexpr int kZstdLevelMax = 19;
 
@@ -48,6 +51,12 @@ absl::StatusOr<Compression> ParseCompression(const std::string& name) {
   if (name == "jpeg") return Compression::kJpeg;
   return absl::InvalidArgumentError(
       absl::StrCat("unknown compression '", name, "'; choose none, deflate, zstd, lzw or jpeg"));
+}
+
+int64_t UsualTileSide(const CanvasFormat& format) {
+  int64_t side = kBlockSide;
+  while (side > kTileSideMin && side * side * format.pixel_bytes() > kTileBytesMax) side /= 2;
+  return side;
 }
 
 absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& format) {
@@ -146,11 +155,16 @@ absl::string_view OutputKindName(OutputKind kind) {
 
 absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format) {
   const FormatLimits limits = LimitsOf(kind);
+  const int channels_max = format.array ? kChannelsMax : 4;
   if (format.size.width < 1 || format.size.height < 1 || format.channels < 1 ||
-      format.channels > 4) {
+      format.channels > channels_max) {
     return absl::InvalidArgumentError(
         absl::StrCat("an output of ", ToString(format.size), " pixels and ", format.channels,
-                     " channels is no image; 1 to 4 channels can be written"));
+                     " channels is no image; 1 to ", channels_max, " channels can be written"));
+  }
+  if (format.array && kind != OutputKind::kTiff) {
+    return absl::InvalidArgumentError(absl::StrCat(limits.name, " cannot hold ", format.channels,
+                                                   " channels that are no colours; write .tif"));
   }
   if (format.size.width > limits.side_max || format.size.height > limits.side_max) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -27,6 +27,8 @@ struct TiffEncoding {
   int jpeg_quality = 95;    // kJpeg, 1 … 100; below 90 colour has half the resolution
   int64_t tile_side = 512;  // pixels: 128, 256 or 512, so that tiles divide a block
 };
+// 512, or the greatest smaller tile_side with tiles of at most 16 MiB, which is what is read again.
+int64_t UsualTileSide(const CanvasFormat& format);
 // INVALID_ARGUMENT for numbers out of range, and for kJpeg where the samples are not 8 bit grey or
 // RGB.
 absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& format);
@@ -46,7 +48,7 @@ absl::StatusOr<OutputKind> OutputKindOf(const std::string& path);
 absl::string_view OutputKindName(OutputKind kind);
 // INVALID_ARGUMENT where the format cannot hold the image: sides (JPEG 65,500, WebP 16,383, PNG
 // 1,000,000 px), sample type (JPEG and WebP u8, PNG, DZI and SZI u8 and u16), channels (JPEG: no
-// alpha).
+// alpha; arrays: TIFF alone).
 absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format);
 
 // Images of a pyramid: the full one, and each half as wide and high as the one before (rounded up)

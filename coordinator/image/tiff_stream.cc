@@ -27,7 +27,7 @@ uint16_t CompressionTag(Compression compression) {
 }
 
 int Photometric(const CanvasFormat& format, Compression compression) {
-  if (format.channels < 3) return PHOTOMETRIC_MINISBLACK;
+  if (format.channels < 3 || format.array) return PHOTOMETRIC_MINISBLACK;
   return compression == Compression::kJpeg ? PHOTOMETRIC_YCBCR : PHOTOMETRIC_RGB;
 }
 
@@ -108,7 +108,11 @@ bool DescribeSamples(TIFF* tiff, const CanvasFormat& format, const TiffEncoding&
   set(TIFFTAG_BITSPERSAMPLE, 8 * BytesPerSample(format.sample));
   set(TIFFTAG_SAMPLEFORMAT, floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
   set(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-  if (format.channels == 2 || format.channels == 4) {
+  if (format.array) {
+    const std::vector<uint16_t> kinds(static_cast<size_t>(format.channels - 1),
+                                      EXTRASAMPLE_UNSPECIFIED);
+    set(TIFFTAG_EXTRASAMPLES, format.channels - 1, kinds.data());
+  } else if (format.channels == 2 || format.channels == 4) {
     const uint16_t alpha_kind = EXTRASAMPLE_UNASSALPHA;
     set(TIFFTAG_EXTRASAMPLES, 1, &alpha_kind);
   }

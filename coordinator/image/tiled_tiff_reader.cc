@@ -75,8 +75,9 @@ class TiledTiffReader::Handle {
     const bool grey = colours == PHOTOMETRIC_MINISBLACK && channels <= 2;
     const bool rgb = channels >= 3 && (colours == PHOTOMETRIC_RGB ||
                                        (colours == PHOTOMETRIC_YCBCR && jpeg && channels == 3));
+    const bool array = info.array && colours == PHOTOMETRIC_MINISBLACK;
     const bool floating = info.sample == SampleType::kF32;
-    return (grey || rgb) && !premultiplied && channels == info.channels &&
+    return (grey || rgb || array) && !premultiplied && channels == info.channels &&
            bits == 8 * BytesPerSample(info.sample) &&
            sample == (floating ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT) &&
            TIFFIsCODECConfigured(Field<uint16_t>(TIFFTAG_COMPRESSION)) != 0 &&

@@ -1,16 +1,24 @@
 #include "coordinator/jobs/channel_policy.h"
 
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
 namespace {
 
-const char* Kind(int channels, bool has_alpha) {
-  if (channels == 1) return "grey";
-  if (channels == 2) return has_alpha ? "grey with alpha" : "2-channel";
-  if (channels == 3) return "colour";
-  return has_alpha ? "colour with alpha" : "4-channel";
+std::string Kind(const Channels& input) {
+  if (input.count == 1) return "grey";
+  if (input.count == 3) return "colour";
+  if (input.array) return absl::StrCat(input.count, "-channel");
+  return input.count == 2 ? "grey with alpha" : "colour with alpha";
+}
+
+// What a model gives that takes another number of channels than it gives.
+Channels PictureOrArray(int gives) {
+  return {gives, /*has_alpha=*/false, /*array=*/gives != 1 && gives != 3};
 }
 
 absl::Status Mismatch(std::string text) {
@@ -19,19 +27,29 @@ absl::Status Mismatch(std::string text) {
 
 }  // namespace
 
-absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, int channels, bool has_alpha) {
+absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, const Channels& input) {
   const int takes = static_cast<int>(model.manifest().inputs(0).channels());
   const int gives = static_cast<int>(model.manifest().outputs(0).channels());
-  if (takes != gives) {
-    return Mismatch(absl::StrCat(model.name(), " takes ", takes, " channels and gives ", gives,
-                                 ": only models that keep the number of channels can be rendered"));
+  if (takes == 0 || (takes == input.count && takes == gives)) return ChannelMatch{false, input};
+  if (takes == input.count) return ChannelMatch{false, PictureOrArray(gives)};
+  const int colours = input.count - (input.has_alpha ? 1 : 0);
+  const bool replicated = colours == 1 && takes == 3;
+  if (input.array || (colours != takes && !replicated)) {
+    return Mismatch(absl::StrCat("the input is a ", Kind(input), " image and ", model.name(),
+                                 " takes ", takes, takes == 1 ? " channel" : " channels",
+                                 ": convert the image, or choose another model"));
   }
-  if (takes == 0 || takes == channels) return ChannelMatch{};
-  const int colours = has_alpha ? channels - 1 : channels;
-  if (colours == takes || (colours == 1 && takes == 3)) return ChannelMatch{has_alpha};
-  return Mismatch(absl::StrCat(
-      "the input is a ", Kind(channels, has_alpha), " image and ", model.name(), " takes ", takes,
-      takes == 1 ? " channel" : " channels", ": convert the image, or choose another model"));
+  ChannelMatch match{input.has_alpha, PictureOrArray(gives)};
+  if (replicated && gives == 3) match.output.count = 1;
+  if (!input.has_alpha) return match;
+  if (match.output.array) {
+    return Mismatch(absl::StrCat("the input has an alpha channel, and beside the ", gives,
+                                 " channels that ", model.name(),
+                                 " gives it means nothing: remove it from the image"));
+  }
+  match.output.has_alpha = true;
+  ++match.output.count;
+  return match;
 }
 
 }  // namespace tilewright

@@ -9,16 +9,26 @@
 
 namespace tilewright {
 
+// Samples per pixel, and what they are. An array's are values, not colours: none is alpha.
+struct Channels {
+  int count = 0;
+  bool has_alpha = false;
+  bool array = false;
+  friend bool operator==(const Channels&, const Channels&) = default;
+};
+
 struct ChannelMatch {
   // The model does not see the alpha channel: workers resize it beside the model.
   bool alpha_beside = false;
+  Channels output;
 };
 
-// Whether an image of `channels` samples per pixel can go through the model: any number where the
-// manifest says 0, equal numbers, grey for a 3-channel model (replicated, then averaged), alpha
-// beside either. INVALID_ARGUMENT (CHANNEL_MISMATCH) else, for instance a colour image for a
-// 1-channel model.
-absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, int channels, bool has_alpha);
+// Whether such an image can go through the model, and what comes out: any number of channels where
+// the manifest says 0, the number that the model takes, grey for a 3-channel model (replicated;
+// averaged if the model gives 3), alpha beside either if the model gives 1 or 3. A model that gives
+// another number than it takes gives a picture if that is 1 or 3, else an array. INVALID_ARGUMENT
+// (CHANNEL_MISMATCH) else, for instance a colour image for a 1-channel model.
+absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, const Channels& input);
 
 }  // namespace tilewright
 

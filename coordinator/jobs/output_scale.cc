@@ -19,9 +19,10 @@ absl::StatusOr<std::optional<Size>> ResampledSize(const v1::RenderRequest& reque
         "a region has the pixels of the whole, and a resampled part has not at its border: leave "
         "the scale or the region away");
   }
-  if (merge == MergeKind::kCut) {
+  if (merge == MergeKind::kCut || canvas.array) {
     return absl::InvalidArgumentError(
-        "this model's output is labels, which have no values in between: leave the scale away");
+        "this model's output is no picture but labels or an array, which are not resampled: leave "
+        "the scale away");
   }
   const Size size{scale.OutputLength(input.width), scale.OutputLength(input.height)};
   if (size == canvas.size) return std::nullopt;

@@ -124,6 +124,11 @@ absl::Status ResolveMask(ResolvedJob* job) {
 absl::Status ChooseTiles(ResolvedJob* job) {
   job->wanted.emplace(*job->plan);
   if (job->mask == nullptr && !job->request.has_region()) return absl::OkStatus();
+  if (job->mask != nullptr && job->format.channels != job->input.channels) {
+    return BadMask(absl::InvalidArgumentError(
+        absl::StrCat("with a mask the output keeps channels of the input: the input has ",
+                     job->input.channels, ", the model gives ", job->format.channels)));
+  }
   const SampleType sample = job->format.sample;
   if (job->mask != nullptr &&
       (sample != job->input.sample || (sample != SampleType::kU8 && sample != SampleType::kU16))) {
@@ -135,6 +140,18 @@ absl::Status ChooseTiles(ResolvedJob* job) {
   if (!wanted.ok()) return WithInputReason(wanted.status());
   job->wanted = *std::move(wanted);
   return absl::OkStatus();
+}
+
+// That of the job's input, unless the models make something else of a picture: an array would lose
+// what it is in integers, a picture of an array and labels are what 8 bits are for. `format` has
+// its channels.
+SampleType DefaultSample(const ResolvedJob& job) {
+  const ImageInfo& first = job.reader->info();
+  if (job.format.array && !first.array) return SampleType::kF32;
+  const bool labels =
+      job.model->merge == MergeKind::kCut && job.format.channels != job.input.channels;
+  if (labels || (first.array && !job.format.array)) return SampleType::kU8;
+  return first.sample;
 }
 
 absl::Status OutputFormatError(const absl::Status& status) {
@@ -161,7 +178,8 @@ absl::Status ResolveEncoding(OutputKind kind, ResolvedJob* job) {
   if (options.jpeg_quality() != 0) {
     encoding.jpeg_quality = static_cast<int>(std::min<uint32_t>(options.jpeg_quality(), INT_MAX));
   }
-  if (options.tiff_tile() != 0) encoding.tile_side = options.tiff_tile();
+  encoding.tile_side =
+      options.tiff_tile() != 0 ? int64_t{options.tiff_tile()} : UsualTileSide(job->format);
   if (kind != OutputKind::kTiff) {
     if (encoding.compression == Compression::kJpeg) {
       return absl::InvalidArgumentError(
@@ -238,7 +256,6 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   if (!kind.ok()) return OutputFormatError(kind.status());
   job->kind = *kind;
   job->format.size = job->plan->output();
-  job->format.channels = job->input.channels;
   const v1::SampleType asked = request.stages(job->number).output_sample();
   if (asked != v1::SAMPLE_TYPE_UNSPECIFIED) {
     const std::optional<SampleType> sample = FromWire(asked);
@@ -247,7 +264,7 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
     }
     job->format.sample = *sample;
   } else {
-    job->format.sample = job->reader->info().sample;
+    job->format.sample = DefaultSample(*job);
     if (!CheckOutputFormat(*kind, job->format).ok()) job->format.sample = SampleType::kU8;
   }
   absl::StatusOr<std::optional<Size>> resampled =

@@ -117,7 +117,10 @@ absl::Status PlanStage(const v1::RenderRequest& request, ResolvedStage* stage,
                        std::vector<std::string>* notes) {
   TW_ASSIGN_OR_RETURN(
       const ChannelMatch channels,
-      MatchChannels(stage->model->model, stage->input.channels, stage->input.has_alpha));
+      MatchChannels(stage->model->model,
+                    {stage->input.channels, stage->input.has_alpha, stage->input.array}));
+  stage->format.channels = channels.output.count;
+  stage->format.array = channels.output.array;
   TW_ASSIGN_OR_RETURN(
       StagePlan plan,
       ResolvePlan(request.stages(stage->number), *stage->model, stage->input, channels.alpha_beside,
@@ -146,7 +149,6 @@ absl::Status ResolveInnerStage(const v1::RenderRequest& request, const ModelRepo
   TW_RETURN_IF_ERROR(FindModel(request, models, stage));
   TW_RETURN_IF_ERROR(PlanStage(request, stage, notes));
   stage->format.size = stage->plan->output();
-  stage->format.channels = stage->input.channels;
   stage->format.sample =
       stage->input.sample == SampleType::kU8 || stage->input.sample == SampleType::kF16
           ? SampleType::kF16
@@ -171,6 +173,9 @@ absl::Status ResolveInnerStage(const v1::RenderRequest& request, const ModelRepo
 ImageInfo MadeBy(const ResolvedStage& stage) {
   ImageInfo made = stage.input;
   made.size = stage.format.size;
+  made.channels = stage.format.channels;
+  made.array = stage.format.array;
+  made.has_alpha = !made.array && (made.channels == 2 || made.channels == 4);
   made.sample = stage.format.sample;
   return made;
 }

@@ -27,7 +27,7 @@ absl::Status CheckStages(const v1::RenderRequest& request);
 // Fills `model`.
 absl::Status FindModel(const v1::RenderRequest& request, const ModelRepository& models,
                        ResolvedStage* stage);
-// Wants `input` too. Fills `plan`.
+// Wants `input` too. Fills `plan`, and what channels `format` has.
 absl::Status PlanStage(const v1::RenderRequest& request, ResolvedStage* stage,
                        std::vector<std::string>* notes);
 // Wants `format` and `wanted` too. Fills the rest.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
+#include "proto/blend/channel_count.h"
 #include "proto/blend/window.h"
 #include "proto/geometry/scale.h"
 #include "proto/wire/model_digest.h"
@@ -35,8 +36,8 @@ absl::Status Wrong(const Parts&... parts) {
 
 absl::Status CheckTensor(absl::string_view field, const v1::TensorManifest& tensor) {
   if (tensor.name().empty()) return Wrong(field, ".name: is empty; say for instance \"image\"");
-  if (tensor.channels() > 4) {
-    return Wrong(field, ".channels: ", tensor.channels(), " is not one of 0 (any), 1, 2, 3, 4");
+  if (tensor.channels() > kChannelsMax) {
+    return Wrong(field, ".channels: ", tensor.channels(), " is not 0 (any) to ", kChannelsMax);
   }
   const float lo = tensor.range().lo();
   const float hi = tensor.range().hi();

@@ -51,9 +51,13 @@ absl::StatusOr<std::string> WritePackage(const std::string& root, const TestnetP
   manifest << absl::Substitute(
       "description: \"$0\"\nengine: \"$1\"\nentry: \"$2\"\nscale_p: $3\nhalo: $4\n"
       "default_tile: $5\nflops_per_pixel: $6\nexactness: EXACTNESS_KIND_EXACT\n"
-      "inputs { name: \"image\" channels: $7 }\noutputs { name: \"image\" channels: $7 }\n",
+      "inputs { name: \"image\" channels: $7 }\noutputs { name: \"image\" channels: $8$9 }\n",
       package.description, engine, entry, package.scale, package.halo, package.tile, package.flops,
-      package.channels);
+      package.channels, package.channels_out == 0 ? package.channels : package.channels_out,
+      package.labels ? " range { hi: 255 } merge: MERGE_KIND_CUT" : "");
+  if (package.reduction > 1) {
+    manifest << absl::Substitute("scale_q: $0\nalignment: $0\n", package.reduction);
+  }
   if (halves) manifest << "dtypes: \"fp32\"\ndtypes: \"fp16\"\ndtypes: \"bf16\"\n";
   manifest.close();
   if (manifest) return folder.string();

@@ -16,10 +16,13 @@ struct TestnetPackage {
   std::string name;
   std::string description;
   int scale = 1;
+  int reduction = 1;  // divides: the output has 1 / reduction of the input's pixels a side
   int halo = 0;
   int channels = 3;
+  int channels_out = 0;  // 0: as many
   int tile = 128;
-  double flops = 0;  // per input pixel
+  double flops = 0;     // per input pixel
+  bool labels = false;  // the output is numbers that stand for classes: cut, not blended
 };
 
 // An SRVGG-class upscaler with `body` body convolutions; `suffix` ends its name.

@@ -86,6 +86,61 @@ def forward(self, x):
   return module;
 }
 
+// Weights that are no two alike, of the order of 1 / inputs.
+torch::Tensor Ramp(int out, int in, int side) {
+  const torch::Tensor ramp = torch::arange(out * in * side * side, torch::kFloat32);
+  return (torch::sin(ramp * 0.7f) / static_cast<float>(in * side * side))
+      .reshape({out, in, side, side});
+}
+
+torch::jit::Module Encode8() {
+  torch::jit::Module module("Encode8");
+  AddWeight(&module, "w", 8 * Ramp(4, 3, 8));
+  module.define(R"(
+def forward(self, x):
+    return torch.conv2d(x, self.w, None, [8, 8])
+)");
+  return module;
+}
+
+torch::jit::Module Decode8() {
+  torch::jit::Module module("Decode8");
+  AddWeight(&module, "w", 20 * Ramp(192, 4, 3));
+  module.define(R"(
+def forward(self, x):
+    return torch.pixel_shuffle(torch.conv2d(x, self.w, None, [1, 1], [1, 1]), 8)
+)");
+  return module;
+}
+
+torch::jit::Module Features12() {
+  torch::jit::Module module("Features12");
+  AddWeight(&module, "w", Ramp(12, 3, 3));
+  module.define(R"(
+def forward(self, x):
+    return torch.conv2d(x, self.w, None, [1, 1], [1, 1])
+)");
+  return module;
+}
+
+torch::jit::Module Fold12() {
+  torch::jit::Module module("Fold12");
+  AddWeight(&module, "w", Ramp(3, 12, 1));
+  module.define(R"(
+def forward(self, x):
+    return torch.conv2d(x, self.w)
+)");
+  return module;
+}
+
+torch::jit::Module Segment() {
+  return Defined("Segment", R"(
+def forward(self, x):
+    y = torch.avg_pool2d(x.mean(1, True), 5, 1, 2)
+    return (y > 0.45).to(x.dtype) + (y > 0.55).to(x.dtype)
+)");
+}
+
 torch::jit::Module Lanczos4x() {
   const PhaseFilter filter = LanczosFilter(4);
   torch::Tensor taps = torch::empty({4, 1, 1, 2 * filter.reach + 1});
@@ -152,6 +207,46 @@ absl::Status WriteAll(const std::string& root, const std::vector<int>& reaches) 
                                    .channels = 1,
                                    .flops = 18},
                                   GreySharpen()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  {.name = "encode-8",
+                                   .description = "Makes 4 values of each 8x8 pixels.",
+                                   .reduction = 8,
+                                   .channels_out = 4,
+                                   .flops = 24},
+                                  Encode8()));
+  TW_RETURN_IF_ERROR(
+      WriteNetwork(root,
+                   {.name = "decode-8",
+                    .description = "Makes 8x8 pixels of 4 values and their neighbours.",
+                    .scale = 8,
+                    .halo = 1,
+                    .channels = 4,
+                    .channels_out = 3,
+                    .tile = 32,
+                    .flops = 13824},
+                   Decode8()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  {.name = "features-12",
+                                   .description = "Makes 12 features of each pixel.",
+                                   .halo = 1,
+                                   .channels_out = 12,
+                                   .flops = 648},
+                                  Features12()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  {.name = "fold-12",
+                                   .description = "Makes a colour of 12 features.",
+                                   .channels = 12,
+                                   .channels_out = 3,
+                                   .flops = 72},
+                                  Fold12()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  {.name = "segment",
+                                   .description = "Labels dark, middling and bright pixels.",
+                                   .halo = 2,
+                                   .channels_out = 1,
+                                   .flops = 50,
+                                   .labels = true},
+                                  Segment()));
   TW_RETURN_IF_ERROR(WriteNetwork(root,
                                   Flawed("nan", "Gives NaN wherever the tile is not constant."),
                                   Defined("Nan",

@@ -19,6 +19,9 @@ namespace tilewright {
 //   reach-R               for each R of `reaches` (1 to 256): scale 1; a pixel changes the output R
 //                         pixels away by 1/8
 //   grey-sharpen          a model of one channel, radius 1
+//   encode-8, decode-8    3 channels to 4 of an eighth of the size, and back: radius 0 and 1
+//   features-12, fold-12  3 channels to 12 and back, radius 1 and 0
+//   segment               3 channels to labels 0, 1 and 2, radius 2
 //   nan                   gives NaN wherever the tile is not constant
 //   wrong-shape           gives half the size that its manifest promises
 //   raises                raises an exception

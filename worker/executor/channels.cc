@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/blend/channel_count.h"
 #include "worker/engine/engine.h"
 
 namespace tilewright {
 
 absl::StatusOr<ChannelPlan> PlanChannels(const v1::ModelManifest& manifest, int samples_in) {
-  if (samples_in < 1 || samples_in > 4 || manifest.inputs_size() != 1 ||
+  if (samples_in < 1 || samples_in > kChannelsMax || manifest.inputs_size() != 1 ||
       manifest.outputs_size() != 1) {
     return EngineError(
         v1::FAILURE_CAUSE_MODEL_ERROR,
@@ -25,6 +26,7 @@ absl::StatusOr<ChannelPlan> PlanChannels(const v1::ModelManifest& manifest, int 
     plan.samples_out = plan.network_out;
     return plan;
   }
+  // Arrays, whose channels are no colours, go to models that take all of them.
   const bool has_alpha = samples_in == 2 || samples_in == 4;
   const int colours = samples_in - (has_alpha ? 1 : 0);
   if (takes != 3 && takes != 1) {
@@ -41,13 +43,12 @@ absl::StatusOr<ChannelPlan> PlanChannels(const v1::ModelManifest& manifest, int 
   plan.network_out = gives;
   plan.replicate = colours == 1 && takes == 3;
   plan.average = plan.replicate && gives == 3;
-  plan.samples_out = (plan.average ? 1 : gives) + (has_alpha ? 1 : 0);
-  if (plan.samples_out > 4) {
-    return EngineError(
-        v1::FAILURE_CAUSE_MODEL_ERROR,
-        absl::StrCat("the model gives ", gives,
-                     " channels; with alpha beside them a result would have ", plan.samples_out));
+  if (has_alpha && gives != 1 && gives != 3) {
+    return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
+                       absl::StrCat("the model gives ", gives,
+                                    " channels, beside which an alpha channel means nothing"));
   }
+  plan.samples_out = (plan.average ? 1 : gives) + (has_alpha ? 1 : 0);
   return plan;
 }
 

@@ -61,7 +61,8 @@ struct RenderRequest {
   std::optional<uint32_t> overlap;  // blend zone between neighbours, input pixels
   std::optional<uint32_t> halo;     // context computed and thrown away, input pixels
   std::string window;               // "cosine", "linear", "gaussian"
-  // Of the output of the model: "u8", "u16", "f16", "f32". Empty: the input's if the file holds
+  // Of the output of the model: "u8", "u16", "f16", "f32". Empty: f32 for an array made of a
+  // picture, u8 for labels and for a picture made of an array, else the input's if the file holds
   // them, else u8; between stages f16 for inputs of 8 bits, else f32.
   std::string sample;
   std::vector<Stage> then;         // further stages, at most 7

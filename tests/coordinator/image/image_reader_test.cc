@@ -224,14 +224,14 @@ TEST(ImageReader, LeavesUnsaidWhatTheFileDoesNotSay) {
 
 TEST(ImageReader, RefusesChannelsThatAreNotGreyOrRgb) {
   TempFolder folder;
-  const CanvasFormat five = {{8, 8}, 5, SampleType::kU8};
-  WriteByVips(folder.path("five.tif"), five, NoiseSamples(five, 1));
-  const absl::Status channels = ImageReader::Open(folder.path("five.tif"), {}).status();
+  const CanvasFormat many = {{8, 8}, 65, SampleType::kU8};
+  WriteByVips(folder.path("many.tif"), many, NoiseSamples(many, 1));
+  const absl::Status channels = ImageReader::Open(folder.path("many.tif"), {}).status();
   EXPECT_EQ(channels.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(channels.message(),
-            absl::StrCat("opening ", folder.path("five.tif"),
-                         ": it has 5 channels; 1 (grey), 2 (grey, alpha), 3 (RGB) and 4 (RGB, "
-                         "alpha) can be read"));
+            absl::StrCat("opening ", folder.path("many.tif"),
+                         ": it has 65 channels; 1 (grey), 2 (grey, alpha), 3 (RGB) and 4 (RGB, "
+                         "alpha) can be read, and TIFF arrays of up to 64"));
 
   // Lab, made by libvips.
   const CanvasFormat format = {{8, 8}, 3, SampleType::kF32};

@@ -66,10 +66,12 @@ def main():
     picture.save("metadata.webp", exif=exif, icc_profile=profile, xmp=XMP, lossless=True)
     picture.save("metadata.tif", icc_profile=profile, dpi=(300, 150), tiffinfo={700: XMP, 274: 6})
 
+    # Values that are no colours.
+    tifffile.imwrite("array_five_channels.tif", ramp(5, 255, numpy.uint8), photometric="minisblack", planarconfig="contig")
+
     # What cannot be read.
     tifffile.imwrite("refused_f64.tif", ramp(3, 1, numpy.float64), photometric="rgb")
     tifffile.imwrite("refused_u32.tif", ramp(1, 1000, numpy.uint32), photometric="minisblack")
-    tifffile.imwrite("refused_five_channels.tif", ramp(5, 255, numpy.uint8), photometric="minisblack", planarconfig="contig")
     tifffile.imwrite("refused_planes_in_tiles.tif", numpy.moveaxis(u8[3], 2, 0), photometric="rgb",
                      planarconfig="separate", tile=(16, 16))
     tifffile.imwrite("refused_lab.tif", u8[3], photometric="cielab")

@@ -1,0 +1,58 @@
+#include "worker/executor/channels.h"
+
+#include <gtest/gtest.h>
+
+#include "worker/engine/engine.h"
+
+namespace tilewright {
+namespace {
+
+absl::StatusOr<ChannelPlan> PlanOf(uint32_t takes, uint32_t gives, int samples_in) {
+  v1::ModelManifest manifest;
+  manifest.add_inputs()->set_channels(takes);
+  manifest.add_outputs()->set_channels(gives);
+  return PlanChannels(manifest, samples_in);
+}
+
+// The coordinator plans the same numbers (its test of MatchChannels has the same cases).
+TEST(PlanChannels, GivesWhatTheCoordinatorExpects) {
+  struct Case {
+    uint32_t takes, gives;
+    int in, out;
+  };
+  for (const Case& c : {Case{0, 0, 4, 4},
+                        {0, 0, 7, 7},
+                        {12, 12, 12, 12},
+                        {3, 3, 4, 4},
+                        {3, 3, 2, 2},
+                        {1, 1, 2, 2},
+                        {3, 1, 4, 2},
+                        {1, 3, 2, 4},
+                        {3, 3, 1, 1},
+                        {3, 1, 1, 1},
+                        {3, 4, 3, 4},
+                        {3, 12, 1, 12},
+                        {4, 3, 4, 3},
+                        {5, 1, 5, 1}}) {
+    const auto plan = PlanOf(c.takes, c.gives, c.in);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(plan->samples_out, c.out) << c.takes << " to " << c.gives << " of " << c.in;
+  }
+}
+
+TEST(PlanChannels, RefusesWhatHasNoMeaning) {
+  for (const auto& plan : {PlanOf(1, 1, 3), PlanOf(4, 4, 3), PlanOf(3, 4, 4), PlanOf(5, 5, 4),
+                           PlanOf(0, 0, 65), PlanOf(0, 0, 0)}) {
+    EXPECT_EQ(CauseOf(plan.status()), v1::FAILURE_CAUSE_MODEL_ERROR);
+  }
+}
+
+TEST(ToNetworkChannels, LeavesArraysAsTheyAre) {
+  const ChannelPlan plan = PlanOf(5, 3, 5).value();
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  EXPECT_EQ(ToNetworkChannels(plan, values), values);
+  EXPECT_EQ(FromNetworkChannels(plan, values), values);
+}
+
+}  // namespace
+}  // namespace tilewright
