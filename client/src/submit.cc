@@ -1,5 +1,6 @@
 // Client::Submit, DryRun, Finish and Download: how a job's files travel.
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "client/src/connection.h"
 #include "client/src/convert.h"
 #include "client/src/files.h"
+#include "client/src/retry.h"
 #include "client/src/transfer.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/file_uri.h"
@@ -19,6 +21,9 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kRequestIdBytesMax = 64;
+// A mask whose rows come in order is decoded before the call is answered, and so is what an
+// unfinished job left.
+constexpr absl::Duration kLongSubmitTimeout = absl::Minutes(30);
 
 absl::Status CheckRequestId(absl::string_view id) {
   bool good = !id.empty() && id.size() <= kRequestIdBytesMax;
@@ -124,7 +129,11 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
   }
 
   v1::CreateJobResponse response;
-  TW_RETURN_IF_ERROR(connection_->Call([&](grpc::ClientContext& context) {
+  const ClientOptions& options = connection_->options;
+  const bool long_submit = !request.mask.empty() || request.continue_partial;
+  const absl::Duration timeout =
+      long_submit ? std::max(options.call_timeout, kLongSubmitTimeout) : options.call_timeout;
+  TW_RETURN_IF_ERROR(CallWithRetry(timeout, options.retry_for, [&](grpc::ClientContext& context) {
     return connection_->render->CreateJob(&context, create, &response);
   }));
   submission.job = JobFromProto(response.job());
