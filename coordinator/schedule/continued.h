@@ -1,5 +1,5 @@
-// What a job takes over from an earlier one of the same request, as values: nothing of it is computed
-// again. A value type and a pure function; thread-safe.
+// What a job takes over from an earlier one of the same request, as values: nothing of it is
+// computed again. A value type and a pure function; thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_SCHEDULE_CONTINUED_H_
 #define TILEWRIGHT_COORDINATOR_SCHEDULE_CONTINUED_H_
@@ -24,8 +24,9 @@ struct ContinuedTiles {
   std::set<std::string> classes;  // of accepted tiles
 };
 
-// INVALID_ARGUMENT if `job` cannot begin with its `continued`: tiles that it does not have, one that
-// is both, no promise where tiles are accepted, or none of a proven class where it asks for proof.
+// INVALID_ARGUMENT if `job` cannot begin with its `continued`: tiles that it does not have, one
+// that is both, no promise where tiles are accepted, or none of a proven class where it asks for
+// proof.
 absl::Status CheckContinued(const JobSpec& job);
 
 }  // namespace tilewright

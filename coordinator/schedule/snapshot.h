@@ -29,7 +29,7 @@ struct RestoredJob {
   std::set<int64_t> failed;           // tiles that wait for a decision
   std::set<int64_t> holes;
   std::map<std::string, int64_t> tiles_by_worker;
-  int64_t continued = 0;  // accepted tiles that an earlier job had done
+  int64_t continued = 0;                      // accepted tiles that an earlier job had done
   std::set<std::string> classes;              // of accepted tiles
   absl::Duration age = absl::ZeroDuration();  // as of its last record
 };

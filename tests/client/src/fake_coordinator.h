@@ -35,12 +35,12 @@ struct FakeScript {
   std::string probe_text = {};
   // CreateJob answers UNAVAILABLE this often, after it has made the job: the answer got lost.
   int lost_creates = 0;
-  grpc::Status create_status = {};      // of every CreateJob
+  grpc::Status create_status = {};  // of every CreateJob
   // CreateJob answers RESOURCE_EXHAUSTED (TOO_MANY_JOBS) while so many jobs have not been seen to
   // end by a watch; 0: never.
   int open_jobs_max = 0;
   bool watch_when_crowded = false;  // watches tell nothing before a CreateJob was refused for that
-  grpc::Status upload_status = {};      // at the first message of an upload
+  grpc::Status upload_status = {};  // at the first message of an upload
   std::vector<FakeWatch> watches = {};  // one after the other; the last one again and again
   std::string output = {};              // what Download sends
   int broken_downloads = 0;    // downloads that break with UNAVAILABLE after the first piece
