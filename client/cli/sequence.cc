@@ -20,14 +20,14 @@
 namespace tilewright {
 namespace {
 
-struct Flags {
+struct SequenceFlags {
   RenderFlags render;
   SequenceRequest sequence;  // but for `frame`, which is render's
   bool dry_run = false;
 };
 
 // Plans the first frame: it stands for all.
-ExitCode DryRun(const Session& session, Client& client, const Sequence& sequence) {
+ExitCode DryRunSequence(const Session& session, Client& client, const Sequence& sequence) {
   const RenderRequest request = sequence.RequestOf(sequence.frames().front());
   auto submission = client.DryRun(request);
   if (!submission.ok()) return session.Fail(submission.status(), request.output);
@@ -39,7 +39,7 @@ ExitCode DryRun(const Session& session, Client& client, const Sequence& sequence
   return ExitCode::kOk;
 }
 
-ExitCode Run(const Session& session, Flags& flags) {
+ExitCode RenderSequence(const Session& session, SequenceFlags& flags) {
   const std::string& output = flags.render.request.output;
   const auto mode = ResolveRenderFlags(session.settings(), flags.render);
   if (!mode.ok()) {
@@ -52,7 +52,7 @@ ExitCode Run(const Session& session, Flags& flags) {
   flags.sequence.frame = flags.render.request;
   const auto sequence = Sequence::Create(client->get(), flags.sequence);
   if (!sequence.ok()) return session.Fail(sequence.status(), output);
-  if (flags.dry_run) return DryRun(session, **client, **sequence);
+  if (flags.dry_run) return DryRunSequence(session, **client, **sequence);
 
   interrupt.SetHandler([&sequence] {
     std::fprintf(stderr, "\ncancelling the frames under way; Ctrl-C again leaves at once\n");
@@ -79,7 +79,7 @@ ExitCode Run(const Session& session, Flags& flags) {
 void AddSequence(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("sequence", "Render numbered frames through a model, each as a job");
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SequenceFlags>();
   RenderRequest& request = flags->render.request;
   command->add_option("-i,--input", request.input, "Images to read, numbered: shot_%04d.png")
       ->required()
@@ -106,8 +106,9 @@ void AddSequence(CLI::App& app, Session& session) {
       "A frame that fails does not keep the others back. Ctrl-C cancels the frames under way; a "
       "second Ctrl-C leaves at once.\n"
       "Server, --json and exit codes: tilewright --help");
-  command->callback(
-      [&session, flags] { session.SetAction([&session, flags] { return Run(session, *flags); }); });
+  command->callback([&session, flags] {
+    session.SetAction([&session, flags] { return RenderSequence(session, *flags); });
+  });
 }
 
 }  // namespace tilewright
