@@ -1,5 +1,7 @@
 #include "coordinator/jobs/job_checkpoints.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "proto/base/status_macros.h"
@@ -18,6 +20,10 @@ bool JobCheckpoints::Due() const {
 
 void JobCheckpoints::Wait() {
   if (committing_.joinable()) committing_.join();
+}
+
+bool JobCheckpoints::recorded() const {
+  return access(CheckpointPathFor(options_.output).c_str(), F_OK) == 0;
 }
 
 void JobCheckpoints::Remove() {

@@ -55,6 +55,8 @@ class JobCheckpoints {
   void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes);
   // Until the last one is durable or given up.
   void Wait();
+  // Whether there is one on the disk, for another job to continue.
+  bool recorded() const;
   // Ends them and removes their files. Only while the job holds its PartialClaim.
   void Remove();
 

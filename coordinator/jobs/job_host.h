@@ -20,6 +20,9 @@
 
 namespace tilewright {
 
+// Reason of the status that ends all jobs when the coordinator shuts down.
+inline constexpr absl::string_view kShuttingDown = "SHUTTING_DOWN";
+
 class JobHost {
  public:
   virtual ~JobHost() = default;
@@ -59,9 +62,10 @@ class JobHost {
   // After the last tile: publishes the output; may take as long as an export. While IsNoRoom is its
   // error, it is called again later, or Abandon is.
   virtual absl::Status Finish() = 0;
-  // Instead of Finish, or after it failed: removes what was created, or leaves of it what the
-  // request asks for; may take as long as Finish.
-  virtual void Abandon() = 0;
+  // Instead of Finish, or after it failed, because of `why`: removes what was created, or leaves of
+  // it what the request asks for, and what another job may continue if the coordinator shuts down;
+  // may take as long as Finish.
+  virtual void Abandon(const absl::Status& why) = 0;
 
   // Reports. Called under the dispatcher's lock: they must be quick and must not call it.
   virtual void OnStarted() = 0;

@@ -223,8 +223,26 @@ absl::Status JobRun::KeepPartial() {
   return absl::OkStatus();
 }
 
-void JobRun::Abandon() {
+bool JobRun::LeaveForLater() {
+  JobCheckpoints* const checkpoints = files_.checkpoints.get();
+  if (checkpoints == nullptr || merger_ == nullptr || merger_->tiles_added() == 0) return false;
+  checkpoints->Take(*merger_, *files_.output, holes_);
+  checkpoints->Wait();
+  if (!checkpoints->recorded()) return false;
+  merger_.reset();
+  files_.output->Leave();
+  files_.output.reset();
+  record_->AddEvent({job_.stage.job(), "left_to_continue", std::nullopt, "",
+                     "What was merged stays beside the output: the same request goes on from it "
+                     "with --continue."},
+                    options_.now());
+  return true;
+}
+
+void JobRun::Abandon(const absl::Status& why) {
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
+  const bool keeps = job_.request.output_options().keep_partial();
+  if (!keeps && ReasonOf(why) == kShuttingDown && LeaveForLater()) return;
   if (job_.request.output_options().keep_partial() && files_.output != nullptr) {
     const absl::Status kept = KeepPartial();
     if (!kept.ok()) {

@@ -65,7 +65,7 @@ class JobRun : public JobHost {
   int64_t held_bytes() const override { return merger_->bytes_held() + inputs_->memory_bytes(); }
   absl::Status Finish() override;
   // With keep_partial it leaves what there is, and says so in the record.
-  void Abandon() override;
+  void Abandon(const absl::Status& why) override;
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override { record_->SetMerging(); }
   void OnNotice(const Notice& notice) override { record_->AddEvent(notice, options_.now()); }
@@ -110,6 +110,8 @@ class JobRun : public JobHost {
   absl::Status FindRoom();
   // Turns what there is of the output into a file of its own, and lists what is missing.
   absl::Status KeepPartial();
+  // Leaves what was merged to a job that continues this one. False if nothing was, or it cannot.
+  bool LeaveForLater();
   void Close();
 
   const ResolvedJob job_;

@@ -55,7 +55,7 @@ class StageRun : public JobHost {
     return merger_->bytes_held() + options_.output->bytes_held() + options_.inputs->memory_bytes();
   }
   absl::Status Finish() override;
-  void Abandon() override {}
+  void Abandon(const absl::Status&) override {}
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override {}
   void OnNotice(const Notice& notice) override { record_->AddEvent(notice, options_.now()); }

@@ -19,7 +19,7 @@ constexpr size_t kEndedJobsMax = 4096;
 absl::Status ShuttingDown() {
   return WithReason(absl::UnavailableError("the coordinator is shutting down: submit again when it "
                                            "is back"),
-                    "SHUTTING_DOWN");
+                    std::string(kShuttingDown));
 }
 
 std::string Describe(LeaseKey lease) { return absl::StrCat(lease.epoch, ".", lease.sequence); }

@@ -302,7 +302,7 @@ void MergePool::FinishLoop() {
       if (told) callbacks_.on_waits_for_room(strand->host->name());
       if (IsNoRoom(status)) continue;
     }
-    if (!status.ok()) strand->host->Abandon();
+    if (!status.ok()) strand->host->Abandon(status);
     callbacks_.on_ended(strand->host->name(), status);
   }
 }

@@ -58,7 +58,7 @@ class NullJob : public JobHost {
   }
   absl::Status MergeHole(int64_t) override { return absl::OkStatus(); }
   absl::Status Finish() override { return absl::OkStatus(); }
-  void Abandon() override {}
+  void Abandon(const absl::Status&) override {}
   void OnStarted() override {}
   void OnMerging() override {}
   void OnNotice(const Notice&) override {}

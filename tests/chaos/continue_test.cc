@@ -36,7 +36,7 @@ class ContinueTest : public testing::Test {
  protected:
   void SetUp() override {
     ClusterOptions options;
-    options.coordinator_flags = {"--checkpoint-interval", "0.05"};
+    options.coordinator_flags = {"--checkpoint-interval", interval_};
     absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
@@ -75,13 +75,20 @@ class ContinueTest : public testing::Test {
     EXPECT_TRUE(now.ok()) << now.status();
     return now.value_or(v1::Job());
   }
-  void Kill() {
-    const absl::Status restarted = cluster_->RestartCoordinator();
+  void Restart(int signal) {
+    const absl::Status restarted = cluster_->RestartCoordinator(signal);
     ASSERT_TRUE(restarted.ok()) << restarted;
   }
+  void Kill() { Restart(SIGKILL); }
   bool Exists(const std::string& name) { return std::filesystem::exists(cluster_->Path(name)); }
 
+  std::string interval_ = "0.05";  // seconds between checkpoints
   std::unique_ptr<Cluster> cluster_;
+};
+
+class StoppedTest : public ContinueTest {
+ protected:
+  StoppedTest() { interval_ = "3600"; }
 };
 
 TEST_F(ContinueTest, KilledAtAnyMomentGivesThePixelsOfAnUndisturbedJob) {
@@ -198,6 +205,20 @@ TEST_F(ContinueTest, WhatIsNoUseIsSaidAndTheJobBeginsFromTheStart) {
     SCOPED_TRACE("nothing there");
     EXPECT_EQ(begins_anew("no unfinished output"), undisturbed.pixel_hash());
   }
+}
+
+TEST_F(StoppedTest, ACoordinatorThatIsToldToStopLeavesWhatWasMerged) {
+  const v1::Job undisturbed = Finish(Request("reference.tif"));
+  JobRequest request = Request("a.tif");
+  const v1::Job before = AwaitTiles(Submit(request), 200);
+  EXPECT_EQ(before.checkpoint_tiles(), 0u) << "none was due";
+  Restart(SIGTERM);
+  request.continue_partial = true;
+  const v1::Job job = Finish(request);
+  EXPECT_EQ(job.pixel_hash(), undisturbed.pixel_hash()) << EventsOf(job);
+  // Tiles that waited to be merged are computed again.
+  EXPECT_GT(job.continued_tiles(), 100u) << EventsOf(job);
+  EXPECT_EQ(job.attempts() - job.copies(), job.plan().tiles() - job.continued_tiles());
 }
 
 TEST_F(ContinueTest, TheCommandLineGoesOnAndSaysSo) {

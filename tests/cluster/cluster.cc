@@ -92,8 +92,8 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(const ClusterOptions& op
   return cluster;
 }
 
-absl::Status Cluster::RestartCoordinator() {
-  coordinator_->Signal(SIGKILL);
+absl::Status Cluster::RestartCoordinator(int signal) {
+  coordinator_->Signal(signal);
   TW_RETURN_IF_ERROR(coordinator_->Wait(absl::Seconds(60)).status());
   return StartCoordinator(address_);
 }

@@ -70,8 +70,9 @@ class Cluster {
   // A path in the cluster's folder.
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   Process& coordinator() { return *coordinator_; }
-  // Kills the coordinator and starts another one on its folder and address; waits until it serves.
-  absl::Status RestartCoordinator();
+  // Ends the coordinator by that signal and starts another one on its folder and address; waits
+  // until it serves.
+  absl::Status RestartCoordinator(int signal);
 
   // Starts a worker of one thread and waits until the coordinator lists it.
   // `fault` becomes its TILEWRIGHT_TEST_FAULT.

@@ -208,7 +208,7 @@ class FakeJob : public JobHost {
     finished_ = true;
     return absl::OkStatus();
   }
-  void Abandon() override {
+  void Abandon(const absl::Status&) override {
     absl::MutexLock lock(&mu_);
     abandoned_ = true;
   }
