@@ -11,21 +11,21 @@
 
 namespace tilewright {
 
-// {job, state, output, tiles, tiles_done, attempts, seconds, compute_seconds, output_width,
-// output_height, workers
-// [{name, tiles}], events [{kind, tile, worker, text, seconds}], exactness, numeric_classes,
-// promise, pixel_hash, created, error, tenant, priority, paused, waits_for_decision, failed_tiles,
-// failed_tile_count, holes [{tile, x, y, width, height}], hole_count, copies, ladder
-// {step: attempts}, constant_results, held_bytes, spilled_bytes,
+// {job, state, output, tiles, tiles_done, stage_tiles_done, attempts, seconds, compute_seconds,
+// output_width, output_height, workers [{name, tiles}], events [{kind, tile, worker, text,
+// seconds}], exactness, numeric_classes, promise, pixel_hash, created, error, tenant, priority,
+// paused, waits_for_decision, failed_tiles, failed_tile_count, holes [{tile, x, y, width, height}],
+// hole_count, copies, ladder {step: attempts}, constant_results, held_bytes, spilled_bytes,
 // waits_for_room, partial_output, missing_tile_count, continued_tiles, checkpoint_tiles, plan,
-// notes}.
+// notes}. stage_tiles_done and plan.stages are empty for a job of one stage.
 // failed_tiles and holes name at most the first 1,000, the counts tell all. `notes` are the
 // client's, about how files travelled. error is null or {code, reason, message}; tile is null for
 // an event that concerns none. Widths are pixels, seconds numbers.
 std::string JobDocument(const Job& job, const std::vector<std::string>& notes);
 
-// {type: "progress", job, state, tiles_done, tiles, percent, megapixels_per_second, eta_seconds,
-// workers, paused, waits_for_decision, failed_tile_count, hole_count, waits_for_room}.
+// {type: "progress", job, state, tiles_done, tiles, stage_tiles_done, percent,
+// megapixels_per_second, eta_seconds, workers, paused, waits_for_decision, failed_tile_count,
+// hole_count, waits_for_room}.
 std::string ProgressDocument(const Job& job);
 
 // {output, finished}: where a preview lies, and how much of the job's output it shows, 0 to 1.

@@ -63,7 +63,7 @@ Job Finished() {
 TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
   EXPECT_EQ(
       JobDocument(Finished(), {"uploaded"}),
-      R"({"job":"jobs/a","state":"succeeded","output":"/o ut.tif","tiles":6,"tiles_done":6,)"
+      R"({"job":"jobs/a","state":"succeeded","output":"/o ut.tif","tiles":6,"tiles_done":6,"stage_tiles_done":[],)"
       R"("attempts":7,"seconds":1.5,"compute_seconds":1,"output_width":400,"output_height":200,)"
       R"("workers":[{"name":"a","tiles":4},{"name":"b","tiles":2}],)"
       R"("events":[{"kind":"worker_gone","tile":null,"worker":"b","text":"it fell silent","seconds":0.5},)"
@@ -78,7 +78,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,"memory_floor_bytes":500000,)"
-      R"("disk_bytes":240000,"disk_free_bytes":3000000000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"notes":[],"matches":[]},"notes":["uploaded"]})");
+      R"("disk_bytes":240000,"disk_free_bytes":3000000000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"stages":[],"notes":[],"matches":[]},"notes":["uploaded"]})");
 }
 
 TEST(JobDocument, TellsWhyAJobFailed) {
@@ -193,7 +193,7 @@ TEST(ErrorText, SaysWhenToAskAgain) {
 TEST(ProgressDocument, IsOneLine) {
   Job job = Finished();
   EXPECT_EQ(ProgressDocument(job),
-            R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,)"
+            R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,"stage_tiles_done":[],)"
             R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2,)"
             R"("paused":false,"waits_for_decision":false,"failed_tile_count":0,"hole_count":0,)"
             R"("waits_for_room":""})");
