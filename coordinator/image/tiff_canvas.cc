@@ -36,7 +36,12 @@ bool WritesDotsPerInch(double pixels_per_mm) {
 class TiffCanvas::File : public TiffStream {
  public:
   File(int fd, const std::string& path) : fd_(fd), path_(path) {}
-  ~File() override { Close(); }
+  // A file that was not finished stays as it is: libtiff would write a directory over tiles that it
+  // does not know of.
+  ~File() override {
+    ignoring_ = true;
+    Close();
+  }
 
   absl::Status Start() { return Open(path_, "w8l") ? absl::OkStatus() : Error("creating"); }
   int64_t end() const { return end_; }
@@ -102,7 +107,7 @@ class TiffCanvas::File : public TiffStream {
   }
 
   bool WriteAt(const void* data, int64_t size, int64_t offset) override {
-    if (placing_) return true;
+    if (ignoring_) return true;
     const int error = WriteAll(
         fd_, absl::MakeConstSpan(static_cast<const std::byte*>(data), static_cast<size_t>(size)),
         offset);
@@ -116,7 +121,7 @@ class TiffCanvas::File : public TiffStream {
   const int fd_;
   const std::string path_;
   int error_number_ = 0;
-  bool placing_ = false;  // libtiff appends what was written before: at end_, wherever that is
+  bool ignoring_ = false;  // what libtiff writes: it appends what lies at end_ already, or ends
   int64_t end_ = 0;
 };
 
@@ -153,13 +158,13 @@ bool TiffCanvas::File::Describe(const TiffCanvasOptions& options, int level) {
 
 bool TiffCanvas::File::WriteDirectory(const std::vector<Extent>& extents, int64_t end) {
   std::byte unread{};  // libtiff passes it on to WriteAt, which does not look at it
-  placing_ = true;
+  ignoring_ = true;
   bool good = true;
   for (size_t i = 0; good && i < extents.size(); ++i) {
     end_ = extents[i].offset;
     good = TIFFWriteRawTile(tiff(), static_cast<uint32_t>(i), &unread, extents[i].bytes) >= 0;
   }
-  placing_ = false;
+  ignoring_ = false;
   end_ = end;
   return good && TIFFWriteDirectory(tiff()) == 1;
 }
