@@ -43,6 +43,16 @@ void AddStages(const Plan& plan, const std::vector<uint64_t>& tiles_done,
   }
 }
 
+// Of a job of several stages, their own rows tell more.
+std::string GridText(const Plan& plan) {
+  if (!plan.stages.empty()) {
+    return absl::StrCat(plan.tiles, " in ", plan.stages.size(), " stages");
+  }
+  return absl::StrCat(plan.columns, " x ", plan.rows, " = ", plan.tiles, " of ",
+                      SizeText(plan.tile_width, plan.tile_height), ", halo ", plan.halo,
+                      ", overlap ", plan.overlap, ", window ", plan.window, SkippedText(plan));
+}
+
 }  // namespace
 
 std::string PlanReport(const Plan& plan) {
@@ -52,10 +62,7 @@ std::string PlanReport(const Plan& plan) {
                              plan.channels == 1 ? " channel" : " channels")},
       {"output",
        absl::StrCat(SizeText(plan.output_width, plan.output_height), " ", plan.output_sample)},
-      {"tiles",
-       absl::StrCat(plan.columns, " x ", plan.rows, " = ", plan.tiles, " of ",
-                    SizeText(plan.tile_width, plan.tile_height), ", halo ", plan.halo, ", overlap ",
-                    plan.overlap, ", window ", plan.window, SkippedText(plan))},
+      {"tiles", GridText(plan)},
       {"halo overhead",
        absl::StrFormat("%.2fx the picture goes through the model", plan.halo_overhead)},
       {"memory",
@@ -95,8 +102,11 @@ std::string JobReport(const Job& job, bool with_events) {
                             SizeText(job.plan.output_width, job.plan.output_height))},
       {"tiles",
        absl::StrCat(
-           job.tiles_done, " of ", job.plan.tiles, " (", job.plan.columns, " x ", job.plan.rows,
-           "), ", job.attempts, " attempts",
+           job.tiles_done, " of ", job.plan.tiles,
+           job.plan.stages.empty()
+               ? absl::StrCat(" (", job.plan.columns, " x ", job.plan.rows, "), ")
+               : absl::StrCat(" in ", job.plan.stages.size(), " stages, "),
+           job.attempts, " attempts",
            job.copies > 0 ? absl::StrCat(", ", CountText(job.copies, "copy", "copies")) : "",
            SkippedText(job.plan))},
   };
