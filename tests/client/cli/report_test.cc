@@ -192,11 +192,12 @@ TEST(ErrorText, SaysWhenToAskAgain) {
 
 TEST(ProgressDocument, IsOneLine) {
   Job job = Finished();
-  EXPECT_EQ(ProgressDocument(job),
-            R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,"stage_tiles_done":[],)"
-            R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2,)"
-            R"("paused":false,"waits_for_decision":false,"failed_tile_count":0,"hole_count":0,)"
-            R"("waits_for_room":""})");
+  EXPECT_EQ(
+      ProgressDocument(job),
+      R"({"type":"progress","job":"jobs/a","state":"succeeded","tiles_done":6,"tiles":6,"stage_tiles_done":[],)"
+      R"("percent":100,"megapixels_per_second":0.08,"eta_seconds":null,"workers":2,)"
+      R"("paused":false,"waits_for_decision":false,"failed_tile_count":0,"hole_count":0,)"
+      R"("waits_for_room":""})");
   job.state = JobState::kRunning;
   job.eta = absl::Seconds(2);
   EXPECT_THAT(ProgressDocument(job), HasSubstr(R"("eta_seconds":2,)"));
