@@ -50,6 +50,7 @@ void WritePlan(JsonWriter& json, const Plan& plan) {
   json.BeginObject();
   json.Key("model").String(plan.model).Key("model_digest").String(plan.model_digest);
   json.Key("input_width").Integer(plan.input_width).Key("input_height").Integer(plan.input_height);
+  json.Key("input_pages").Integer(plan.input_pages);
   json.Key("channels").Integer(plan.channels).Key("output_sample").String(plan.output_sample);
   json.Key("tile_width").Integer(plan.tile_width).Key("tile_height").Integer(plan.tile_height);
   json.Key("halo").Integer(plan.halo).Key("overlap").Integer(plan.overlap);

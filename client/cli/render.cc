@@ -92,6 +92,10 @@ void AddRender(CLI::App& app, Session& session) {
                    "File to write; .tif, .png, .jpg, .webp, .dzi or .szi")
       ->required()
       ->type_name("PATH");
+  command
+      ->add_option("--page", request.page,
+                   "Page of the input, a TIFF of several images; 0, the default, is the first")
+      ->type_name("N");
   AddRenderFlags(*command, flags->render);
   command
       ->add_option("--request-id", request.request_id,

@@ -58,8 +58,11 @@ std::string GridText(const Plan& plan) {
 std::string PlanReport(const Plan& plan) {
   std::vector<std::vector<std::string>> rows = {
       {"model", plan.model},
-      {"input", absl::StrCat(SizeText(plan.input_width, plan.input_height), ", ", plan.channels,
-                             plan.channels == 1 ? " channel" : " channels")},
+      {"input",
+       absl::StrCat(
+           SizeText(plan.input_width, plan.input_height), ", ", plan.channels,
+           plan.channels == 1 ? " channel" : " channels",
+           plan.input_pages > 1 ? absl::StrCat(", one of ", plan.input_pages, " pages") : "")},
       {"output",
        absl::StrCat(SizeText(plan.output_width, plan.output_height), " ", plan.output_sample)},
       {"tiles", GridText(plan)},

@@ -81,7 +81,11 @@ void AddSequence(CLI::App& app, Session& session) {
       app.add_subcommand("sequence", "Render numbered frames through a model, each as a job");
   const auto flags = std::make_shared<SequenceFlags>();
   RenderRequest& request = flags->render.request;
-  command->add_option("-i,--input", request.input, "Images to read, numbered: shot_%04d.png")
+  command
+      ->add_option(
+          "-i,--input", request.input,
+          "Images to read, numbered: shot_%04d.png; or one TIFF, whose pages are the frames, the "
+          "first being 0")
       ->required()
       ->type_name("PATTERN");
   command->add_option("-o,--output", request.output, "Files to write, numbered: big_%04d.tif")
@@ -89,7 +93,7 @@ void AddSequence(CLI::App& app, Session& session) {
       ->type_name("PATTERN");
   command
       ->add_option("--first", flags->sequence.first,
-                   "Number of the first frame (default: the frames that exist)")
+                   "Number of the first frame (default: all that exist)")
       ->type_name("N");
   command->add_option("--last", flags->sequence.last, "Number of the last frame")->type_name("N");
   command
@@ -103,6 +107,7 @@ void AddSequence(CLI::App& app, Session& session) {
       "Examples:\n"
       "  tilewright sequence -i 'shot_%04d.png' -o 'big_%04d.tif' -n lanczos4x\n"
       "  tilewright sequence -i 'shot_%04d.png' -o 'big_%04d.tif' -n lanczos4x --skip-existing\n"
+      "  tilewright sequence -i scan.tif -o 'page_%03d.tif' -n lanczos4x\n"
       "A frame that fails does not keep the others back. Ctrl-C cancels the frames under way; a "
       "second Ctrl-C leaves at once.\n"
       "Server, --json and exit codes: tilewright --help");

@@ -1,5 +1,7 @@
 #include "client/src/convert.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -124,6 +126,7 @@ Plan PlanFromProto(const v1::PlanSummary& proto) {
   plan.model_digest = proto.model_digest();
   plan.input_width = proto.input_width();
   plan.input_height = proto.input_height();
+  plan.input_pages = std::max(1u, proto.input_pages());  // 0: an older coordinator
   plan.channels = proto.channels();
   plan.output_sample = SampleName(proto.output_sample());
   for (const v1::StageSummary& stage : proto.stages()) {
@@ -290,6 +293,7 @@ absl::StatusOr<v1::RenderRequest> RequestToProto(const RenderRequest& request) {
   for (const RenderRequest::Stage& stage : request.then) {
     TW_RETURN_IF_ERROR(StageToProto(stage, *proto.add_stages()));
   }
+  proto.set_input_page(request.page);
   proto.set_overwrite(request.overwrite);
   proto.set_strict(request.strict);
   proto.set_tile_timeout_seconds(absl::ToDoubleSeconds(request.tile_timeout));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "client/src/frame_pattern.h"
+#include "client/src/input_pages.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 #include "tilewright/error.h"
@@ -93,6 +94,7 @@ class Sequence::Impl {
   RenderRequest RequestOf(uint64_t number) const {
     RenderRequest frame = request_.frame;
     frame.input = input_.NameOf(number);
+    if (!input_.numbered()) frame.page = static_cast<uint32_t>(number);
     frame.output = output_.NameOf(number);
     if (!frame.mask.empty()) frame.mask = mask_.NameOf(number);
     return frame;
@@ -210,19 +212,18 @@ absl::StatusOr<std::unique_ptr<Sequence>> Sequence::Create(Client* client,
   TW_ASSIGN_OR_RETURN(FramePattern input, FramePattern::Parse(request.frame.input));
   TW_ASSIGN_OR_RETURN(FramePattern output, FramePattern::Parse(request.frame.output));
   TW_ASSIGN_OR_RETURN(FramePattern mask, FramePattern::Parse(request.frame.mask));
-  for (const auto& [pattern, text] :
-       {std::pair(&input, &request.frame.input), std::pair(&output, &request.frame.output)}) {
-    if (pattern->numbered()) continue;
-    return WithReason(absl::InvalidArgumentError(
-                          absl::StrCat("'", *text,
-                                       "' is the same for every frame: write %d or %04d where the "
-                                       "frame's number stands")),
-                      "BAD_PATTERN");
+  if (!output.numbered()) return NotNumbered(request.frame.output);
+  absl::StatusOr<std::vector<uint64_t>> numbers;
+  if (input.numbered()) {
+    numbers = NumbersOf(request);
+  } else {
+    request.frame.input = input.NameOf(0);
+    numbers = FindPages(*client, request, output.NameOf(0));
   }
-  TW_ASSIGN_OR_RETURN(std::vector<uint64_t> numbers, NumbersOf(request));
-  return std::unique_ptr<Sequence>(
-      new Sequence(std::make_unique<Impl>(client, std::move(request), std::move(input),
-                                          std::move(output), std::move(mask), std::move(numbers))));
+  TW_RETURN_IF_ERROR(numbers.status());
+  return std::unique_ptr<Sequence>(new Sequence(
+      std::make_unique<Impl>(client, std::move(request), std::move(input), std::move(output),
+                             std::move(mask), *std::move(numbers))));
 }
 
 Sequence::Sequence(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

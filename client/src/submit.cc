@@ -104,6 +104,12 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
   if (shared.input_shared()) {
     render.set_input(FileUri(input));
     *render.mutable_input_facts() = facts;
+  } else if (request.page > 0) {
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          "the coordinator does not see '", input,
+                          "', and of what is uploaded it reads the first ",
+                          "page only: share the file's folder, or take the page out of the file")),
+                      "PAGE_NOT_SHARED");
   } else {
     TW_ASSIGN_OR_RETURN(*render.mutable_input(),
                         UploadFile(*connection_->transfer, input, facts.size()));

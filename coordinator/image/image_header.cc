@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/image/tiff_pages.h"
 #include "proto/base/status_macros.h"
 #include "proto/blend/channel_count.h"
 
@@ -217,7 +218,8 @@ absl::StatusOr<VipsOwned<VipsSource>> LoadFile(const FileWatch& file) {
 
 }  // namespace
 
-absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits) {
+absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits,
+                                       int64_t page) {
   const std::string& path = file.path();
   // A source, not a file name: libvips reads "[...]" at the end of a name as options. It duplicates
   // the descriptor.
@@ -238,13 +240,23 @@ absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits&
   ImageInfo& info = header.info;
   info.format = FormatName(loader);
   info.file_bytes = file.bytes();
+  std::string options;
+  if (info.format == "tiff") {
+    TW_ASSIGN_OR_RETURN(const TiffPage found, FindTiffPage(file, page));
+    info.pages = found.pages;
+    header.tiff_directory = found.offset;
+    options = absl::StrCat("page=", found.directory);
+  } else if (page > 0) {
+    return NoSuchPage(file, page, info.pages);
+  }
   if (MapsItsFile(info.format)) {
     TW_ASSIGN_OR_RETURN(source, LoadFile(file));
   }
   // libjpeg fills what it cannot decode with grey and merely warns.
   const VipsFailOn fail_on = info.format == "jpeg" ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;
-  header.image.reset(vips_image_new_from_source(source.get(), "", "access", VIPS_ACCESS_SEQUENTIAL,
-                                                "fail_on", fail_on, nullptr));
+  header.image.reset(vips_image_new_from_source(source.get(), options.c_str(), "access",
+                                                VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on,
+                                                nullptr));
   if (header.image == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat("opening ", path, ": the header of the ",
                                                    info.format, " file cannot be read (",

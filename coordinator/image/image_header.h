@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_HEADER_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_HEADER_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,12 +15,14 @@
 namespace tilewright {
 
 struct ImageHeader {
-  VipsOwned<VipsImage> image;  // its pixels must be read from top to bottom; grey or RGB
-  ImageInfo info;              // access: kTopDown or kWhole
+  VipsOwned<VipsImage> image;   // its pixels must be read from top to bottom; grey or RGB
+  ImageInfo info;               // access: kTopDown or kWhole
+  uint64_t tiff_directory = 0;  // where that of the page lies in a TIFF
 };
 
-// Errors as of ImageReader::Open. No pixel is decoded.
-absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits);
+// Of a page; errors as of ImageReader::Open. No pixel is decoded.
+absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits,
+                                       int64_t page);
 
 }  // namespace tilewright
 

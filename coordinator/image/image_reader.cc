@@ -50,12 +50,13 @@ absl::Status ImageReader::Read(const Rect& rect, PadMode pad, absl::Span<std::by
 }
 
 absl::StatusOr<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string& path,
-                                                               const ImageLimits& limits) {
+                                                               const ImageLimits& limits,
+                                                               int64_t page) {
   TW_ASSIGN_OR_RETURN(std::unique_ptr<FileWatch> file, FileWatch::Open(path));
-  TW_ASSIGN_OR_RETURN(ImageHeader header, ReadHeader(*file, limits));
+  TW_ASSIGN_OR_RETURN(ImageHeader header, ReadHeader(*file, limits, page));
   if (header.info.format == "tiff") {
     TW_ASSIGN_OR_RETURN(std::unique_ptr<ImageReader> tiled,
-                        TiledTiffReader::OpenIfTiled(header.info, &file));
+                        TiledTiffReader::OpenIfTiled(header.info, header.tiff_directory, &file));
     if (tiled != nullptr) return tiled;
   }
   return std::make_unique<SequentialReader>(std::move(header), std::move(file));

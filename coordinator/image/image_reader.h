@@ -47,6 +47,7 @@ struct ImageInfo {
   std::string format;  // libvips loader, for messages
   ImageAccess access = ImageAccess::kAnywhere;
   int64_t file_bytes = 0;
+  int64_t pages = 1;       // of the file: more than one only of a TIFF
   int64_t tile_bytes = 0;  // of a decoded tile of a tiled TIFF; 0 of all else
 
   int64_t pixel_bytes() const { return channels * BytesPerSample(sample); }
@@ -71,9 +72,12 @@ class ImageReader {
  public:
   // NOT_FOUND (missing), INVALID_ARGUMENT (empty, not an image, unsupported bands),
   // RESOURCE_EXHAUSTED (over a limit), PERMISSION_DENIED: each names the path. CMYK is converted to
-  // RGB, a palette is looked up.
+  // RGB, a palette is looked up. Of a TIFF of several images it reads a page, 0 being the first
+  // (see FindTiffPage); all else is one page. INVALID_ARGUMENT, naming the count, if there is no
+  // such page.
   static absl::StatusOr<std::unique_ptr<ImageReader>> Open(const std::string& path,
-                                                           const ImageLimits& limits);
+                                                           const ImageLimits& limits,
+                                                           int64_t page = 0);
   virtual ~ImageReader() = default;
 
   const ImageInfo& info() const { return info_; }

@@ -1,16 +1,13 @@
 #include "coordinator/image/tiled_tiff_reader.h"
 
-#include <tiffio.h>
-#include <unistd.h>
-
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/any_set.h"
+#include "coordinator/image/tiff_handle.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -18,33 +15,25 @@ namespace tilewright {
 // One libtiff handle, for one thread at a time.
 class TiledTiffReader::Handle {
  public:
-  // nullptr if libtiff cannot read the file.
-  static absl::StatusOr<std::unique_ptr<Handle>> Open(const FileWatch& file) {
-    TW_ASSIGN_OR_RETURN(const int fd, file.Reopen());
-    auto handle = std::make_unique<Handle>();
-    TIFFOpenOptions* const options = TIFFOpenOptionsAlloc();
-    // Handlers of its own: libvips catches everything that reaches libtiff's.
-    TIFFOpenOptionsSetErrorHandlerExtR(options, &Handle::Complain, handle.get());
-    TIFFOpenOptionsSetWarningHandlerExtR(options, &Handle::Ignore, handle.get());
-    // Not mapped: a file that shrinks under a mapping ends the process.
-    handle->tiff_ = TIFFFdOpenExt(fd, file.path().c_str(), "rm", options);
-    TIFFOpenOptionsFree(options);
-    if (handle->tiff_ != nullptr) return handle;
-    close(fd);
-    return nullptr;
+  // It stands at the directory that lies at `directory` in the file.
+  static absl::StatusOr<std::unique_ptr<Handle>> Open(const FileWatch& file, uint64_t directory) {
+    TW_ASSIGN_OR_RETURN(std::unique_ptr<TiffHandle> tiff, TiffHandle::Open(file));
+    if (TIFFCurrentDirOffset(tiff->get()) != directory &&
+        TIFFSetSubDirectory(tiff->get(), directory) != 1) {
+      return absl::DataLossError(absl::StrCat("opening ", file.path(),
+                                              ": the tiff file is truncated or damaged (",
+                                              tiff->complaint(), ")"));
+    }
+    return std::make_unique<Handle>(std::move(tiff));
   }
-  ~Handle() {
-    if (tiff_ != nullptr) TIFFClose(tiff_);
-  }
+  explicit Handle(std::unique_ptr<TiffHandle> tiff) : tiff_(std::move(tiff)) {}
 
   template <typename T>
   T Field(uint32_t tag) const {
-    T value = 0;
-    TIFFGetFieldDefaulted(tiff_, tag, &value);
-    return value;
+    return tiff_->Field<T>(tag);
   }
 
-  bool tiled() const { return TIFFIsTiled(tiff_) != 0; }
+  bool tiled() const { return TIFFIsTiled(tiff_->get()) != 0; }
   // Whether each channel has tiles of its own, which neither we nor libvips put together.
   bool planes() const {
     return Field<uint16_t>(TIFFTAG_SAMPLESPERPIXEL) > 1 &&
@@ -55,8 +44,8 @@ class TiledTiffReader::Handle {
   }
   bool packed() const { return Field<uint16_t>(TIFFTAG_COMPRESSION) != COMPRESSION_NONE; }
   // Where the tile lies in the file, and how many bytes it has there; 0: nowhere.
-  uint64_t Offset(uint32_t index) const { return TIFFGetStrileOffset(tiff_, index); }
-  uint64_t Bytes(uint32_t index) const { return TIFFGetStrileByteCount(tiff_, index); }
+  uint64_t Offset(uint32_t index) const { return TIFFGetStrileOffset(tiff_->get(), index); }
+  uint64_t Bytes(uint32_t index) const { return TIFFGetStrileByteCount(tiff_->get(), index); }
 
   // Whether libtiff's samples are those of `info`.
   bool Gives(const ImageInfo& info) {
@@ -66,11 +55,11 @@ class TiledTiffReader::Handle {
     const auto colours = Field<uint16_t>(TIFFTAG_PHOTOMETRIC);
     const bool jpeg = Field<uint16_t>(TIFFTAG_COMPRESSION) == COMPRESSION_JPEG;
     if (jpeg && colours == PHOTOMETRIC_YCBCR) {
-      TIFFSetField(tiff_, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+      TIFFSetField(tiff_->get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     }
     uint16_t extra_count = 0;
     const uint16_t* extra = nullptr;
-    TIFFGetFieldDefaulted(tiff_, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
+    TIFFGetFieldDefaulted(tiff_->get(), TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
     const bool premultiplied = extra_count > 0 && extra[0] == EXTRASAMPLE_ASSOCALPHA;
     const bool grey = colours == PHOTOMETRIC_MINISBLACK && channels <= 2;
     const bool rgb = channels >= 3 && (colours == PHOTOMETRIC_RGB ||
@@ -87,34 +76,23 @@ class TiledTiffReader::Handle {
 
   // False: see reason().
   bool Decode(uint32_t index, std::vector<std::byte>& samples) {
-    reason_.clear();
+    tiff_->Forget();
     const auto size = static_cast<tmsize_t>(samples.size());
-    return TIFFReadEncodedTile(tiff_, index, samples.data(), size) == size && reason_.empty();
+    return TIFFReadEncodedTile(tiff_->get(), index, samples.data(), size) == size &&
+           tiff_->complaint().empty();
   }
-  std::string reason() const { return reason_.empty() ? "a tile is too short" : reason_; }
+  std::string reason() const {
+    return tiff_->complaint().empty() ? "a tile is too short" : tiff_->complaint();
+  }
 
  private:
-  static int Complain(TIFF* /*tiff*/, void* self, const char* /*module*/, const char* format,
-                      va_list arguments) {
-    char text[256];
-    std::vsnprintf(text, sizeof(text), format, arguments);
-    std::string& reason = static_cast<Handle*>(self)->reason_;
-    if (reason.empty()) reason = text;
-    return 1;
-  }
-  static int Ignore(TIFF* /*tiff*/, void* /*self*/, const char* /*module*/, const char* /*format*/,
-                    va_list /*arguments*/) {
-    return 1;
-  }
-
-  TIFF* tiff_ = nullptr;  // owns the descriptor
-  std::string reason_;    // libtiff's first complaint
+  const std::unique_ptr<TiffHandle> tiff_;
 };
 
 absl::StatusOr<std::unique_ptr<ImageReader>> TiledTiffReader::OpenIfTiled(
-    const ImageInfo& info, std::unique_ptr<FileWatch>* file) {
-  TW_ASSIGN_OR_RETURN(std::unique_ptr<Handle> handle, Handle::Open(**file));
-  if (handle == nullptr || !handle->tiled()) return nullptr;
+    const ImageInfo& info, uint64_t directory, std::unique_ptr<FileWatch>* file) {
+  TW_ASSIGN_OR_RETURN(std::unique_ptr<Handle> handle, Handle::Open(**file, directory));
+  if (!handle->tiled()) return nullptr;
   if (handle->planes()) {
     return absl::InvalidArgumentError(
         absl::StrCat("opening ", (*file)->path(),
@@ -133,12 +111,13 @@ absl::StatusOr<std::unique_ptr<ImageReader>> TiledTiffReader::OpenIfTiled(
   tiled.access = ImageAccess::kAnywhere;
   tiled.tile_bytes = tile.area() * info.pixel_bytes();
   return std::unique_ptr<ImageReader>(
-      new TiledTiffReader(std::move(tiled), std::move(*file), std::move(handle)));
+      new TiledTiffReader(std::move(tiled), std::move(*file), directory, std::move(handle)));
 }
 
 TiledTiffReader::TiledTiffReader(ImageInfo info, std::unique_ptr<FileWatch> file,
-                                 std::unique_ptr<Handle> first)
+                                 uint64_t directory, std::unique_ptr<Handle> first)
     : ImageReader(std::move(info), std::move(file)),
+      directory_(directory),
       tile_(first->tile()),
       tile_columns_((this->info().size.width + tile_.width - 1) / tile_.width) {
   free_.push_back(std::move(first));
@@ -157,8 +136,8 @@ absl::StatusOr<std::unique_ptr<TiledTiffReader::Handle>> TiledTiffReader::TakeHa
     }
     ++handles_;
   }
-  absl::StatusOr<std::unique_ptr<Handle>> opened = Handle::Open(file());
-  if (opened.ok() && *opened != nullptr && (*opened)->Gives(info()) && (*opened)->tile() == tile_) {
+  absl::StatusOr<std::unique_ptr<Handle>> opened = Handle::Open(file(), directory_);
+  if (opened.ok() && (*opened)->Gives(info()) && (*opened)->tile() == tile_) {
     return opened;
   }
   absl::MutexLock lock(&mu_);

@@ -29,9 +29,11 @@ class TiledTiffReader : public ImageReader {
 
   // Takes `file` if it is a TIFF in tiles that libtiff gives as they are: grey or RGB, maybe with
   // alpha that is not premultiplied, u8, u16 or f32, samples together. Else nullptr, and `file`
-  // stays. `info` is what libvips says of it. RESOURCE_EXHAUSTED if its tiles are too large,
-  // INVALID_ARGUMENT if each channel has tiles of its own.
+  // stays. `info` is what libvips says of the page whose directory lies at `directory` in the file.
+  // RESOURCE_EXHAUSTED if its tiles are too large, INVALID_ARGUMENT if each channel has tiles of
+  // its own.
   static absl::StatusOr<std::unique_ptr<ImageReader>> OpenIfTiled(const ImageInfo& info,
+                                                                  uint64_t directory,
                                                                   std::unique_ptr<FileWatch>* file);
   ~TiledTiffReader() override;
 
@@ -50,7 +52,8 @@ class TiledTiffReader : public ImageReader {
     std::list<uint64_t>::iterator use;
   };
 
-  TiledTiffReader(ImageInfo info, std::unique_ptr<FileWatch> file, std::unique_ptr<Handle> first);
+  TiledTiffReader(ImageInfo info, std::unique_ptr<FileWatch> file, uint64_t directory,
+                  std::unique_ptr<Handle> first);
 
   // A handle that nobody uses, opened if there are few; waits for one otherwise.
   absl::StatusOr<std::unique_ptr<Handle>> TakeHandle() ABSL_LOCKS_EXCLUDED(mu_);
@@ -62,7 +65,8 @@ class TiledTiffReader : public ImageReader {
     return !free_.empty() || handles_ < kHandlesMax;
   }
 
-  const Size tile_;  // pixels
+  const uint64_t directory_;  // where it lies in the file
+  const Size tile_;           // pixels
   const int64_t tile_columns_;
 
   mutable absl::Mutex mu_;

@@ -27,6 +27,8 @@ inline absl::Status WithInputReason(const absl::Status& status) {
       return OrReason(status, "NOT_AN_IMAGE");
     case absl::StatusCode::kFailedPrecondition:
       return OrReason(status, "INPUT_CHANGED");
+    case absl::StatusCode::kOutOfRange:
+      return WithReason(absl::InvalidArgumentError(status.message()), "NO_SUCH_PAGE");
     default:
       return OrReason(status, "INPUT_NOT_READABLE");
   }

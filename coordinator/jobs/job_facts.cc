@@ -28,7 +28,9 @@ JobFacts FactsOf(const ResolvedJob& job) {
   JobFacts facts;
   facts.push_back({"model", absl::StrCat(job.model->model.name(), " ", job.stage.model_digest())});
   facts.push_back({"plan", absl::StrCat(job.stage.plan_digest(), " ", job.plan->Canonical())});
-  facts.push_back({"input", FileFact(job.input_facts)});
+  const std::string page =
+      request.input_page() == 0 ? "" : absl::StrCat(", page ", request.input_page());
+  facts.push_back({"input", absl::StrCat(FileFact(job.input_facts), page)});
   facts.push_back({"mask", request.mask().empty() ? "none" : FileFact(job.mask_facts)});
   facts.push_back({"region", request.has_region() ? ToString(FromWire(request.region())) : "all"});
   facts.push_back({"number of tiles", absl::StrCat(job.wanted->count())});

@@ -92,14 +92,22 @@ absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFact
 }
 
 // With `anywhere`, one whose pixels can be read in any order. Uploads that it reads are appended.
-absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri,
+absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, uint32_t page,
                                                        const v1::FileFacts* said, bool anywhere,
                                                        const ResolveContext& context,
                                                        v1::FileFacts* facts,
                                                        std::vector<std::string>* uploads) {
   TW_ASSIGN_OR_RETURN(const std::string path, InputPath(uri, said, context, facts));
-  if (absl::StartsWith(uri, "upload:")) uploads->push_back(uri);
-  absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, context.limits);
+  if (absl::StartsWith(uri, "upload:")) {
+    if (page > 0) {
+      return BadRequest(absl::StrCat("page ", page,
+                                     " of an upload was asked for, and of uploads only the first "
+                                     "page is kept: let the coordinator see the file"));
+    }
+    uploads->push_back(uri);
+  }
+  absl::StatusOr<std::unique_ptr<ImageReader>> reader =
+      ImageReader::Open(path, context.limits, page);
   if (reader.ok() && anywhere) reader = ReadAnywhere(*std::move(reader), context.scratch);
   if (!reader.ok()) return WithInputReason(reader.status());
   return reader;
@@ -307,9 +315,9 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   job.request = request;
   const bool masked = !request.mask().empty();
   TW_ASSIGN_OR_RETURN(
-      job.reader,
-      OpenInput(request.input(), request.has_input_facts() ? &request.input_facts() : nullptr,
-                masked, context, &job.input_facts, &job.uploads));
+      job.reader, OpenInput(request.input(), request.input_page(),
+                            request.has_input_facts() ? &request.input_facts() : nullptr, masked,
+                            context, &job.input_facts, &job.uploads));
   std::vector<std::string> notes;
   job.input = job.reader->info();
   for (; job.number + 1 < request.stages_size(); ++job.number) {
@@ -321,10 +329,10 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   }
   TW_RETURN_IF_ERROR(FindModel(request, context.models, &job));
   if (masked) {
-    TW_ASSIGN_OR_RETURN(
-        job.mask_reader,
-        OpenInput(request.mask(), request.has_mask_facts() ? &request.mask_facts() : nullptr,
-                  masked, context, &job.mask_facts, &job.uploads));
+    TW_ASSIGN_OR_RETURN(job.mask_reader,
+                        OpenInput(request.mask(), /*page=*/0,
+                                  request.has_mask_facts() ? &request.mask_facts() : nullptr,
+                                  masked, context, &job.mask_facts, &job.uploads));
     TW_RETURN_IF_ERROR(ResolveMask(&job));
   }
 

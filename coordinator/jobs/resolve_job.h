@@ -73,8 +73,8 @@ struct ResolvedJob : ResolvedStage {
 
 // Errors carry a reason (status_details.h): BAD_REQUEST, UNKNOWN_MODEL, INPUT_NOT_FOUND,
 // INPUT_NOT_READABLE, INPUT_CHANGED, NOT_AN_IMAGE, LIMIT_EXCEEDED, BAD_URI, OUTSIDE_ROOT,
-// CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS, BAD_MASK.
-// A masked job whose image or mask must be decoded in order takes as long as that.
+// NO_SUCH_PAGE, CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS,
+// BAD_MASK. A masked job whose image or mask must be decoded in order takes as long as that.
 absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                        const ResolveContext& context);
 

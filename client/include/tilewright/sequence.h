@@ -19,9 +19,11 @@ namespace tilewright {
 
 struct SequenceRequest {
   // What all frames share. Where a frame's number stands, `input` and `output` hold "%d" or "%0Nd"
-  // (N digits at least) once, `mask` at most once; "%%" is a percent sign. No request_id.
+  // (N digits at least) once, `mask` at most once; "%%" is a percent sign. An `input` without a
+  // number is a TIFF of several pages: these are the frames, and the first one is 0. No request_id.
   RenderRequest frame;
-  // Numbers of the first and last frame. Without them, frames are the inputs that exist.
+  // Numbers of the first and last frame. Without them, frames are the inputs that exist, or all
+  // pages.
   std::optional<uint64_t> first;
   std::optional<uint64_t> last;
   int in_flight = 8;  // jobs at once, 1 to 64
@@ -47,7 +49,9 @@ class Sequence {
   static constexpr int kInFlightMax = 64;
 
   // Finds the frames. INVALID_ARGUMENT (BAD_PATTERN, BAD_REQUEST), NOT_FOUND (INPUT_MISSING),
-  // RESOURCE_EXHAUSTED (TOO_MANY_FRAMES) above kFramesMax. `client` outlives the sequence.
+  // RESOURCE_EXHAUSTED (TOO_MANY_FRAMES) above kFramesMax. Where they are pages it plans one of
+  // them to learn how many there are: errors of that, and INVALID_ARGUMENT (NO_SUCH_PAGE,
+  // PAGE_NOT_SHARED). `client` outlives the sequence.
   static absl::StatusOr<std::unique_ptr<Sequence>> Create(Client* client, SequenceRequest request);
   ~Sequence();
   Sequence(const Sequence&) = delete;

@@ -51,6 +51,7 @@ struct RenderRequest {
   };
 
   std::string input;   // path of an image on this machine
+  uint32_t page = 0;   // of the input, a TIFF of several images; 0 is the first
   std::string output;  // path on this machine; the extension chooses the format
   // Path of a grey image of the input's size: 0 keeps a pixel, the greatest value takes what the
   // model (of scale 1) makes of it. Empty: everything is rendered.
@@ -147,6 +148,7 @@ struct Plan {
   std::string model_digest;
   uint32_t input_width = 0;  // pixels
   uint32_t input_height = 0;
+  uint32_t input_pages = 1;  // of the input file; reduced images of a pyramid are none
   uint32_t channels = 0;
   std::string output_sample;  // "u8", "u16", "f16", "f32"
   uint32_t output_width = 0;  // pixels

@@ -75,7 +75,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("ladder":{},"constant_results":0,"held_bytes":0,"spilled_bytes":0,)"
       R"("waits_for_room":"","partial_output":"","missing_tile_count":0,)"
       R"("continued_tiles":0,"checkpoint_tiles":0,)"
-      R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,)"
+      R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,"input_pages":1,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,"memory_floor_bytes":500000,)"
       R"("disk_bytes":240000,"disk_free_bytes":3000000000,"compression":"deflate 1","tiff_tile":512,"overview_levels":2,"stages":[],"notes":[],"matches":[]},"notes":["uploaded"]})");

@@ -151,6 +151,7 @@ grpc::Status FakeCoordinator::CreateJob(grpc::ServerContext*, const v1::CreateJo
   *job.mutable_request() = request->render();
   job.set_state(v1::Job::STATE_QUEUED);
   job.mutable_plan()->set_tiles(4);
+  job.mutable_plan()->set_input_pages(script_.input_pages);
   if (request->dry_run()) {
     log_.jobs.push_back(*request);
     return grpc::Status::OK;

@@ -39,6 +39,7 @@ struct FakeScript {
   // CreateJob answers RESOURCE_EXHAUSTED (TOO_MANY_JOBS) while so many jobs have not been seen to
   // end by a watch; 0: never.
   int open_jobs_max = 0;
+  uint32_t input_pages = 0;         // of every planned input
   bool watch_when_crowded = false;  // watches tell nothing before a CreateJob was refused for that
   grpc::Status upload_status = {};  // at the first message of an upload
   std::vector<FakeWatch> watches = {};  // one after the other; the last one again and again

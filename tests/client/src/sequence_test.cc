@@ -156,6 +156,59 @@ TEST_F(SequenceTest, StopsWhenTheCoordinatorIsGone) {
   }
 }
 
+TEST_F(SequenceTest, RendersThePagesOfOneFile) {
+  Write("scan.tif", "pages");
+  Write("out_00.tif", "from an earlier run");
+  Script({.input_pages = 3});
+  SequenceRequest request = Frames();
+  request.frame.input = Path("scan.tif");
+  request.frame.mask = Path("in_%d.png");
+  request.in_flight = 1;
+  request.skip_existing = true;
+  const std::vector<FrameResult> results = Run(request);
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_TRUE(results[0].skipped);  // which does not keep its pages from being counted
+  const FakeLog log = fake_.log();
+  ASSERT_EQ(log.jobs.size(), 3u);
+  EXPECT_TRUE(log.jobs[0].dry_run());
+  EXPECT_EQ(log.jobs[0].render().mask(), "");
+  for (const size_t page : {1u, 2u}) {
+    const v1::RenderRequest& render = log.jobs[page].render();
+    EXPECT_FALSE(log.jobs[page].dry_run());
+    EXPECT_EQ(render.input(), absl::StrCat("file://", Path("scan.tif")));
+    EXPECT_EQ(render.input_page(), page);
+    EXPECT_EQ(render.mask(), absl::StrCat("file://", Path(absl::StrCat("in_", page, ".png"))));
+    EXPECT_EQ(render.output(), absl::StrCat("file://", Path(absl::StrCat("out_0", page, ".tif"))));
+  }
+  request.first = 1;
+  request.last = 1;
+  EXPECT_EQ(Run(request).size(), 1u);
+}
+
+TEST_F(SequenceTest, RefusesPagesThatAreNotThere) {
+  Script({.input_pages = 3});
+  SequenceRequest request = Frames();
+  request.frame.input = Path("in_1.png");
+  EXPECT_EQ(ReasonOfCreate(request), "");
+  request.first = 2;
+  request.last = 3;
+  EXPECT_EQ(ReasonOfCreate(request), "NO_SUCH_PAGE");
+  request.last = 2;
+  EXPECT_EQ(ReasonOfCreate(request), "");
+  request.frame.page = 1;
+  EXPECT_EQ(ReasonOfCreate(request), "BAD_REQUEST");
+  request = Frames();
+  request.frame.input = Path("in_1.png");
+  Script({.input_pages = 1});
+  EXPECT_EQ(ReasonOfCreate(request), "BAD_PATTERN");
+  Script({});  // an older coordinator does not say
+  EXPECT_EQ(ReasonOfCreate(request), "BAD_PATTERN");
+  Script({.share_input = false, .input_pages = 3});
+  EXPECT_EQ(ReasonOfCreate(request), "PAGE_NOT_SHARED");
+  request.frame.input = Path("in_4.png");
+  EXPECT_EQ(ReasonOfCreate(request), "INPUT_MISSING");
+}
+
 TEST_F(SequenceTest, RefusesWhatMakesNoSense) {
   const auto with = [this](auto change) {
     SequenceRequest request = Frames();

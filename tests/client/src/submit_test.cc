@@ -80,6 +80,17 @@ TEST_F(SubmitTest, UploadsAnInputThatIsNotShared) {
   EXPECT_FALSE(log.jobs.at(0).render().has_input_facts());
 }
 
+TEST_F(SubmitTest, UploadsNothingForALaterPage) {
+  RenderRequest request = Request();
+  request.page = 2;
+  ASSERT_TRUE(client_->Submit(request).ok());
+  EXPECT_EQ(fake_.log().jobs.at(0).render().input_page(), 2u);
+  fake_.SetScript({.share_input = false});
+  const auto submission = client_->Submit(request);
+  EXPECT_EQ(ErrorReason(submission.status()), "PAGE_NOT_SHARED") << submission.status();
+  EXPECT_THAT(fake_.log().uploads, IsEmpty());
+}
+
 TEST_F(SubmitTest, UploadsAnEmptyFile) {
   Write("in put.png", "");
   fake_.SetScript({.share_input = false});

@@ -66,6 +66,17 @@ def main():
     picture.save("metadata.webp", exif=exif, icc_profile=profile, xmp=XMP, lossless=True)
     picture.save("metadata.tif", icc_profile=profile, dpi=(300, 150), tiffinfo={700: XMP, 274: 6})
 
+    # Three pages, and what is none: a reduced image, a transparency mask, and one in a SubIFD.
+    with tifffile.TiffWriter("pages.tif") as pages:
+        options = {"photometric": "rgb", "metadata": None}
+        pages.write(u8[3], tile=(16, 16), compression="zlib", **options)
+        pages.write(u8[3][::2, ::2], tile=(16, 16), subfiletype=1, **options)
+        pages.write(u8[3][:10, :20], subfiletype=2, **options)
+        pages.write(u8[1] > 127, subfiletype=4, photometric="mask", metadata=None)
+        pages.write(255 - u8[3], tile=(16, 16), subifds=1, **options)
+        pages.write(u8[3][::2, ::2], **options)
+    tifffile.imwrite("reduced_only.tif", u8[3], photometric="rgb", subfiletype=1)
+
     # Values that are no colours.
     tifffile.imwrite("array_five_channels.tif", ramp(5, 255, numpy.uint8), photometric="minisblack", planarconfig="contig")
 
