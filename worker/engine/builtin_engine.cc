@@ -100,6 +100,9 @@ class BuiltinEngine : public Engine {
       return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
                          absl::StrCat("builtin operators run in fp32, not in ", key.dtype));
     }
+    if (model.manifest.inputs_size() > 1) {
+      return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR, "builtin operators take the image alone");
+    }
     if (key.channels < 1 || key.channels > 4) {
       return EngineError(
           v1::FAILURE_CAUSE_MODEL_ERROR,

@@ -6,7 +6,9 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <map>
 #include <new>
+#include <numeric>
 #include <openvino/openvino.hpp>
 #include <openvino/opsets/opset8.hpp>
 #include <utility>
@@ -76,14 +78,21 @@ class Network : public OpenVinoNetwork {
   // Throws what OpenVINO throws.
   void Compile(ov::Core& core, const std::string& device, const ov::AnyMap& properties,
                const OpenVinoLoad& load, std::shared_ptr<ov::Model> model) {
-    const auto batch = static_cast<int64_t>(load.batch);
-    model->reshape(ov::PartialShape{batch, static_cast<int64_t>(load.channels),
-                                    static_cast<int64_t>(load.height),
-                                    static_cast<int64_t>(load.width)});
+    if (model->inputs().size() != load.channels.size()) {
+      OPENVINO_THROW("the network takes ", model->inputs().size(), " inputs, its manifest says ",
+                     load.channels.size());
+    }
+    std::map<size_t, ov::PartialShape> shapes;
+    for (size_t i = 0; i < load.channels.size(); ++i) {
+      shapes[i] = ov::Shape{load.batch, load.channels[i], load.height, load.width};
+    }
+    model->reshape(shapes);
     Measure(*model, &weight_bytes_, &activation_bytes_);
     ov::preprocess::PrePostProcessor tiles(model);
-    tiles.input().tensor().set_element_type(ov::element::f32).set_layout("NHWC");
-    tiles.input().model().set_layout("NCHW");
+    for (size_t i = 0; i < load.channels.size(); ++i) {
+      tiles.input(i).tensor().set_element_type(ov::element::f32).set_layout("NHWC");
+      tiles.input(i).model().set_layout("NCHW");
+    }
     tiles.output().tensor().set_element_type(ov::element::f32).set_layout("NHWC");
     tiles.output().model().set_layout("NCHW");
     compiled_ = core.compile_model(tiles.build(), device, properties);
@@ -94,6 +103,7 @@ class Network : public OpenVinoNetwork {
     }
     request_ = compiled_.create_infer_request();
     output_shape_ = compiled_.output().get_shape();
+    channels_ = load.channels;
   }
 
   const std::vector<size_t>& output_shape() const override { return output_shape_; }
@@ -101,8 +111,7 @@ class Network : public OpenVinoNetwork {
   const float* Run(const float* nhwc, OpenVinoFailure* failure) override {
     const float* result = nullptr;
     Try("running the network", activation_bytes_, failure, [&] {
-      ov::Tensor input = request_.get_input_tensor();
-      std::memcpy(input.data<float>(), nhwc, input.get_byte_size());
+      FillInputs(nhwc);
       request_.infer();
       result = request_.get_output_tensor().data<const float>();
     });
@@ -113,8 +122,26 @@ class Network : public OpenVinoNetwork {
   uint64_t activation_bytes() const override { return activation_bytes_; }
 
  private:
+  void FillInputs(const float* nhwc) {
+    const size_t together = std::accumulate(channels_.begin(), channels_.end(), size_t{0});
+    for (size_t i = 0; i < channels_.size(); ++i) {
+      ov::Tensor input = request_.get_input_tensor(i);
+      float* to = input.data<float>();
+      if (channels_.size() == 1) {
+        std::memcpy(to, nhwc, input.get_byte_size());
+        return;
+      }
+      const size_t pixels = input.get_size() / channels_[i];
+      for (size_t p = 0; p < pixels; ++p) {
+        to = std::copy_n(nhwc + p * together, channels_[i], to);
+      }
+      nhwc += channels_[i];
+    }
+  }
+
   ov::CompiledModel compiled_;
   ov::InferRequest request_;
+  std::vector<size_t> channels_;  // of each input
   std::vector<size_t> output_shape_;
   uint64_t weight_bytes_ = 0;
   uint64_t activation_bytes_ = 0;
@@ -181,7 +208,7 @@ class Runtime : public OpenVinoRuntime {
           ov::Strides{1, 1});
       Network network;
       network.Compile(
-          core_, device_, Properties(dtype), {"", 1, kChannels, kSide, kSide, dtype},
+          core_, device_, Properties(dtype), {"", 1, {kChannels}, kSide, kSide, dtype},
           std::make_shared<ov::Model>(ov::OutputVector{layer}, ov::ParameterVector{input}));
       const std::vector<float> pattern = Pattern(kChannels * kSide * kSide, 11);
       const float* values = network.Run(pattern.data(), failure);

@@ -30,8 +30,8 @@ class OpenVinoNetwork {
   virtual ~OpenVinoNetwork() = default;
   // Shape of the result, NHWC.
   virtual const std::vector<size_t>& output_shape() const = 0;
-  // Computes one batch, NHWC and as long as the shape it was compiled for. The result is valid
-  // until the next call; null on a failure.
+  // Computes one batch, NHWC and as long as the shape it was compiled for; a pixel has the channels
+  // of all inputs, one after the other. The result is valid until the next call; null on a failure.
   virtual const float* Run(const float* nhwc, OpenVinoFailure* failure) = 0;
   virtual uint64_t weight_bytes() const = 0;
   // What it holds for a run, about: never less than the largest operation reads and writes.
@@ -41,7 +41,7 @@ class OpenVinoNetwork {
 struct OpenVinoLoad {
   std::string path;  // model.xml; its weights lie beside it
   size_t batch = 1;
-  size_t channels = 0;
+  std::vector<size_t> channels;  // of each input
   size_t height = 0;
   size_t width = 0;
   std::string dtype;  // "fp32", "fp16", "bf16"

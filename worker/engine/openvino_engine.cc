@@ -148,7 +148,9 @@ class OpenVinoEngine : public Engine {
     OpenVinoLoad load;
     load.path = absl::StrCat(model.folder, "/", entry);
     load.batch = static_cast<size_t>(key.batch);
-    load.channels = static_cast<size_t>(key.channels);
+    for (const int64_t channels : InputChannelsOf(model.manifest, key)) {
+      load.channels.push_back(static_cast<size_t>(channels));
+    }
     load.height = static_cast<size_t>(key.shape.height);
     load.width = static_cast<size_t>(key.shape.width);
     load.dtype = key.dtype;

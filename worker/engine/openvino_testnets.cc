@@ -36,6 +36,9 @@ std::shared_ptr<ov::Model> ModelOf(const Value& result,
   return std::make_shared<ov::Model>(ov::OutputVector{result}, ov::ParameterVector{input});
 }
 
+Value Sum(const Value& a, const Value& b) { return std::make_shared<op::Add>(a, b); }
+Value Product(const Value& a, const Value& b) { return std::make_shared<op::Multiply>(a, b); }
+
 Value Convolve(const Value& input, const Convolution& layer) {
   const auto in = static_cast<size_t>(layer.in);
   const auto out = static_cast<size_t>(layer.out);
@@ -131,6 +134,26 @@ std::shared_ptr<ov::Model> Reach(int64_t radius) {
   return ModelOf(std::make_shared<op::Add>(half, eighth), input);
 }
 
+std::shared_ptr<ov::Model> FillMasked() {
+  const auto image = Image(3);
+  const auto mask = Image(1);
+  const Value mean = std::make_shared<op::AvgPool>(image, ov::Strides{1, 1}, ov::Shape{2, 2},
+                                                   ov::Shape{2, 2}, ov::Shape{5, 5},
+                                                   /*exclude_pad=*/false);
+  const Value rest = std::make_shared<op::Subtract>(Floats({1}, {1.0f}), mask);
+  return std::make_shared<ov::Model>(
+      ov::OutputVector{Sum(Product(image, rest), Product(mean, mask))},
+      ov::ParameterVector{image, mask});
+}
+
+std::shared_ptr<ov::Model> MixPrevious() {
+  const auto image = Image(3);
+  const auto previous = Image(3);
+  return std::make_shared<ov::Model>(ov::OutputVector{Sum(Product(image, Floats({1}, {0.6f})),
+                                                          Product(previous, Floats({1}, {0.4f})))},
+                                     ov::ParameterVector{image, previous});
+}
+
 std::shared_ptr<ov::Model> Nan() {
   const auto input = Image(3);
   const Value axes = Integers({0, 1, 2, 3});
@@ -177,6 +200,8 @@ absl::Status WriteAll(const std::string& root, const std::vector<int>& reaches) 
     TW_ASSIGN_OR_RETURN(const TestnetPackage package, ReachPackage(radius, suffix));
     TW_RETURN_IF_ERROR(WriteNetwork(root, package, Reach(radius)));
   }
+  TW_RETURN_IF_ERROR(WriteNetwork(root, FillMaskedPackage(suffix), FillMasked()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root, MixPreviousPackage(suffix), MixPrevious()));
   const auto flawed = [&suffix](const std::string& name, const std::string& description) {
     return TestnetPackage{.name = name + suffix, .description = description, .flops = 1};
   };

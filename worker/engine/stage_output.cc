@@ -12,14 +12,15 @@ namespace tilewright {
 absl::StatusOr<StageOutput> OutputOf(const v1::ModelManifest& manifest, const StageKey& key,
                                      absl::string_view engine) {
   TW_ASSIGN_OR_RETURN(const Scale scale, ScaleOf(manifest));
-  if (manifest.inputs_size() != 1 || manifest.outputs_size() != 1) {
+  if (manifest.inputs_size() < 1 || manifest.outputs_size() != 1) {
     return EngineError(
         v1::FAILURE_CAUSE_MODEL_ERROR,
-        absl::StrCat("the ", engine, " engine runs models of one input and one output"));
+        absl::StrCat("the ", engine, " engine runs models of one or more inputs and one output"));
   }
-  const auto in = static_cast<int>(manifest.inputs(0).channels());
+  int64_t in = 0;
+  for (const int64_t channels : InputChannelsOf(manifest, key)) in += channels;
   const auto out = static_cast<int>(manifest.outputs(0).channels());
-  if (in != 0 && in != key.channels) {
+  if (in != key.channels) {
     return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
                        absl::StrCat("the model takes ", in, " channels, not ", key.channels));
   }
@@ -30,6 +31,13 @@ absl::StatusOr<StageOutput> OutputOf(const v1::ModelManifest& manifest, const St
   }
   return StageOutput{{scale.Exact(key.shape.width), scale.Exact(key.shape.height)},
                      out == 0 ? key.channels : out};
+}
+
+std::vector<int64_t> InputChannelsOf(const v1::ModelManifest& manifest, const StageKey& key) {
+  if (manifest.inputs_size() == 1 && manifest.inputs(0).channels() == 0) return {key.channels};
+  std::vector<int64_t> channels;
+  for (const v1::TensorManifest& input : manifest.inputs()) channels.push_back(input.channels());
+  return channels;
 }
 
 absl::Status CheckDtypeAllowed(const v1::ModelManifest& manifest, const StageKey& key) {

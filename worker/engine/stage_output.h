@@ -1,10 +1,11 @@
-// What a manifest promises of a stage's output, and what a stage is assumed to need before it has
-// been measured. Functions without state, so thread-safe.
+// What a manifest says of a stage's network: what it takes and gives, and what it is assumed to
+// need before it has been measured. Functions without state, so thread-safe.
 
 #ifndef TILEWRIGHT_WORKER_ENGINE_STAGE_OUTPUT_H_
 #define TILEWRIGHT_WORKER_ENGINE_STAGE_OUTPUT_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,11 +20,14 @@ struct StageOutput {
   int64_t channels = 0;  // of a tile
 };
 
-// Of a network of one input and one output at the key's shape. MODEL_ERROR, naming `engine`, if the
-// manifest has more of either, takes other channels than the key's, or its scale does not divide
-// the shape.
+// Of a network of one output at the key's shape. MODEL_ERROR, naming `engine`, if the manifest has
+// more of them, its inputs do not take the key's channels, or its scale does not divide the shape.
 absl::StatusOr<StageOutput> OutputOf(const v1::ModelManifest& manifest, const StageKey& key,
                                      absl::string_view engine);
+
+// Channels of each of the network's inputs, in order: together those of a tile. OutputOf has found
+// the manifest good.
+std::vector<int64_t> InputChannelsOf(const v1::ModelManifest& manifest, const StageKey& key);
 
 // MODEL_ERROR unless the manifest allows the key's dtype (fp32 where it lists none).
 absl::Status CheckDtypeAllowed(const v1::ModelManifest& manifest, const StageKey& key);

@@ -36,6 +36,23 @@ absl::StatusOr<TestnetPackage> ReachPackage(int radius, const std::string& suffi
                         .flops = 36};
 }
 
+TestnetPackage FillMaskedPackage(const std::string& suffix) {
+  return {.name = absl::StrCat("fill-masked", suffix),
+          .description = "Blurs the image where the mask says so.",
+          .halo = 2,
+          .flops = 80,
+          .beside = "mask",
+          .channels_beside = 1};
+}
+
+TestnetPackage MixPreviousPackage(const std::string& suffix) {
+  return {.name = absl::StrCat("mix-previous", suffix),
+          .description = "Mixes the image with the frame before.",
+          .flops = 9,
+          .beside = "previous",
+          .channels_beside = 3};
+}
+
 absl::StatusOr<std::string> WritePackage(const std::string& root, const TestnetPackage& package,
                                          const std::string& engine, const std::string& entry,
                                          bool halves) {
@@ -55,6 +72,10 @@ absl::StatusOr<std::string> WritePackage(const std::string& root, const TestnetP
       package.description, engine, entry, package.scale, package.halo, package.tile, package.flops,
       package.channels, package.channels_out == 0 ? package.channels : package.channels_out,
       package.labels ? " range { hi: 255 } merge: MERGE_KIND_CUT" : "");
+  if (!package.beside.empty()) {
+    manifest << absl::Substitute("inputs { name: \"$0\" channels: $1 }\n", package.beside,
+                                 package.channels_beside);
+  }
   if (package.reduction > 1) {
     manifest << absl::Substitute("scale_q: $0\nalignment: $0\n", package.reduction);
   }

@@ -141,6 +141,20 @@ def forward(self, x):
 )");
 }
 
+torch::jit::Module FillMasked() {
+  return Defined("FillMasked", R"(
+def forward(self, image, mask):
+    return image * (1.0 - mask) + torch.avg_pool2d(image, 5, 1, 2) * mask
+)");
+}
+
+torch::jit::Module MixPrevious() {
+  return Defined("MixPrevious", R"(
+def forward(self, image, previous):
+    return 0.6 * image + 0.4 * previous
+)");
+}
+
 torch::jit::Module Lanczos4x() {
   const PhaseFilter filter = LanczosFilter(4);
   torch::Tensor taps = torch::empty({4, 1, 1, 2 * filter.reach + 1});
@@ -247,6 +261,8 @@ absl::Status WriteAll(const std::string& root, const std::vector<int>& reaches) 
                                    .flops = 50,
                                    .labels = true},
                                   Segment()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root, FillMaskedPackage(""), FillMasked()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root, MixPreviousPackage(""), MixPrevious()));
   TW_RETURN_IF_ERROR(WriteNetwork(root,
                                   Flawed("nan", "Gives NaN wherever the tile is not constant."),
                                   Defined("Nan",

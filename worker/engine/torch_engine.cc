@@ -132,6 +132,7 @@ class TorchEngine : public Engine {
                             ? LoadTorchPackage(path, device_, type, package_key_, progress)
                             : LoadTorchScript(path, device_, type, options_.freeze, progress));
     network.stream = stream_;
+    network.input_channels = InputChannelsOf(model.manifest, key);
     const std::optional<MemoryModel> memory = MemoryOf(model, key, network, progress);
     return CreateTorchStage(key, output, std::move(network), memory, GraphsFor(model));
   }

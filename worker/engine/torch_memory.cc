@@ -60,7 +60,7 @@ absl::StatusOr<MemoryModel> MeasureTorchMemory(const TorchNetwork& network, int 
       const c10::InferenceMode inference;
       const TorchMemoryWatch watch(network.device);
       const at::Tensor tile = at::zeros({1, channels, side, side}).to(network.device, network.type);
-      const c10::IValue result = network.forward(tile);
+      const c10::IValue result = RunNetwork(network, tile);
       const at::Tensor back = InterleavedFloats(result.toTensor()).to(c10::kCPU);  // waits
       samples.push_back({static_cast<uint64_t>(side * side), watch.Taken()});
     }));

@@ -67,11 +67,14 @@ absl::StatusOr<TorchNetwork> LoadTorchPackage(const std::string& path, c10::Devi
       network.weight_bytes += weight.nbytes();
     }
   }));
-  network.forward = [package = std::move(package)](const at::Tensor& batch) -> c10::IValue {
+  network.forward = [package =
+                         std::move(package)](const std::vector<at::Tensor>& inputs) -> c10::IValue {
     // A size that may vary cannot be 1, so a package has a batch of exactly that.
     std::vector<at::Tensor> tiles;
-    for (int64_t i = 0; i < batch.size(0); ++i) {
-      std::vector<at::Tensor> results = package->run({batch.narrow(0, i, 1)});
+    for (int64_t i = 0; i < inputs[0].size(0); ++i) {
+      std::vector<at::Tensor> tile;
+      for (const at::Tensor& batch : inputs) tile.push_back(batch.narrow(0, i, 1));
+      std::vector<at::Tensor> results = package->run(tile);
       if (results.size() != 1) return results;
       tiles.push_back(std::move(results[0]));
     }

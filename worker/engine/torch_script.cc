@@ -53,11 +53,11 @@ absl::StatusOr<TorchNetwork> LoadTorchScript(const std::string& path, c10::Devic
     if (progress) progress(absl::StrCat("optimising ", network.name));
     if (device.is_cpu() && type == c10::kFloat) module = torch::jit::optimize_for_inference(module);
   }));
-  network.forward = [module = std::move(module)](const at::Tensor& batch) mutable {
+  network.forward = [module = std::move(module)](const std::vector<at::Tensor>& inputs) mutable {
     // The graph is optimised once, when loaded. Profiling runs would compile it again, to other
     // bits perhaps.
     const torch::jit::GraphOptimizerEnabledGuard as_loaded(false);
-    return module.forward({batch});
+    return module.forward({inputs.begin(), inputs.end()});
   };
   return network;
 }

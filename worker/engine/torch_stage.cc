@@ -135,7 +135,7 @@ class TorchStage : public Stage {
 
   // On the device: fp32 NCHW to fp32 NHWC.
   absl::StatusOr<at::Tensor> Compute(const at::Tensor& batch) {
-    const c10::IValue result = network_.forward(batch.to(network_.type));
+    const c10::IValue result = RunNetwork(network_, batch.to(network_.type));
     TW_RETURN_IF_ERROR(CheckResult(result));
     return InterleavedFloats(result.toTensor());
   }
@@ -189,6 +189,17 @@ std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchN
                                         std::optional<MemoryModel> memory, GraphChoice graphs) {
   return std::make_unique<TorchStage>(std::move(key), output, std::move(network), memory,
                                       std::move(graphs));
+}
+
+c10::IValue RunNetwork(const TorchNetwork& network, const at::Tensor& tiles) {
+  if (network.input_channels.size() == 1) return network.forward({tiles});
+  std::vector<at::Tensor> inputs;
+  int64_t first = 0;
+  for (const int64_t channels : network.input_channels) {
+    inputs.push_back(tiles.narrow(1, first, channels).contiguous());
+    first += channels;
+  }
+  return network.forward(inputs);
 }
 
 at::Tensor InterleavedFloats(const at::Tensor& result) {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "worker/engine/engine.h"
 #include "worker/engine/memory_model.h"
@@ -25,9 +26,12 @@
 namespace tilewright {
 
 struct TorchNetwork {
-  // Called with a contiguous NCHW tensor of the key's batch in `type` on `device`; may throw what
-  // LibTorch throws. An answer that is no tensor of the promised shape and type is a bad result.
-  std::function<c10::IValue(const at::Tensor& batch)> forward;
+  // Called with a contiguous NCHW tensor of the key's batch in `type` on `device` for each of its
+  // inputs; may throw what LibTorch throws. An answer that is no tensor of the promised shape and
+  // type is a bad result.
+  std::function<c10::IValue(const std::vector<at::Tensor>& inputs)> forward;
+  // Of each of its inputs, in order.
+  std::vector<int64_t> input_channels;
   std::string name;  // for messages
   c10::Device device{c10::kCPU};
   // Of the device, where all its work is enqueued; absent for a CPU.
@@ -44,6 +48,10 @@ using GraphChoice = std::optional<absl::StatusOr<GraphRecorder*>>;
 std::unique_ptr<Stage> CreateTorchStage(StageKey key, StageOutput output, TorchNetwork network,
                                         std::optional<MemoryModel> memory,
                                         GraphChoice graphs = std::nullopt);
+
+// Runs the network on tiles, NCHW, whose channels are those of all inputs, one after the other. May
+// throw what LibTorch throws.
+c10::IValue RunNetwork(const TorchNetwork& network, const at::Tensor& tiles);
 
 // A result as a stage hands it out: NHWC in fp32, on the device where it is.
 at::Tensor InterleavedFloats(const at::Tensor& result);

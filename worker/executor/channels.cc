@@ -9,7 +9,7 @@
 namespace tilewright {
 
 absl::StatusOr<ChannelPlan> PlanChannels(const v1::ModelManifest& manifest, int samples_in) {
-  if (samples_in < 1 || samples_in > kChannelsMax || manifest.inputs_size() != 1 ||
+  if (samples_in < 1 || samples_in > kChannelsMax || manifest.inputs_size() < 1 ||
       manifest.outputs_size() != 1) {
     return EngineError(
         v1::FAILURE_CAUSE_MODEL_ERROR,
@@ -20,6 +20,19 @@ absl::StatusOr<ChannelPlan> PlanChannels(const v1::ModelManifest& manifest, int 
   const auto gives = static_cast<int>(manifest.outputs(0).channels());
   ChannelPlan plan;
   plan.samples_in = samples_in;
+  if (manifest.inputs_size() > 1) {
+    int64_t together = 0;
+    for (const v1::TensorManifest& input : manifest.inputs()) together += input.channels();
+    if (together != samples_in) {
+      return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
+                         absl::StrCat("the model's ", manifest.inputs_size(), " inputs take ",
+                                      together, " channels, the tiles have ", samples_in));
+    }
+    plan.network_in = samples_in;
+    plan.network_out = gives;
+    plan.samples_out = gives;
+    return plan;
+  }
   if (takes == 0 || takes == samples_in) {
     plan.network_in = samples_in;
     plan.network_out = gives == 0 ? samples_in : gives;

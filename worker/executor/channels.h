@@ -14,7 +14,8 @@
 namespace tilewright {
 
 // Samples come as grey (1), grey and alpha (2), colour (3), colour and alpha (4), or as an array of
-// as many channels as the network takes.
+// as many channels as the network takes. For a network of several inputs they are those of all its
+// inputs, one after the other.
 struct ChannelPlan {
   int samples_in = 0;        // per pixel, as they travel
   int network_in = 0;        // given to the network

@@ -66,6 +66,33 @@ absl::StatusOr<std::vector<std::byte>> AlphaOf(const StageNumbers& stage, const 
   return alpha;
 }
 
+// Samples of several inputs, each of its own range.
+void ConvertInputs(const StageNumbers& stage, const std::vector<std::byte>& samples,
+                   std::vector<float>* values) {
+  const auto sample_bytes = static_cast<size_t>(BytesPerSample(stage.input_type));
+  const auto together = static_cast<size_t>(stage.channels.samples_in);
+  const size_t pixels = values->size() / together;
+  std::vector<std::byte> own;
+  std::vector<float> converted;
+  size_t first = 0;
+  for (const NetworkInput& input : stage.inputs) {
+    const auto channels = static_cast<size_t>(input.channels);
+    own.resize(pixels * channels * sample_bytes);
+    std::byte* to = own.data();
+    for (size_t p = 0; p < pixels; ++p) {
+      to = std::copy_n(samples.data() + (p * together + first) * sample_bytes,
+                       channels * sample_bytes, to);
+    }
+    converted.resize(pixels * channels);
+    ToNetwork(stage.input_type, own.data(), input.range, absl::MakeSpan(converted));
+    const float* from = converted.data();
+    for (size_t p = 0; p < pixels; ++p, from += channels) {
+      std::copy_n(from, channels, values->data() + p * together + first);
+    }
+    first += channels;
+  }
+}
+
 // The contribution's values, cut out of the engine's output.
 std::vector<float> Crop(const StageNumbers& stage, const TileTask& task,
                         const NetworkTile& output) {
@@ -125,14 +152,21 @@ absl::StatusOr<StageNumbers> ReadStage(const v1::StageSpec& stage,
   }
   TW_ASSIGN_OR_RETURN(numbers.input_type, SampleTypeOf(stage.input_sample()));
   TW_ASSIGN_OR_RETURN(numbers.output_type, SampleTypeOf(stage.output_sample()));
-  numbers.input_range = RangeOf(manifest.inputs(0));
+  for (const v1::TensorManifest& input : manifest.inputs()) {
+    numbers.inputs.push_back({static_cast<int>(input.channels()), RangeOf(input)});
+  }
+  if (numbers.inputs.size() == 1) numbers.inputs[0].channels = numbers.channels.samples_in;
   numbers.output_range = RangeOf(manifest.outputs(0));
   return numbers;
 }
 
 NetworkTile ToNetworkTile(const StageNumbers& stage, const TileTask& task) {
   std::vector<float> values(static_cast<size_t>(stage.shape.area() * stage.channels.samples_in));
-  ToNetwork(stage.input_type, task.samples.data(), stage.input_range, absl::MakeSpan(values));
+  if (stage.inputs.size() == 1) {
+    ToNetwork(stage.input_type, task.samples.data(), stage.inputs[0].range, absl::MakeSpan(values));
+  } else {
+    ConvertInputs(stage, task.samples, &values);
+  }
   return {task.index, stage.shape, stage.channels.network_in,
           ToNetworkChannels(stage.channels, std::move(values))};
 }

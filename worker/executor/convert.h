@@ -16,6 +16,12 @@
 
 namespace tilewright {
 
+// What one input of a network takes.
+struct NetworkInput {
+  int channels = 0;
+  ValueRange range;
+};
+
 // A stage's numbers, checked once.
 struct StageNumbers {
   Size shape;  // input pixels
@@ -24,7 +30,7 @@ struct StageNumbers {
   ChannelPlan channels;
   SampleType input_type = SampleType::kU8;
   SampleType output_type = SampleType::kU8;
-  ValueRange input_range;
+  std::vector<NetworkInput> inputs;  // at least one, as in the manifest; together a pixel
   ValueRange output_range;
 };
 

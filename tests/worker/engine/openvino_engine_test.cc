@@ -9,6 +9,7 @@
 #include <string>
 
 #include "proto/wire/model_digest.h"
+#include "tests/worker/engine/further_inputs.h"
 #include "tests/worker/engine/interleave.h"
 #include "tests/worker/engine/tiling.h"
 #include "worker/engine/engine.h"
@@ -124,6 +125,15 @@ TEST(OpenVinoEngine, GivesTheSameBitsInEverySlotAndInAPaddedBatch) {
   ASSERT_TRUE(one.ok()) << one.status();
   std::cout << "batch 3 against batch 1: "
             << ((*one)[0].values == (*batch)[1].values ? "same" : "other") << " bits\n";
+}
+
+TEST(OpenVinoEngine, GivesEachInputOfANetworkItsChannels) {
+  ExpectFurtherInputs(TestEngine(), TestModel("fill-masked"), TestModel("mix-previous"));
+  LocalModel alone = TestModel("mix-previous");
+  alone.manifest.mutable_inputs()->RemoveLast();
+  const absl::Status refused = RunOnce(alone);
+  EXPECT_EQ(CauseOf(refused), v1::FAILURE_CAUSE_MODEL_ERROR);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("takes 2 inputs, its manifest says 1"));
 }
 
 TEST(OpenVinoEngine, StagesNeverTakeEachOthersPlace) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/worker/engine/further_inputs.h"
 #include "tests/worker/engine/tiling.h"
 #include "tests/worker/engine/torch_fixture.h"
 #include "worker/engine/capabilities.h"
@@ -129,6 +130,15 @@ TEST(TorchEngine, GivesTheSameBitsInEverySlotAndInAPaddedBatch) {
   }
   std::cout << "srvgg16x4 at 64x64, batch 3 against batch 1: " << (alone ? "same" : "other")
             << " bits\n";
+}
+
+TEST(TorchEngine, GivesEachInputOfANetworkItsChannels) {
+  ExpectFurtherInputs(TestTorchEngine(), TestModel("fill-masked"), TestModel("mix-previous"));
+  EXPECT_THAT(std::string(RunOnce(TestModel("mix-previous"), 3).message()),
+              HasSubstr("takes 6 channels, not 3"));
+  LocalModel alone = TestModel("mix-previous");
+  alone.manifest.mutable_inputs()->RemoveLast();
+  EXPECT_EQ(CauseOf(RunOnce(alone, 3)), v1::FAILURE_CAUSE_MODEL_ERROR) << "the network takes two";
 }
 
 TEST(TorchEngine, RepeatsItsBitsFromTheFirstRunOn) {

@@ -179,8 +179,9 @@ std::unique_ptr<Stage> StageOf(float factor, GraphChoice graphs) {
   key.batch = 2;
   TorchNetwork network;
   network.name = "times";
-  network.forward = [factor](const at::Tensor& batch) -> c10::IValue {
-    return at::mul(batch, factor);
+  network.input_channels = {3};
+  network.forward = [factor](const std::vector<at::Tensor>& inputs) -> c10::IValue {
+    return at::mul(inputs[0], factor);
   };
   return CreateTorchStage(key, {key.shape, 3}, std::move(network), std::nullopt, std::move(graphs));
 }
@@ -203,6 +204,37 @@ TEST(TorchStage, GivesTheSameThroughAGraphOfItsOwn) {
     EXPECT_GT(stage->StateBytes(), 0u) << "what the graph keeps";
   }
   EXPECT_EQ(recorder.recorded, 2);
+}
+
+TEST(TorchStage, GivesEachInputItsChannelsThroughAGraphToo) {
+  FakeRecorder recorder;
+  StageKey key;
+  key.shape = {8, 8};
+  key.channels = 3;
+  key.batch = 2;
+  key.dtype = "fp32";
+  TorchNetwork network;
+  network.name = "exchange";
+  network.input_channels = {2, 1};
+  network.forward = [](const std::vector<at::Tensor>& inputs) -> c10::IValue {
+    EXPECT_TRUE(inputs[0].is_contiguous() && inputs[1].is_contiguous());
+    return at::cat({at::mul(inputs[1], 2), inputs[0]}, 1);
+  };
+  const auto stage =
+      CreateTorchStage(key, {key.shape, 3}, std::move(network), std::nullopt, &recorder);
+  const std::vector<NetworkTile> tiles = NoiseTiles(2, {8, 8});
+  for (int i = 0; i < GraphRunner::kWarmUps + 2; ++i) {
+    const auto result = stage->Run(tiles);
+    ASSERT_TRUE(result.ok()) << result.status();
+    for (size_t k = 0; k < tiles.size(); ++k) {
+      for (size_t p = 0; p < 64; ++p) {
+        const float* in = &tiles[k].values[3 * p];
+        const float* out = &(*result)[k].values[3 * p];
+        ASSERT_TRUE(out[0] == 2 * in[2] && out[1] == in[0] && out[2] == in[1]) << "run " << i;
+      }
+    }
+  }
+  EXPECT_EQ(recorder.recorded, 1);
 }
 
 TEST(TorchStage, NotesThatItRunsWithoutTheGraphAskedFor) {

@@ -18,6 +18,7 @@ StageNumbers Numbers() {
   StageNumbers numbers;
   numbers.shape = {5, 3};
   numbers.channels.samples_in = numbers.channels.network_in = 1;
+  numbers.inputs = {{1, {}}};
   numbers.channels.samples_out = numbers.channels.network_out = 1;
   return numbers;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "worker/engine/engine.h"
 
 namespace tilewright {
@@ -44,6 +46,22 @@ TEST(PlanChannels, RefusesWhatHasNoMeaning) {
   for (const auto& plan : {PlanOf(1, 1, 3), PlanOf(4, 4, 3), PlanOf(3, 4, 4), PlanOf(5, 5, 4),
                            PlanOf(0, 0, 65), PlanOf(0, 0, 0)}) {
     EXPECT_EQ(CauseOf(plan.status()), v1::FAILURE_CAUSE_MODEL_ERROR);
+  }
+}
+
+TEST(PlanChannels, PutsTheChannelsOfAllInputsTogether) {
+  v1::ModelManifest manifest;
+  for (const uint32_t takes : {3, 1, 3}) manifest.add_inputs()->set_channels(takes);
+  manifest.add_outputs()->set_channels(3);
+  const auto plan = PlanChannels(manifest, 7);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->network_in, 7);
+  EXPECT_EQ(plan->samples_out, 3);
+  EXPECT_FALSE(plan->split_alpha || plan->replicate);
+  // Of several inputs none is made up: no grey image is replicated, no alpha left out.
+  for (const int samples_in : {1, 3, 4, 8}) {
+    EXPECT_EQ(PlanChannels(manifest, samples_in).status().message(),
+              "the model's 3 inputs take 7 channels, the tiles have " + std::to_string(samples_in));
   }
 }
 

@@ -74,6 +74,31 @@ TEST(CoreExecutor, KeepsEveryBitOfU16AndPicksTheEngineOfTheManifest) {
   EXPECT_EQ(*outcomes[0].samples, task.samples);
 }
 
+TEST(CoreExecutor, GivesEachInputValuesOfItsOwnRange) {
+  std::vector<float> seen;
+  auto executor = Core([&seen](std::vector<NetworkTile> tiles) {
+    seen = tiles[0].values;
+    NetworkTile answer = tiles[0];
+    answer.channels = 1;
+    answer.values.assign(8, 0.0f);
+    return absl::StatusOr<std::vector<NetworkTile>>({answer});
+  });
+  LocalModel model = FakeModel(2, 1);
+  v1::TensorManifest* beside = model.manifest.add_inputs();
+  beside->set_channels(1);
+  beside->mutable_range()->set_lo(-1.0f);
+  beside->mutable_range()->set_hi(1.0f);
+  const v1::StageSpec stage = FakeStageSpec(3, 1);
+  const absl::Status prepared = executor->Prepare(stage, model, {});
+  ASSERT_TRUE(prepared.ok()) << prepared;
+  ASSERT_TRUE(ExecuteOne(*executor, stage, FakeTask(0, stage, 10))[0].samples.ok());
+  ASSERT_EQ(seen.size(), 24u);
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const double unit = (10.0 + static_cast<double>(i)) / 255;
+    EXPECT_EQ(seen[i], static_cast<float>(i % 3 == 2 ? -1 + 2 * unit : unit)) << i;
+  }
+}
+
 TEST(CoreExecutor, AveragesTheThreeAnswersToAGreyTileBeforeQuantising) {
   // 0.4, 0.4 and 0.8 steps: the mean is 0.53, one step after rounding; rounded first, the mean
   // would be 0.33, none.

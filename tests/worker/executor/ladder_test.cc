@@ -46,6 +46,7 @@ class LadderTest : public testing::Test {
     options.drop_caches = [this] { ++drops_; };
     StageNumbers numbers;
     numbers.shape = kShape;
+    numbers.inputs = {{1, {}}};
     numbers.channels.samples_in = numbers.channels.network_in = 1;
     numbers.channels.samples_out = numbers.channels.network_out = 1;
     auto ladder =
