@@ -32,6 +32,11 @@ absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, const Channel
   const int gives = static_cast<int>(model.manifest().outputs(0).channels());
   if (takes == 0 || (takes == input.count && takes == gives)) return ChannelMatch{false, input};
   if (takes == input.count) return ChannelMatch{false, PictureOrArray(gives)};
+  if (model.manifest().inputs_size() > 1) {
+    return Mismatch(absl::StrCat("the input is a ", Kind(input), " image and ", model.name(),
+                                 ", which takes more than the image, wants one of exactly ", takes,
+                                 takes == 1 ? " channel" : " channels", ": convert the image"));
+  }
   const int colours = input.count - (input.has_alpha ? 1 : 0);
   const bool replicated = colours == 1 && takes == 3;
   if (input.array || (colours != takes && !replicated)) {

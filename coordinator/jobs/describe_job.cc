@@ -100,7 +100,7 @@ void FillStage(const ResolvedStage& job, const v1::RenderRequest& request, v1::S
   stage->set_model_digest(job.model->model.digest());
   stage->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
   stage->set_tile_height(static_cast<uint32_t>(plan.compute_shape().height));
-  stage->set_input_channels(static_cast<uint32_t>(job.input.channels));
+  stage->set_input_channels(static_cast<uint32_t>(job.tile_channels()));
   stage->set_input_sample(ToWire(job.input.sample));
   stage->set_output_channels(static_cast<uint32_t>(job.format.channels));
   stage->set_output_sample(ToWire(job.format.sample));
@@ -117,7 +117,7 @@ void FillStage(const ResolvedStage& job, const v1::RenderRequest& request, v1::S
   stage->set_image_height(static_cast<uint32_t>(plan.image().height));
   // Everything that decides which bytes a result holds, in one digest.
   stage->set_plan_digest(HexDigest(
-      absl::StrCat(plan.Canonical(), " in ", job.input.channels, SampleTypeName(job.input.sample),
+      absl::StrCat(plan.Canonical(), " in ", job.tile_channels(), SampleTypeName(job.input.sample),
                    " out ", job.format.channels, SampleTypeName(job.format.sample), " merge ",
                    job.model->merge == MergeKind::kCut ? "cut" : "blend",
                    job.dtype == "fp32" ? "" : absl::StrCat(" in ", job.dtype))));
@@ -136,7 +136,7 @@ void FillSpec(const ResolvedStage& job, const v1::RenderRequest& request, JobSpe
   spec->prove_class = request.strict();
   spec->flops_per_tile = job.stage.flops_per_tile();
   spec->input_bytes =
-      plan.compute_shape().area() * job.input.channels * BytesPerSample(job.input.sample);
+      plan.compute_shape().area() * job.tile_channels() * BytesPerSample(job.input.sample);
   const Scale& scale = plan.model().scale;
   spec->output_bytes =
       std::min(scale.OutputLength(plan.compute_shape().width), plan.output().width) *
@@ -157,6 +157,9 @@ JobMemory MemoryOf(const ResolvedStage& job) {
   memory.input = job.spec.input_bytes +
                  (job.number == 0 ? ReaderMemory(job.input, job.plan->compute_shape().height)
                                   : kBlockSide * kBlockSide * job.input.pixel_bytes());
+  for (const ImageInfo& beside : job.beside) {
+    memory.input += ReaderMemory(beside, job.plan->compute_shape().height);
+  }
   memory.tile = job.spec.output_bytes;
   memory.block = job.format.BlockRect(0, 0).area() * job.format.pixel_bytes();
   return memory;

@@ -32,6 +32,8 @@ JobFacts FactsOf(const ResolvedJob& job) {
       request.input_page() == 0 ? "" : absl::StrCat(", page ", request.input_page());
   facts.push_back({"input", absl::StrCat(FileFact(job.input_facts), page)});
   facts.push_back({"mask", request.mask().empty() ? "none" : FileFact(job.mask_facts)});
+  facts.push_back(
+      {"previous frame", request.previous().empty() ? "none" : FileFact(job.previous_facts)});
   facts.push_back({"region", request.has_region() ? ToString(FromWire(request.region())) : "all"});
   facts.push_back({"number of tiles", absl::StrCat(job.wanted->count())});
   facts.push_back(

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
 #include "proto/base/status_macros.h"
@@ -64,9 +65,7 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       record_(std::move(record)),
       options_(std::move(options)),
       tiles_(job_, record_, options_.scratch, options_.now),
-      inputs_(options_.inputs != nullptr
-                  ? options_.inputs
-                  : std::make_shared<TileInputs>(*job_.plan, *job_.reader, options_.scratch)),
+      inputs_(options_.inputs != nullptr ? options_.inputs : InputsOf(job_, options_.scratch)),
       files_(std::move(files)),
       drawing_(*files_.output, job_.format),
       masking_(job_.mask == nullptr ? nullptr
@@ -184,9 +183,9 @@ absl::Status JobRun::Finish() {
                                             " of ", job_.plan->tile_count(),
                                             " tiles were merged; this is a bug"));
   }
-  TW_RETURN_IF_ERROR(WithInputReason(job_.reader->CheckUnchanged()));
-  if (job_.mask != nullptr) {
-    TW_RETURN_IF_ERROR(WithInputReason(job_.mask_reader->CheckUnchanged()));
+  for (const ImageReader* reader :
+       {job_.reader.get(), job_.mask_reader.get(), job_.previous_reader.get()}) {
+    if (reader != nullptr) TW_RETURN_IF_ERROR(WithInputReason(reader->CheckUnchanged()));
   }
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
   TW_RETURN_IF_ERROR(MergeError(Annotate(files_.output->Publish(), "publishing the output")));

@@ -21,8 +21,8 @@
 #include "coordinator/jobs/live_preview.h"
 #include "coordinator/jobs/resolve_job.h"
 #include "coordinator/jobs/stage_tiles.h"
-#include "coordinator/jobs/tile_inputs.h"
 #include "coordinator/merge/tile_merger.h"
+#include "coordinator/merge/tile_source.h"
 
 namespace tilewright {
 

@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "coordinator/image/decoded_copy.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/output_scale.h"
@@ -308,33 +309,49 @@ absl::Status CheckRoom(const ResolveContext& context, ResolvedJob* job) {
 
 }  // namespace
 
+int ResolvedStage::tile_channels() const {
+  int channels = input.channels;
+  for (const ImageInfo& info : beside) channels += info.channels;
+  return channels;
+}
+
 absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                        const ResolveContext& context) {
   TW_RETURN_IF_ERROR(CheckRequest(request));
   ResolvedJob job;
   job.request = request;
+  job.number = request.stages_size() - 1;
+  TW_RETURN_IF_ERROR(FindModel(request, context.models, &job));
   const bool masked = !request.mask().empty();
+  const bool anywhere = masked || TakesMore(*job.model);
   TW_ASSIGN_OR_RETURN(
       job.reader, OpenInput(request.input(), request.input_page(),
-                            request.has_input_facts() ? &request.input_facts() : nullptr, masked,
+                            request.has_input_facts() ? &request.input_facts() : nullptr, anywhere,
                             context, &job.input_facts, &job.uploads));
   std::vector<std::string> notes;
   job.input = job.reader->info();
-  for (; job.number + 1 < request.stages_size(); ++job.number) {
+  for (int number = 0; number < job.number; ++number) {
     ResolvedStage& stage = job.before.emplace_back();
-    stage.number = job.number;
+    stage.number = number;
     stage.input = job.input;
     TW_RETURN_IF_ERROR(ResolveInnerStage(request, context.models, &stage, &notes));
     job.input = MadeBy(stage);
   }
-  TW_RETURN_IF_ERROR(FindModel(request, context.models, &job));
   if (masked) {
     TW_ASSIGN_OR_RETURN(job.mask_reader,
                         OpenInput(request.mask(), /*page=*/0,
                                   request.has_mask_facts() ? &request.mask_facts() : nullptr,
-                                  masked, context, &job.mask_facts, &job.uploads));
+                                  anywhere, context, &job.mask_facts, &job.uploads));
     TW_RETURN_IF_ERROR(ResolveMask(&job));
   }
+  if (!request.previous().empty()) {
+    TW_ASSIGN_OR_RETURN(
+        job.previous_reader,
+        OpenInput(request.previous(), /*page=*/0,
+                  request.has_previous_facts() ? &request.previous_facts() : nullptr, anywhere,
+                  context, &job.previous_facts, &job.uploads));
+  }
+  TW_RETURN_IF_ERROR(ResolveBeside(&job, &notes));
 
   TW_RETURN_IF_ERROR(PlanStage(request, &job, &notes));
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));

@@ -42,13 +42,17 @@ struct ResolvedStage {
   const RepositoryModel* model = nullptr;  // of the repository
   std::shared_ptr<const StagePlan> plan;
   std::optional<WantedTiles> wanted;  // set
-  ImageInfo input;
-  CanvasFormat format;  // of the canvas
+  ImageInfo input;                    // the image that it reads
+  std::vector<ImageInfo> beside;      // what its tiles hold beside that; of no size: zeros
+  CanvasFormat format;                // of the canvas
   std::string dtype;
   std::string exactness;
   v1::StageSpec stage;  // without the job's name
   JobSpec spec;         // the same
   JobMemory memory;
+
+  // Channels of its tiles.
+  int tile_channels() const;
 };
 
 // A job as numbers; as a stage it is its last one.
@@ -56,9 +60,10 @@ struct ResolvedJob : ResolvedStage {
   v1::RenderRequest request;
   std::vector<ResolvedStage> before;  // the stages before the last, in order
   std::shared_ptr<ImageReader> reader;
-  std::unique_ptr<ImageReader> mask_reader;  // null: no mask
-  std::unique_ptr<Mask> mask;                // of mask_reader
-  std::optional<Size> resampled;             // what the canvas is resampled to when it is published
+  std::unique_ptr<ImageReader> mask_reader;      // null: no mask
+  std::unique_ptr<Mask> mask;                    // of mask_reader
+  std::unique_ptr<ImageReader> previous_reader;  // null: no previous frame
+  std::optional<Size> resampled;  // what the canvas is resampled to when it is published
   OutputKind kind = OutputKind::kTiff;
   TiffEncoding encoding;    // of the TIFF, that an export is made from too
   std::string output_path;  // empty: named by the job (download)
@@ -66,6 +71,7 @@ struct ResolvedJob : ResolvedStage {
   std::vector<std::string> uploads;  // URIs of those that are read
   v1::FileFacts input_facts;         // as it was opened; empty for an upload
   v1::FileFacts mask_facts;
+  v1::FileFacts previous_facts;
   v1::PlanSummary summary;
 
   Size published_size() const { return resampled.value_or(format.size); }
@@ -74,7 +80,8 @@ struct ResolvedJob : ResolvedStage {
 // Errors carry a reason (status_details.h): BAD_REQUEST, UNKNOWN_MODEL, INPUT_NOT_FOUND,
 // INPUT_NOT_READABLE, INPUT_CHANGED, NOT_AN_IMAGE, LIMIT_EXCEEDED, BAD_URI, OUTSIDE_ROOT,
 // NO_SUCH_PAGE, CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS,
-// BAD_MASK. A masked job whose image or mask must be decoded in order takes as long as that.
+// BAD_MASK, MASK_MISSING, BAD_PREVIOUS. A job that has a mask or whose model takes more than the
+// image reads all of them anywhere: where one must be decoded in order, it takes as long as that.
 absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                        const ResolveContext& context);
 

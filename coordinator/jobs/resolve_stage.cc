@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/channel_policy.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
@@ -97,6 +98,7 @@ absl::Status CheckStages(const v1::RenderRequest& request) {
   if (stages == 1) return absl::OkStatus();
   std::string what;
   if (!request.mask().empty()) what = "a mask";
+  if (!request.previous().empty()) what = "a previous frame";
   if (request.has_region()) what = "a region";
   if (request.output_options().continue_partial()) what = "what an unfinished job left";
   if (what.empty()) return absl::OkStatus();
@@ -110,7 +112,7 @@ absl::Status FindModel(const v1::RenderRequest& request, const ModelRepository& 
       models.Find(request.stages(stage->number).model());
   if (!model.ok()) return OrReason(model.status(), "UNKNOWN_MODEL");
   stage->model = *model;
-  return absl::OkStatus();
+  return CheckBeside(request, **model);
 }
 
 absl::Status PlanStage(const v1::RenderRequest& request, ResolvedStage* stage,

@@ -18,13 +18,13 @@ namespace tilewright {
 inline constexpr int kStagesMax = 8;
 
 // INVALID_ARGUMENT (BAD_REQUEST) for no stage or too many, and for what a job of several stages
-// cannot have: a mask, a region, and going on from an unfinished one.
+// cannot have: a mask, a previous frame, a region, and going on from an unfinished one.
 absl::Status CheckStages(const v1::RenderRequest& request);
 
 // Each wants `number` and what the one before it fills; sentences for the user are added to
 // `notes`. Reasons as of ResolveJob.
 
-// Fills `model`.
+// Fills `model`; what it takes beside the image is as CheckBeside wants it.
 absl::Status FindModel(const v1::RenderRequest& request, const ModelRepository& models,
                        ResolvedStage* stage);
 // Wants `input` too. Fills `plan`, and what channels `format` has.

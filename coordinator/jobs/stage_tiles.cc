@@ -50,7 +50,7 @@ absl::StatusOr<OutgoingTile> StageTiles::Read(TileSource& source, int64_t tile,
   const TileIndex at = stage_.wanted->at(tile);
   const Rect rect = stage_.plan->InputRect(at);
   auto samples = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(
-      rect.area() * stage_.input.channels * BytesPerSample(stage_.input.sample)));
+      rect.area() * stage_.tile_channels() * BytesPerSample(stage_.input.sample)));
   TW_RETURN_IF_ERROR(Annotate(source.Read(at, absl::MakeSpan(*samples)),
                               absl::StrCat("reading the input of tile ", tile)));
   if (source.memory_bytes() > 0 && !told_of_inputs_.exchange(true)) {

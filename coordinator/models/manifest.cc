@@ -47,14 +47,49 @@ absl::Status CheckTensor(absl::string_view field, const v1::TensorManifest& tens
   return absl::OkStatus();
 }
 
-absl::Status CheckTensors(const v1::ModelManifest& manifest) {
-  if (manifest.inputs_size() != 1) {
-    return Wrong("inputs: ", manifest.inputs_size(), " given; exactly one is supported");
+// The image, then at most one mask and one previous frame.
+absl::Status CheckInputs(const v1::ModelManifest& manifest) {
+  if (manifest.inputs_size() == 0) return Wrong("inputs: 0 given; the first is the image");
+  int64_t channels = 0;
+  for (int i = 0; i < manifest.inputs_size(); ++i) {
+    const v1::TensorManifest& input = manifest.inputs(i);
+    TW_RETURN_IF_ERROR(CheckTensor("inputs", input));
+    channels += input.channels();
+    const bool beside = input.name() == kMaskInput || input.name() == kPreviousInput;
+    if (beside != (i > 0)) {
+      return Wrong("inputs.name: '", input.name(), "' is number ", i + 1,
+                   "; the first is the image, the others are \"mask\" and \"previous\"");
+    }
+    for (int j = 0; j < i; ++j) {
+      if (manifest.inputs(j).name() != input.name()) continue;
+      return Wrong("inputs.name: '", input.name(), "' is given twice");
+    }
+    if (manifest.inputs_size() > 1 && input.channels() == 0) {
+      return Wrong("inputs.channels: '", input.name(),
+                   "' takes any number (0), but where a model has several inputs, each must say "
+                   "its number");
+    }
+    if (input.name() == kMaskInput && input.channels() != 1) {
+      return Wrong("inputs.channels: a mask has 1, not ", input.channels());
+    }
   }
+  if (channels > kChannelsMax) {
+    return Wrong("inputs.channels: ", channels, " together are above ", kChannelsMax);
+  }
+  if (manifest.inputs_size() > 1 && manifest.engine() == "builtin") {
+    return Wrong("inputs: builtin operators take the image alone");
+  }
+  if (FindInput(manifest, kMaskInput) != nullptr && manifest.scale_p() != manifest.scale_q()) {
+    return Wrong("scale_p, scale_q: a model that takes a mask keeps the size of the image");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTensors(const v1::ModelManifest& manifest) {
+  TW_RETURN_IF_ERROR(CheckInputs(manifest));
   if (manifest.outputs_size() != 1) {
     return Wrong("outputs: ", manifest.outputs_size(), " given; exactly one is supported");
   }
-  TW_RETURN_IF_ERROR(CheckTensor("inputs", manifest.inputs(0)));
   TW_RETURN_IF_ERROR(CheckTensor("outputs", manifest.outputs(0)));
   if ((manifest.inputs(0).channels() == 0) != (manifest.outputs(0).channels() == 0)) {
     return Wrong(
@@ -148,6 +183,13 @@ PadMode PadModeOf(v1::PadKind kind) {
 }
 
 }  // namespace
+
+const v1::TensorManifest* FindInput(const v1::ModelManifest& manifest, absl::string_view name) {
+  for (const v1::TensorManifest& input : manifest.inputs()) {
+    if (input.name() == name) return &input;
+  }
+  return nullptr;
+}
 
 absl::StatusOr<v1::ModelManifest> ParseManifest(absl::string_view path, const std::string& text) {
   FirstError errors;

@@ -16,6 +16,13 @@ namespace tilewright {
 // The manifest's name in every version folder.
 inline constexpr char kManifestFile[] = "manifest.textproto";
 
+// What a model may take beside the image: names of its further inputs.
+inline constexpr char kMaskInput[] = "mask";
+inline constexpr char kPreviousInput[] = "previous";
+
+// The input of that name; null if there is none.
+const v1::TensorManifest* FindInput(const v1::ModelManifest& manifest, absl::string_view name);
+
 // Parses the text format. INVALID_ARGUMENT opens with "path:line:column:" of the first mistake,
 // unknown fields included.
 absl::StatusOr<v1::ModelManifest> ParseManifest(absl::string_view path, const std::string& text);

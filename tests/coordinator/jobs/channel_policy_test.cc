@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -72,6 +74,22 @@ TEST(MatchChannels, RefusesWhatItWouldHaveToGuess) {
   EXPECT_THAT(refusal(Match(3, 3, Array(4))), HasSubstr("is a 4-channel image"));
   EXPECT_THAT(refusal(Match(3, 4, kColourAlpha)), HasSubstr("remove it from the image"));
   EXPECT_THAT(refusal(Match(5, 5, Array(4))), HasSubstr("takes 5 channels"));
+}
+
+TEST(MatchChannels, MakesUpNothingWhereAModelTakesMoreThanTheImage) {
+  v1::Model model;
+  model.set_name("models/m/versions/1");
+  for (const uint32_t takes : {3, 1}) model.mutable_manifest()->add_inputs()->set_channels(takes);
+  model.mutable_manifest()->add_outputs()->set_channels(3);
+  const auto colour = MatchChannels(model, kColour);
+  ASSERT_TRUE(colour.ok()) << colour.status();
+  EXPECT_EQ(colour->output, kColour);
+  for (const Channels& input : {kGrey, kGreyAlpha, kColourAlpha, Array(4)}) {
+    const absl::Status refused = MatchChannels(model, input).status();
+    EXPECT_EQ(ReasonOf(refused), "CHANNEL_MISMATCH");
+    EXPECT_THAT(std::string(refused.message()),
+                HasSubstr("which takes more than the image, wants one of exactly 3 channels"));
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tilewright {
 namespace {
@@ -113,8 +115,7 @@ TEST(Manifest, RefusesWordsAndTensorsItDoesNotKnow) {
   EXPECT_THAT(RefusalOf([](auto* m) { m->clear_exactness(); }), StartsWith("exactness:"));
   EXPECT_THAT(RefusalOf([](auto* m) { m->set_exactness(v1::EXACTNESS_KIND_BOUNDED); }),
               StartsWith("epsilon:"));
-  EXPECT_THAT(RefusalOf([](auto* m) { m->add_inputs()->set_name("mask"); }),
-              StartsWith("inputs: 2 given"));
+  EXPECT_THAT(RefusalOf([](auto* m) { m->clear_inputs(); }), StartsWith("inputs: 0 given"));
   EXPECT_THAT(RefusalOf([](auto* m) { m->clear_outputs(); }), StartsWith("outputs: 0 given"));
   EXPECT_THAT(RefusalOf([](auto* m) { m->mutable_inputs(0)->set_channels(65); }),
               StartsWith("inputs.channels: 65"));
@@ -133,6 +134,61 @@ TEST(Manifest, RefusesWordsAndTensorsItDoesNotKnow) {
   };
   EXPECT_THAT(graph_of("openvino"), StartsWith("cuda_graph: engine 'openvino' records none"));
   EXPECT_EQ(graph_of("torch"), "accepted");
+}
+
+// Adds inputs behind an image of three channels.
+std::string RefusalOfInputs(const std::vector<std::pair<const char*, uint32_t>>& beside,
+                            const std::function<void(v1::ModelManifest*)>& change = nullptr) {
+  return RefusalOf([&](v1::ModelManifest* m) {
+    m->set_engine("torch");
+    m->set_scale_p(1);
+    m->mutable_inputs(0)->set_channels(3);
+    m->mutable_outputs(0)->set_channels(3);
+    for (const auto& [name, channels] : beside) {
+      v1::TensorManifest* input = m->add_inputs();
+      input->set_name(name);
+      input->set_channels(channels);
+    }
+    FillManifestDefaults(m);
+    if (change) change(m);
+  });
+}
+
+TEST(Manifest, TakesAMaskAndAPreviousFrameBesideTheImage) {
+  for (const auto& beside : std::vector<std::vector<std::pair<const char*, uint32_t>>>{
+           {},
+           {{"mask", 1}},
+           {{"previous", 3}},
+           {{"mask", 1}, {"previous", 4}},
+           {{"previous", 60}, {"mask", 1}}}) {
+    EXPECT_EQ(RefusalOfInputs(beside), "accepted");
+  }
+  EXPECT_EQ(RefusalOfInputs({{"previous", 3}}, [](auto* m) { m->set_scale_p(2); }), "accepted");
+}
+
+TEST(Manifest, RefusesFurtherInputsThatNothingIsGivenTo) {
+  EXPECT_EQ(RefusalOfInputs({{"depth", 1}}),
+            "inputs.name: 'depth' is number 2; the first is the image, the others are \"mask\" and "
+            "\"previous\"");
+  EXPECT_THAT(RefusalOf([](auto* m) { m->mutable_inputs(0)->set_name("mask"); }),
+              StartsWith("inputs.name: 'mask' is number 1"));
+  EXPECT_EQ(RefusalOfInputs({{"mask", 1}, {"mask", 1}}), "inputs.name: 'mask' is given twice");
+  EXPECT_EQ(RefusalOfInputs({{"mask", 2}}), "inputs.channels: a mask has 1, not 2");
+  EXPECT_THAT(RefusalOfInputs({{"previous", 0}}), StartsWith("inputs.channels: 'previous' takes"));
+  EXPECT_THAT(RefusalOfInputs({{"mask", 1}},
+                              [](auto* m) {
+                                m->mutable_inputs(0)->set_channels(0);
+                                m->mutable_outputs(0)->set_channels(0);
+                              }),
+              StartsWith("inputs.channels: 'image' takes any number (0)"));
+  EXPECT_EQ(RefusalOfInputs({{"previous", 62}}), "inputs.channels: 65 together are above 64");
+  EXPECT_EQ(RefusalOfInputs({{"mask", 1}}, [](auto* m) { m->set_scale_p(2); }),
+            "scale_p, scale_q: a model that takes a mask keeps the size of the image");
+  EXPECT_EQ(RefusalOfInputs({{"mask", 1}}, [](auto* m) { m->set_engine("builtin"); }),
+            "inputs: builtin operators take the image alone");
+  EXPECT_THAT(RefusalOfInputs({{"mask", 1}},
+                              [](auto* m) { m->mutable_inputs(1)->mutable_range()->set_hi(-1); }),
+              StartsWith("inputs.range: 0 to -1"));
 }
 
 }  // namespace
