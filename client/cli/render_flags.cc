@@ -119,6 +119,11 @@ void AddRenderFlags(CLI::App& command, RenderFlags& flags) {
                   "Grey image of the input's size: black stays as it is, white is rendered")
       ->type_name("PATH");
   command
+      .add_option("--previous", request.previous,
+                  "For a model that takes the frame before: an image of the input's size (default: "
+                  "zeros)")
+      ->type_name("PATH");
+  command
       .add_option("--region", flags.region,
                   "Render only this part, input pixels; its pixels are those of the whole")
       ->type_name("X,Y,W,H");

@@ -101,6 +101,9 @@ void AddSequence(CLI::App& app, Session& session) {
       ->type_name("FRAMES");
   command->add_flag("--skip-existing", flags->sequence.skip_existing,
                     "Leave frames alone whose output exists, as after a sequence that was stopped");
+  command->add_flag("--feed-back", flags->sequence.feed_back,
+                    "Give each frame the output of the nearest one before that has one, for models "
+                    "that take a previous frame; --previous is the first one's");
   AddRenderFlags(*command, flags->render);
   command->add_flag("--dry-run", flags->dry_run, "Print the plan of the first frame");
   command->footer(

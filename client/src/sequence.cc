@@ -112,7 +112,8 @@ class Sequence::Impl {
       }
     };
     std::vector<std::thread> threads;
-    const size_t count = std::min(numbers_.size(), static_cast<size_t>(request_.in_flight));
+    const int at_once = request_.feed_back ? 1 : request_.in_flight;
+    const size_t count = std::min(numbers_.size(), static_cast<size_t>(at_once));
     for (size_t i = 1; i < count; ++i) threads.emplace_back(body);
     body();
     for (std::thread& thread : threads) thread.join();
@@ -136,8 +137,15 @@ class Sequence::Impl {
     return next_ < numbers_.size() ? next_++ : next_;
   }
 
+  // The output of the nearest frame before that has one.
+  std::string FedBack() {
+    absl::MutexLock lock(&mu_);
+    return last_output_.empty() ? request_.frame.previous : last_output_;
+  }
+
   FrameResult Render(uint64_t number) {
-    const RenderRequest frame = RequestOf(number);
+    RenderRequest frame = RequestOf(number);
+    if (request_.feed_back) frame.previous = FedBack();
     FrameResult result{number, frame.input, frame.output, false, absl::OkStatus(), std::nullopt};
     absl::StatusOr<Submission> submission = Submit(frame);
     if (!submission.ok()) {
@@ -157,6 +165,7 @@ class Sequence::Impl {
       ++ends_;
     }
     if (absl::IsUnavailable(result.status) && !result.job.has_value()) stopped_ = true;
+    if (result.status.ok()) last_output_ = frame.output;
     return result;
   }
 
@@ -199,6 +208,7 @@ class Sequence::Impl {
   absl::Mutex mu_;
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::string last_output_ ABSL_GUARDED_BY(mu_);  // of the latest frame that has one
   // Frames that are being submitted, and those whose jobs have not ended.
   int under_way_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<std::string> jobs_ ABSL_GUARDED_BY(mu_);  // names of the latter

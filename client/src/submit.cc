@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -21,8 +22,8 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kRequestIdBytesMax = 64;
-// A mask whose rows come in order is decoded before the call is answered, and so is what an
-// unfinished job left.
+// A mask or previous frame whose rows come in order is decoded before the call is answered, and
+// what an unfinished job left is read.
 constexpr absl::Duration kLongSubmitTimeout = absl::Minutes(30);
 
 absl::Status CheckRequestId(absl::string_view id) {
@@ -37,26 +38,29 @@ absl::Status CheckRequestId(absl::string_view id) {
 using ProbePaths =
     absl::FunctionRef<absl::Status(const v1::ProbePathsRequest&, v1::ProbePathsResponse*)>;
 
-// Names the mask in `render`, uploaded if the coordinator does not see it.
-absl::Status SendMask(const std::string& mask, ProbePaths probe_paths,
-                      v1::RenderService::Stub& transfer, v1::RenderRequest& render,
-                      Submission& submission) {
-  TW_ASSIGN_OR_RETURN(const std::string path, AbsolutePath(mask));
+// An image as the coordinator finds it.
+struct SentImage {
+  std::string uri;
+  std::optional<v1::FileFacts> facts;  // absent: it was uploaded
+};
+
+// Sends what lies beside the input, uploaded if the coordinator does not see it; `what` is what
+// notes call it.
+absl::StatusOr<SentImage> SendBeside(absl::string_view what, const std::string& image,
+                                     ProbePaths probe_paths, v1::RenderService::Stub& transfer,
+                                     Submission& submission) {
+  TW_ASSIGN_OR_RETURN(const std::string path, AbsolutePath(image));
   TW_ASSIGN_OR_RETURN(const v1::FileFacts facts, InspectInput(path));
   v1::ProbePathsRequest probe;
   probe.set_input(path);
   *probe.mutable_input_facts() = facts;
   v1::ProbePathsResponse shared;
   TW_RETURN_IF_ERROR(probe_paths(probe, &shared));
-  if (shared.input_shared()) {
-    render.set_mask(FileUri(path));
-    *render.mutable_mask_facts() = facts;
-    return absl::OkStatus();
-  }
-  TW_ASSIGN_OR_RETURN(*render.mutable_mask(), UploadFile(transfer, path, facts.size()));
-  submission.notes.push_back(
-      absl::StrCat("the coordinator does not see the mask: ", facts.size(), " bytes uploaded"));
-  return absl::OkStatus();
+  if (shared.input_shared()) return SentImage{FileUri(path), facts};
+  TW_ASSIGN_OR_RETURN(std::string uri, UploadFile(transfer, path, facts.size()));
+  submission.notes.push_back(absl::StrCat("the coordinator does not see the ", what, ": ",
+                                          facts.size(), " bytes uploaded"));
+  return SentImage{std::move(uri), std::nullopt};
 }
 
 }  // namespace
@@ -118,8 +122,17 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
         absl::StrCat("the coordinator does not see the input: ", facts.size(), " bytes uploaded"));
   }
   if (!request.mask.empty()) {
-    TW_RETURN_IF_ERROR(
-        SendMask(request.mask, probe_paths, *connection_->transfer, render, submission));
+    TW_ASSIGN_OR_RETURN(SentImage mask, SendBeside("mask", request.mask, probe_paths,
+                                                   *connection_->transfer, submission));
+    render.set_mask(std::move(mask.uri));
+    if (mask.facts.has_value()) *render.mutable_mask_facts() = *mask.facts;
+  }
+  if (!request.previous.empty()) {
+    TW_ASSIGN_OR_RETURN(SentImage previous,
+                        SendBeside("previous frame", request.previous, probe_paths,
+                                   *connection_->transfer, submission));
+    render.set_previous(std::move(previous.uri));
+    if (previous.facts.has_value()) *render.mutable_previous_facts() = *previous.facts;
   }
   if (shared.output_shared()) {
     render.set_output(FileUri(submission.output));
@@ -136,7 +149,8 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
 
   v1::CreateJobResponse response;
   const ClientOptions& options = connection_->options;
-  const bool long_submit = !request.mask.empty() || request.continue_partial;
+  const bool long_submit =
+      !request.mask.empty() || !request.previous.empty() || request.continue_partial;
   const absl::Duration timeout =
       long_submit ? std::max(options.call_timeout, kLongSubmitTimeout) : options.call_timeout;
   TW_RETURN_IF_ERROR(CallWithRetry(timeout, options.retry_for, [&](grpc::ClientContext& context) {

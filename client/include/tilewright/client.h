@@ -22,8 +22,9 @@ struct ClientOptions {
   // Connect beyond this machine although connections are neither encrypted nor authenticated.
   bool insecure = false;
   absl::Duration connect_timeout = absl::Seconds(5);
-  // One attempt of one call. Transfers take as long as they take, and submits of a masked or a
-  // continued job up to half an hour: masks and what was left may be read before the answer.
+  // One attempt of one call. Transfers take as long as they take, and submits of a job that has a
+  // mask or a previous frame, or is continued, up to half an hour: these may be read before the
+  // answer.
   absl::Duration call_timeout = absl::Seconds(30);
   // How long calls that may be repeated, and watches, try again while the coordinator is
   // UNAVAILABLE.

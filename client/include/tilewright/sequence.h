@@ -30,6 +30,10 @@ struct SequenceRequest {
   // Frames whose output exists are done: they are skipped, and the rest is rendered. Not together
   // with frame.overwrite.
   bool skip_existing = false;
+  // Each frame's `previous` is the output of the nearest frame before it that has one, skipped ones
+  // included; until there is one, frame.previous. So frames are rendered one after the other, and a
+  // frame that fails loses only itself.
+  bool feed_back = false;
 };
 
 struct FrameResult {
@@ -59,7 +63,7 @@ class Sequence {
 
   // Numbers of the frames, ascending.
   const std::vector<uint64_t>& frames() const;
-  // The request of one frame.
+  // The request of one frame; with feed_back, without what earlier frames give it.
   RenderRequest RequestOf(uint64_t number) const;
 
   // Renders the frames and blocks until that is over; once. Frames begin in order; `ended` hears of

@@ -56,6 +56,9 @@ struct RenderRequest {
   // Path of a grey image of the input's size: 0 keeps a pixel, the greatest value takes what the
   // model (of scale 1) makes of it. Empty: everything is rendered.
   std::string mask;
+  // For a model that takes a previous frame: path of an image of the input's size and orientation,
+  // usually the output of the frame before. Empty: such a model gets zeros.
+  std::string previous;
   std::optional<Region> region;     // of the input: the part that is rendered
   std::string model;                // NAME, or models/NAME/versions/VERSION
   std::optional<uint32_t> tile;     // side of a tile, input pixels

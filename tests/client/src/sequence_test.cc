@@ -209,6 +209,41 @@ TEST_F(SequenceTest, RefusesPagesThatAreNotThere) {
   EXPECT_EQ(ReasonOfCreate(request), "INPUT_MISSING");
 }
 
+TEST_F(SequenceTest, FeedsBackTheNearestOutputBefore) {
+  v1::Job failed = Ended(v1::Job::STATE_FAILED);
+  failed.mutable_error()->set_code(3);
+  const FakeWatch done = {.jobs = {Ended(v1::Job::STATE_SUCCEEDED)}};
+  Script({.watches = {done, {.jobs = {failed}}, done}});
+  Write("out_01.tif", "from an earlier run");
+  Write("in_7.png", "a picture");
+  SequenceRequest request = Frames();
+  request.skip_existing = true;
+  request.feed_back = true;
+  request.frame.previous = Path("in_1.png");
+  auto sequence = Sequence::Create(client_.get(), request);
+  ASSERT_TRUE(sequence.ok()) << sequence.status();
+  const auto results = (*sequence)->Run([this](const FrameResult& result) {
+    if (result.status.ok()) Write(absl::StrCat("out_0", result.number, ".tif"), "made");
+  });
+  // 1 exists, 3 fails.
+  std::vector<std::string> previous;
+  for (const auto& job : fake_.log().jobs) previous.push_back(job.render().previous());
+  const auto uri = [this](const std::string& name) { return absl::StrCat("file://", Path(name)); };
+  EXPECT_THAT(previous, ElementsAre(uri("out_01.tif"), uri("out_02.tif"), uri("out_02.tif"),
+                                    uri("out_05.tif")));
+  EXPECT_TRUE(fake_.log().jobs[0].render().has_previous_facts());
+  for (const FrameResult& result : results) EXPECT_EQ(result.status.ok(), result.number != 3);
+}
+
+TEST_F(SequenceTest, GivesAllFramesOnePreviousWithoutFeedBack) {
+  SequenceRequest request = Frames();
+  request.frame.previous = Path("in_1.png");
+  for (const FrameResult& result : Run(request)) EXPECT_TRUE(result.status.ok());
+  for (const auto& job : fake_.log().jobs) {
+    EXPECT_EQ(job.render().previous(), absl::StrCat("file://", Path("in_1.png")));
+  }
+}
+
 TEST_F(SequenceTest, RefusesWhatMakesNoSense) {
   const auto with = [this](auto change) {
     SequenceRequest request = Frames();
