@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
+#include "tilewright/error.h"
 
 namespace tilewright {
 
@@ -17,7 +18,8 @@ absl::Status NotNumbered(absl::string_view name) {
 }
 
 absl::StatusOr<std::vector<uint64_t>> FindPages(Client& client, const SequenceRequest& request,
-                                                const std::string& output) {
+                                                const std::string& output,
+                                                const std::string& mask) {
   if (request.frame.page != 0) {
     return WithReason(absl::InvalidArgumentError(
                           "the frames are the pages of the input: choose some by the first and the "
@@ -31,10 +33,17 @@ absl::StatusOr<std::vector<uint64_t>> FindPages(Client& client, const SequenceRe
   frame.overwrite = true;
   frame.continue_partial = false;
   frame.mask.clear();
+  frame.previous.clear();
   frame.region.reset();
-  TW_ASSIGN_OR_RETURN(const Submission planned, client.DryRun(frame));
-  const uint64_t pages = planned.job.plan.input_pages;
-  if (planned.uploaded) {
+  absl::StatusOr<Submission> planned = client.DryRun(frame);
+  if (ErrorReason(planned.status()) == "MASK_MISSING" && !mask.empty()) {
+    frame.mask = mask;
+    frame.page = static_cast<uint32_t>(request.first.value_or(0));
+    planned = client.DryRun(frame);
+  }
+  TW_RETURN_IF_ERROR(planned.status());
+  const uint64_t pages = planned->job.plan.input_pages;
+  if (planned->uploaded) {
     return WithReason(
         absl::InvalidArgumentError(absl::StrCat(
             "'", frame.input,

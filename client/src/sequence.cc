@@ -228,7 +228,9 @@ absl::StatusOr<std::unique_ptr<Sequence>> Sequence::Create(Client* client,
     numbers = NumbersOf(request);
   } else {
     request.frame.input = input.NameOf(0);
-    numbers = FindPages(*client, request, output.NameOf(0));
+    const std::string first_mask =
+        request.frame.mask.empty() ? "" : mask.NameOf(request.first.value_or(0));
+    numbers = FindPages(*client, request, output.NameOf(0), first_mask);
   }
   TW_RETURN_IF_ERROR(numbers.status());
   return std::unique_ptr<Sequence>(new Sequence(

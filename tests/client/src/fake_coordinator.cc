@@ -142,6 +142,9 @@ grpc::Status FakeCoordinator::CreateJob(grpc::ServerContext*, const v1::CreateJo
   ++log_.calls;
   ++log_.creates;
   if (!script_.create_status.ok()) return script_.create_status;
+  if (script_.mask_wanted && request->render().mask().empty()) {
+    return ToGrpc(WithReason(absl::InvalidArgumentError("give a mask"), "MASK_MISSING"));
+  }
   const int open = static_cast<int>(log_.jobs.size()) - log_.ended_jobs;
   if (script_.open_jobs_max > 0 && open >= script_.open_jobs_max) {
     ++log_.crowded_creates;

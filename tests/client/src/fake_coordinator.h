@@ -40,6 +40,7 @@ struct FakeScript {
   // end by a watch; 0: never.
   int open_jobs_max = 0;
   uint32_t input_pages = 0;         // of every planned input
+  bool mask_wanted = false;         // CreateJob answers INVALID_ARGUMENT (MASK_MISSING) without one
   bool watch_when_crowded = false;  // watches tell nothing before a CreateJob was refused for that
   grpc::Status upload_status = {};  // at the first message of an upload
   std::vector<FakeWatch> watches = {};  // one after the other; the last one again and again

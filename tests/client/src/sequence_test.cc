@@ -185,6 +185,22 @@ TEST_F(SequenceTest, RendersThePagesOfOneFile) {
   EXPECT_EQ(Run(request).size(), 1u);
 }
 
+TEST_F(SequenceTest, CountsPagesForAModelThatTakesAMask) {
+  Write("scan.tif", "pages");
+  Script({.input_pages = 6, .mask_wanted = true});
+  SequenceRequest request = Frames();
+  request.frame.input = Path("scan.tif");
+  request.first = 2;
+  request.last = 3;
+  EXPECT_EQ(ReasonOfCreate(request), "MASK_MISSING");
+  request.frame.mask = Path("in_%d.png");
+  EXPECT_EQ(Run(request).size(), 2u);
+  const v1::CreateJobRequest planned = fake_.log().jobs[0];
+  EXPECT_TRUE(planned.dry_run());
+  EXPECT_EQ(planned.render().mask(), absl::StrCat("file://", Path("in_2.png")));
+  EXPECT_EQ(planned.render().input_page(), 2u);
+}
+
 TEST_F(SequenceTest, RefusesPagesThatAreNotThere) {
   Script({.input_pages = 3});
   SequenceRequest request = Frames();
