@@ -20,9 +20,9 @@
 namespace {
 
 // Tile buffers come and go by the thousand: fresh pages for each would cost more than moving the
-// tiles. Each arena keeps the most that was ever taken from it; by default there would be eight for
-// each core.
-constexpr int kArenas = 2;
+// tiles. Each arena keeps the most that was ever taken from it, and by default there would be eight
+// for each core; small blocks come from the threads' own caches anyway.
+constexpr int kArenas = 1;
 
 void TuneMalloc() {
 #if defined(M_MMAP_THRESHOLD) && defined(M_TRIM_THRESHOLD)

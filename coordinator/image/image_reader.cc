@@ -26,6 +26,16 @@ int64_t ReaderMemory(const ImageInfo& info, int64_t rows) {
   return window + image + info.file_bytes;
 }
 
+int64_t DecoderMemory(const ImageInfo& info) {
+  if (info.access == ImageAccess::kAnywhere) return 0;
+  // Measured with libvips 8.14: its cache of lines has 32 strips of 16 rows, and each of up to
+  // three conversions a buffer of the rows that are asked for at once.
+  constexpr int64_t kCachedRows = 512;
+  const int64_t row_bytes = info.size.width * info.pixel_bytes();
+  const int64_t rows = kCachedRows + 3 * SequentialReader::StepRows(row_bytes);
+  return std::min(rows, info.size.height) * row_bytes;
+}
+
 absl::Status ImageReader::Damaged(const std::string& reason) const {
   return absl::DataLossError(absl::StrCat("reading ", file_->path(), ": the ", info_.format,
                                           " file is truncated or damaged (", reason, ")"));

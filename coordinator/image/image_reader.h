@@ -63,6 +63,8 @@ struct ImageLimits {
 // out apart: a window of full rows, or a cache of decoded tiles, and all of the image where its
 // format asks for it.
 int64_t ReaderMemory(const ImageInfo& info, int64_t rows);
+// What libvips holds beside that, about, while it decodes an image from top to bottom.
+int64_t DecoderMemory(const ImageInfo& info);
 
 // Call once first thing in main (of programs that read or export images): starts libvips, bounds
 // its cache and threads, and silences its log. Returns INTERNAL if libvips cannot start.

@@ -28,14 +28,23 @@ OnFailedTile PolicyOf(v1::OnFailedTile on_failed_tile) {
 constexpr int64_t kReadyRows = 4;
 constexpr int64_t kReadyMin = 64;
 
-// What waits along the edge of what is done: a row of blocks, and the blend zones of a row of
-// tiles.
+// What waits along the edge of what is done: a row of blocks, the blend zones of a row of tiles,
+// and as one tile comes late, a second row of blocks.
 int64_t WavefrontBytes(const ResolvedStage& job) {
   const StagePlan& plan = *job.plan;
   const Axis& x = plan.x();
   const int64_t width = x.Contribution(plan.stripe_columns() - 1).end;
   const int64_t blend = plan.model().scale.OutputLength(plan.overlap());
-  return width * (kBlockSide + blend) * job.format.pixel_bytes();
+  return width * (2 * kBlockSide + blend) * job.format.pixel_bytes();
+}
+
+// The preview, buffers of encoders, tiles that are being packed and unpacked: measured.
+constexpr int64_t kSundryBytes = int64_t{16} << 20;
+
+// What the stage takes, about, while nothing asks it to be content with its floor.
+int64_t UsualBytes(const ResolvedStage& job) {
+  const int64_t reader = job.number == 0 ? DecoderMemory(job.input) : 0;
+  return job.memory.floor() + WavefrontBytes(job) + reader + kSundryBytes;
 }
 
 void AddStage(const ResolvedStage& stage, v1::PlanSummary* summary) {
@@ -67,7 +76,7 @@ void FillStages(const ResolvedJob& job, v1::PlanSummary* summary) {
   for (const ResolvedStage& stage : job.before) {
     AddStage(stage, summary);
     tiles += stage.plan->tile_count();
-    memory += stage.memory.floor() + WavefrontBytes(stage);
+    memory += UsualBytes(stage);
     floor += stage.memory.floor();
   }
   AddStage(job, summary);
@@ -186,7 +195,7 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_tiles(static_cast<uint64_t>(plan.tile_count()));
   summary->set_skipped_tiles(static_cast<uint64_t>(job.wanted->skipped()));
   summary->set_halo_overhead(plan.HaloOverhead());
-  summary->set_memory_bytes(static_cast<uint64_t>(job.memory.floor() + WavefrontBytes(job)));
+  summary->set_memory_bytes(static_cast<uint64_t>(UsualBytes(job)));
   summary->set_memory_floor_bytes(static_cast<uint64_t>(job.memory.floor()));
   int64_t disk_bytes = plan.output().area() * job.format.pixel_bytes();
   const bool overviews = job.request.output_options().overviews();

@@ -235,6 +235,18 @@ TEST(ReaderMemory, IsAWindowOfRowsWhereRowsComeInOrder) {
   EXPECT_EQ(ReaderMemory(info, 512), (512 + 64 + 16384) * 16384 * 3 + 1000);
 }
 
+TEST(DecoderMemory, IsWhatTheLibraryKeepsOfRowsThatComeInOrder) {
+  ImageInfo info;
+  info.size = {16384, 16384};
+  info.channels = 3;
+  info.access = ImageAccess::kAnywhere;
+  EXPECT_EQ(DecoderMemory(info), 0);
+  info.access = ImageAccess::kTopDown;
+  EXPECT_EQ(DecoderMemory(info), (512 + 3 * 64) * 16384 * 3);
+  info.size.height = 100;
+  EXPECT_EQ(DecoderMemory(info), 100 * 16384 * 3) << "there are no more rows";
+}
+
 class Changed : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
