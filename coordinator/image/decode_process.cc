@@ -9,14 +9,19 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/child_process.h"
 #include "coordinator/image/decoded_copy.h"
+#include "coordinator/image/file_error.h"
 #include "coordinator/image/image_library.h"
+#include "coordinator/image/npy_reader.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
@@ -29,6 +34,12 @@ constexpr int kExitOfCode = 64;
 void Limit(int resource, int64_t value) {
   const rlimit limit = {static_cast<rlim_t>(value), static_cast<rlim_t>(value)};
   setrlimit(static_cast<__rlimit_resource>(resource), &limit);
+}
+
+absl::Status CopyFile(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::copy_file(from, to, error);
+  return error ? FileError("writing", to, error.value()) : absl::OkStatus();
 }
 
 absl::Status Decode(absl::Span<char* const> arguments) {
@@ -51,6 +62,7 @@ absl::Status Decode(absl::Span<char* const> arguments) {
   TW_RETURN_IF_ERROR(StartImageLibrary("tilewright-decode"));
   TW_ASSIGN_OR_RETURN(const std::unique_ptr<ImageReader> reader,
                       ImageReader::Open(arguments[0], limits));
+  if (reader->info().format == NpyReader::kFormat) return CopyFile(arguments[0], arguments[1]);
   return WriteDecodedCopy(*reader, arguments[1]);
 }
 

@@ -17,7 +17,9 @@ namespace tilewright {
 struct DecodeCommand {
   std::string program;  // this program; started as `<program> --decode-child …`
   std::string from;
-  std::string to;  // must not exist, ends in ".tif"; see WriteDecodedCopy
+  // Must not exist, ends in ".tif". A WriteDecodedCopy; of a NumPy array, which has nothing to
+  // decode, the same bytes.
+  std::string to;
   ImageLimits limits;
   int64_t file_bytes_max = 0;  // of `to`
 };

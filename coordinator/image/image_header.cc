@@ -86,22 +86,6 @@ absl::Status CheckChannels(VipsImage* image, const std::string& path) {
   }
 }
 
-absl::Status CheckLimits(Size size, int64_t pixel_bytes, const ImageLimits& limits,
-                         const std::string& path) {
-  if (size.width > limits.side_max || size.height > limits.side_max) {
-    return absl::ResourceExhaustedError(absl::StrCat("opening ", path, ": ", ToString(size),
-                                                     " pixels; the limit is ", limits.side_max,
-                                                     " pixels a side"));
-  }
-  // Both sides are below 2^31, so their product fits.
-  if (size.area() > limits.decoded_bytes_max / pixel_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("opening ", path, ": ", ToString(size), " pixels of ", pixel_bytes,
-                     " bytes; the limit is ", limits.decoded_bytes_max, " decoded bytes"));
-  }
-  return absl::OkStatus();
-}
-
 // The value of a field like "299999/1000 (299.999, Rational, 1 components, 8 bytes)", or 0.
 double ExifRational(VipsImage* image, const char* field) {
   const char* text = nullptr;
@@ -218,6 +202,22 @@ absl::StatusOr<VipsOwned<VipsSource>> LoadFile(const FileWatch& file) {
 
 }  // namespace
 
+absl::Status CheckLimits(Size size, int64_t pixel_bytes, const ImageLimits& limits,
+                         const std::string& path) {
+  if (size.width > limits.side_max || size.height > limits.side_max) {
+    return absl::ResourceExhaustedError(absl::StrCat("opening ", path, ": ", ToString(size),
+                                                     " pixels; the limit is ", limits.side_max,
+                                                     " pixels a side"));
+  }
+  // Both sides are below 2^31, so their product fits.
+  if (size.area() > limits.decoded_bytes_max / pixel_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("opening ", path, ": ", ToString(size), " pixels of ", pixel_bytes,
+                     " bytes; the limit is ", limits.decoded_bytes_max, " decoded bytes"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits,
                                        int64_t page) {
   const std::string& path = file.path();
@@ -233,8 +233,8 @@ absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits&
     vips_error_clear();
     return absl::InvalidArgumentError(
         absl::StrCat("opening ", path,
-                     ": it is not an image that can be read; JPEG, PNG, TIFF, WebP, GIF and HEIF "
-                     "can"));
+                     ": it is not an image that can be read; JPEG, PNG, TIFF, WebP, GIF, HEIF and "
+                     ".npy can"));
   }
   ImageHeader header;
   ImageInfo& info = header.info;

@@ -24,6 +24,10 @@ struct ImageHeader {
 absl::StatusOr<ImageHeader> ReadHeader(const FileWatch& file, const ImageLimits& limits,
                                        int64_t page);
 
+// RESOURCE_EXHAUSTED, naming the path, for an image that is larger than the limits.
+absl::Status CheckLimits(Size size, int64_t pixel_bytes, const ImageLimits& limits,
+                         const std::string& path);
+
 }  // namespace tilewright
 
 #endif  // TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_HEADER_H_

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/image_header.h"
+#include "coordinator/image/npy_reader.h"
 #include "coordinator/image/sequential_reader.h"
 #include "coordinator/image/tiled_tiff_reader.h"
 #include "coordinator/merge/padding.h"
@@ -12,6 +13,7 @@
 
 namespace tilewright {
 int64_t ReaderMemory(const ImageInfo& info, int64_t rows) {
+  if (info.format == NpyReader::kFormat) return 0;
   const int64_t row_bytes = info.size.width * info.pixel_bytes();
   if (info.access == ImageAccess::kAnywhere) {
     const int64_t decoded = info.size.height * row_bytes + info.tile_bytes;
@@ -63,6 +65,9 @@ absl::StatusOr<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string
                                                                const ImageLimits& limits,
                                                                int64_t page) {
   TW_ASSIGN_OR_RETURN(std::unique_ptr<FileWatch> file, FileWatch::Open(path));
+  TW_ASSIGN_OR_RETURN(std::unique_ptr<ImageReader> array,
+                      NpyReader::OpenIfNpy(limits, page, &file));
+  if (array != nullptr) return array;
   TW_ASSIGN_OR_RETURN(ImageHeader header, ReadHeader(*file, limits, page));
   if (header.info.format == "tiff") {
     TW_ASSIGN_OR_RETURN(std::unique_ptr<ImageReader> tiled,

@@ -1,5 +1,6 @@
 // Reads rectangles of an input image. Thread-safe. Tiled TIFF is decoded where it is read, by as
-// many threads as ask; everything else is decoded once, from top to bottom.
+// many threads as ask, and a NumPy array needs no decoding; everything else is decoded once, from
+// top to bottom.
 
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_READER_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_IMAGE_READER_H_
@@ -44,7 +45,7 @@ struct ImageInfo {
   bool array = false;  // 2, 4 or more channels that are values, not colours: none is alpha
   SampleType sample = SampleType::kU8;
   ImageMetadata metadata;
-  std::string format;  // libvips loader, for messages
+  std::string format;  // libvips loader or "npy", for messages
   ImageAccess access = ImageAccess::kAnywhere;
   int64_t file_bytes = 0;
   int64_t pages = 1;       // of the file: more than one only of a TIFF

@@ -59,6 +59,18 @@ TEST_F(DecodeProcess, GivesThePixelsAsATiledTiff) {
   }
 }
 
+TEST_F(DecodeProcess, LeavesAnArrayAsItIs) {
+  // As a TIFF, its two channels would be grey and alpha.
+  const std::string array = NpyFile("'<f4'", "(5, 3, 2)", std::string(5 * 3 * 2 * 4, 'x'));
+  WriteFile(command_.from, array);
+  const absl::Status status = RunDecodeProcess(command_);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(ReadFile(command_.to), array);
+  command_.to = folder_.path("other.tif");
+  WriteFile(command_.from, array + "x");
+  EXPECT_EQ(Fail().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_F(DecodeProcess, SaysWhyAFileCannotBeDecoded) {
   Send("a.png");
   WriteFile(command_.from, ReadFile(command_.from).substr(0, 50'000));

@@ -127,6 +127,15 @@ void WriteScript(const std::string& path, const std::string& body) {
   ASSERT_EQ(chmod(path.c_str(), 0755), 0);
 }
 
+std::string NpyFile(const std::string& descr, const std::string& shape,
+                    const std::string& samples) {
+  std::string header = "{'descr': " + descr + ", 'fortran_order': False, 'shape': " + shape + ", }";
+  header.resize(117, ' ');
+  header += '\n';
+  const char length[] = {1, 0, static_cast<char>(header.size()), 0};
+  return "\x93NUMPY" + std::string(length, sizeof(length)) + header + samples;
+}
+
 std::unique_ptr<ImageReader> OpenOrFail(const std::string& path) {
   absl::StatusOr<std::unique_ptr<ImageReader>> reader = ImageReader::Open(path, {});
   EXPECT_TRUE(reader.ok()) << reader.status();

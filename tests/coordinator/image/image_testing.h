@@ -52,6 +52,9 @@ void WriteFile(const std::string& path, const std::string& bytes);
 // An executable shell script.
 void WriteScript(const std::string& path, const std::string& body);
 
+// A NumPy array file of version 1 by hand: `descr` and `shape` as they stand in the header.
+std::string NpyFile(const std::string& descr, const std::string& shape, const std::string& samples);
+
 std::unique_ptr<ImageReader> OpenOrFail(const std::string& path);
 // All pixels as stored.
 std::vector<std::byte> ReadAll(ImageReader& reader);
