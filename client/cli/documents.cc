@@ -185,7 +185,9 @@ void WriteModel(JsonWriter& json, const Model& model) {
   json.Key("halo").Integer(model.halo).Key("alignment").Integer(model.alignment);
   json.Key("default_tile").Integer(model.default_tile);
   json.Key("default_overlap").Integer(model.default_overlap);
-  json.Key("channels").Integer(model.channels).Key("exactness").String(model.exactness);
+  json.Key("channels").Integer(model.channels).Key("beside");
+  WriteStrings(json, model.beside);
+  json.Key("exactness").String(model.exactness);
   json.Key("flops_per_pixel").Number(model.flops_per_pixel).EndObject();
 }
 

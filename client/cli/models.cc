@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/documents.h"
 #include "client/cli/text_table.h"
@@ -21,12 +22,13 @@ ExitCode ListModels(const Session& session) {
   if (!client.ok()) return session.Fail(client.status());
   const auto models = (*client)->ListModels();
   if (!models.ok()) return session.Fail(models.status());
-  std::vector<std::vector<std::string>> rows = {
-      {"MODEL", "ENGINE", "SCALE", "HALO", "TILE", "OVERLAP", "EXACTNESS", "WHAT IT DOES"}};
+  std::vector<std::vector<std::string>> rows = {{"MODEL", "ENGINE", "SCALE", "HALO", "TILE",
+                                                 "OVERLAP", "BESIDE", "EXACTNESS", "WHAT IT DOES"}};
   for (const Model& model : *models) {
     rows.push_back({model.name, model.engine, ScaleText(model), absl::StrCat(model.halo),
                     absl::StrCat(model.default_tile), absl::StrCat(model.default_overlap),
-                    model.exactness, model.description});
+                    model.beside.empty() ? "-" : absl::StrJoin(model.beside, ","), model.exactness,
+                    model.description});
   }
   session.Print(ModelsDocument(*models),
                 models->empty() ? "the coordinator has no model\n" : TextTable(rows));

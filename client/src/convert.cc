@@ -241,6 +241,9 @@ Model ModelFromProto(const v1::Model& proto) {
   model.default_tile = manifest.default_tile() == 0 ? 512 : manifest.default_tile();
   model.default_overlap = manifest.default_overlap();
   if (manifest.inputs_size() > 0) model.channels = manifest.inputs(0).channels();
+  for (int i = 1; i < manifest.inputs_size(); ++i) {
+    model.beside.push_back(manifest.inputs(i).name());
+  }
   model.exactness = ExactnessName(manifest);
   model.flops_per_pixel = manifest.flops_per_pixel();
   return model;

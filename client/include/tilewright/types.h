@@ -273,7 +273,8 @@ struct Model {
   uint32_t alignment = 1;  // input pixels
   uint32_t default_tile = 0;
   uint32_t default_overlap = 0;
-  uint32_t channels = 0;  // 0: any from 1 to 4
+  uint32_t channels = 0;            // of the image that it takes; 0: any from 1 to 4
+  std::vector<std::string> beside;  // what else it takes: "mask", "previous"
   std::string exactness;
   double flops_per_pixel = 0;
 };

@@ -238,7 +238,9 @@ TEST(Lists, AreObjectsWithOneArray) {
                         R"("transport":"segment","slot_misses":3)"));
   Model model;
   model.name = "models/x4/versions/1";
+  model.beside = {"mask", "previous"};
   EXPECT_THAT(ModelsDocument({model}), HasSubstr(R"({"models":[{"name":"models/x4/versions/1",)"));
+  EXPECT_THAT(ModelsDocument({model}), HasSubstr(R"("beside":["mask","previous"],"exactness")"));
 }
 
 TEST(WorkersReport, TellsWhatDevicesCanDo) {
