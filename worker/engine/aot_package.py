@@ -19,12 +19,12 @@ import sys
 import tempfile
 
 
-def compile_package(module, example, dynamic_shapes, path):
-    """Compiles `module`, which takes one tensor like `example` (1, channels, height, width), to the package `path`."""
+def compile_package(module, examples, dynamic_shapes, path):
+    """Compiles `module`, which takes tensors like `examples` (each 1, channels, height, width), to the package `path`."""
     import torch
 
     with torch.no_grad():
-        program = torch.export.export(module.eval(), (example,), dynamic_shapes=(dynamic_shapes,))
+        program = torch.export.export(module.eval(), examples, dynamic_shapes=(dynamic_shapes,) * len(examples))
         torch._inductor.aoti_compile_and_package(
             program,
             package_path=str(path),
@@ -73,8 +73,9 @@ def compile_network(source, target):
     manifest = re.sub(r"^dtypes:.*\n", "", manifest, flags=re.M)  # a package has the one that it was compiled for
     (target / "manifest.textproto").write_text(manifest)
     sides = {axis: torch.export.Dim(name, min=16, max=4096) for axis, name in ((2, "height"), (3, "width"))}
-    compile_package(module_of(torch.jit.load(str(source / "model.pt"))), torch.rand(1, 3, 64, 72), sides,
-                    target / "model.pt2")
+    channels = [int(number) for number in re.findall(r"^inputs .*channels: (\d+)", manifest, flags=re.M)]
+    examples = tuple(torch.rand(1, number, 64, 72) for number in channels)
+    compile_package(module_of(torch.jit.load(str(source / "model.pt"))), examples, sides, target / "model.pt2")
 
 
 def key_of(source):

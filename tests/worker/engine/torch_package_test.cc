@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "tests/worker/engine/further_inputs.h"
 #include "tests/worker/engine/interleave.h"
 #include "tests/worker/engine/tiling.h"
 #include "tests/worker/engine/torch_fixture.h"
@@ -63,6 +64,15 @@ class TorchPackage : public ::testing::Test {
   LocalModel reach16_;
   const std::string folder_ = ::testing::TempDir() + "/package." + std::to_string(getpid());
 };
+
+TEST_F(TorchPackage, GetsOneTensorForEachInput) {
+  const auto mix = TestPackage("mix-previous");
+  ASSERT_TRUE(mix.ok()) << mix.status();
+  const Picture pair = NoisePicture({70, 40}, 6, 4);
+  const auto mixed = RunWhole(TestTorchEngine(), *mix, pair);
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  EXPECT_LT(Compare(*mixed, MixedByHand(pair)).max_raw, 1e-6);
+}
 
 TEST_F(TorchPackage, ComputesTheNumbersOfTheScriptedNetwork) {
   const Picture picture = SmoothPicture({96, 80}, 3, 17);
