@@ -128,6 +128,7 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   json.Key("missing_tile_count").Integer(job.missing_tile_count);
   json.Key("continued_tiles").Integer(job.continued_tiles);
   json.Key("checkpoint_tiles").Integer(job.checkpoint_tiles);
+  json.Key("copied_blocks").Integer(job.copied_blocks);
   json.Key("plan");
   WritePlan(json, job.plan);
   json.Key("notes");

@@ -161,6 +161,10 @@ std::string JobReport(const Job& job, bool with_events) {
     rows.push_back({"checkpoint", absl::StrCat(CountText(job.checkpoint_tiles, "tile", "tiles"),
                                                " safe for --continue")});
   }
+  if (job.copied_blocks > 0) {
+    rows.push_back({"copied", absl::StrCat(CountText(job.copied_blocks, "block", "blocks"),
+                                           " of the input as stored, not compressed again")});
+  }
   if (job.constant_results > 0) {
     rows.push_back(
         {"suspicion", absl::StrCat(CountText(job.constant_results, "tile is", "tiles are"),

@@ -224,6 +224,7 @@ Job JobFromProto(const v1::Job& proto) {
   job.missing_tile_count = proto.missing_tile_count();
   job.continued_tiles = proto.continued_tiles();
   job.checkpoint_tiles = proto.checkpoint_tiles();
+  job.copied_blocks = proto.copied_blocks();
   return job;
 }
 

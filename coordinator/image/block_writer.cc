@@ -27,24 +27,28 @@ BlockWriter::~BlockWriter() {
   mu_.Await(absl::Condition(this, &BlockWriter::Idle));
 }
 
-absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
-  const auto bytes = static_cast<int64_t>(samples.size());
+absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                                std::optional<StoredBlock> stored) {
+  const auto bytes =
+      static_cast<int64_t>(samples.size() + (stored.has_value() ? stored->bytes.size() : 0));
+  const auto pending = [&] {
+    return Pending{{0, column, row, {samples.begin(), samples.end()}}, false, std::move(stored)};
+  };
   {
     absl::MutexLock lock(&mu_);
     TW_RETURN_IF_ERROR(leave_out_zero_ ? StatusLocked() : error_);
     if (!no_room_.ok()) {
-      waiting_.push_back({{0, column, row, {samples.begin(), samples.end()}}, false});
+      waiting_.push_back(pending());
       return absl::OkStatus();
     }
   }
   if (pool_ == nullptr) {
-    Process({{0, column, row, {samples.begin(), samples.end()}}, false});
+    Process(pending());
     absl::MutexLock lock(&mu_);
     return error_;
   }
   pool_->Reserve(bytes);
-  auto task = std::make_shared<Pending>();
-  task->block = {0, column, row, {samples.begin(), samples.end()}};
+  auto task = std::make_shared<Pending>(pending());
   {
     absl::MutexLock lock(&mu_);
     ++running_;
@@ -62,7 +66,12 @@ absl::StatusOr<std::optional<LevelBlock>> BlockWriter::WriteOne(Pending* pending
   if (leave_out_zero_ && AllZero(block.samples)) pending->written = true;
   if (!pending->written) {
     if (block.level == 0) hash_.AddBlock(block.column, block.row, block.samples);
-    TW_RETURN_IF_ERROR(canvas_.WriteBlock(block.level, block.column, block.row, block.samples));
+    if (pending->stored.has_value()) {
+      const EncodedBlock encoded = {pending->stored->bytes, pending->stored->tile_bytes};
+      TW_RETURN_IF_ERROR(canvas_.WriteEncoded(block.level, block.column, block.row, encoded));
+    } else {
+      TW_RETURN_IF_ERROR(canvas_.WriteBlock(block.level, block.column, block.row, block.samples));
+    }
     pending->written = true;
   }
   if (block.level + 1 == levels_) return std::nullopt;
@@ -87,7 +96,7 @@ void BlockWriter::Process(Pending pending) {
       return;
     }
     if (!next->has_value()) return;
-    pending = {*std::move(*next), false};
+    pending = {*std::move(*next), false, std::nullopt};
   }
 }
 

@@ -32,11 +32,12 @@ class BlockWriter {
   // Waits for the tasks that run.
   ~BlockWriter();
 
-  // Takes a copy of a block of the image, each exactly once; waits while the pool is full. The
+  // Takes a copy of a block of the image, each exactly once, and writes what is `stored` of it
+  // instead of compressing it, if anything is; waits while the pool is full. The
   // first error of any block before: then this one is not taken. While blocks wait for room this
   // one waits with them; after LeaveOutZeros it is not taken then either.
-  absl::Status Write(int64_t column, int64_t row, absl::Span<const std::byte> samples)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Write(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                     std::optional<StoredBlock> stored) ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for what was taken. The first error; a full disk if blocks wait for room.
   absl::Status Flush() ABSL_LOCKS_EXCLUDED(mu_);
   // Not OK while blocks wait for room: a full disk, in words.
@@ -60,7 +61,8 @@ class BlockWriter {
   // A block on its way.
   struct Pending {
     LevelBlock block;
-    bool written = false;  // and only to be added to the pyramid
+    bool written = false;               // and only to be added to the pyramid
+    std::optional<StoredBlock> stored;  // how it is to be written; else it is compressed
   };
 
   // Writes it and all that it completes; keeps what finds no room.

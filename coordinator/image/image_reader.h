@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "coordinator/image/file_watch.h"
+#include "coordinator/image/tile_storage.h"
+#include "coordinator/merge/canvas.h"
 #include "proto/blend/sample.h"
 #include "proto/geometry/rect.h"
 #include "proto/geometry/scale.h"
@@ -50,6 +53,8 @@ struct ImageInfo {
   int64_t file_bytes = 0;
   int64_t pages = 1;       // of the file: more than one only of a TIFF
   int64_t tile_bytes = 0;  // of a decoded tile of a tiled TIFF; 0 of all else
+  // Of a tiled TIFF, if an output may store its tiles like that.
+  std::optional<TileStorage> storage;
 
   int64_t pixel_bytes() const { return channels * BytesPerSample(sample); }
 };
@@ -94,6 +99,12 @@ class ImageReader {
   // Whether the samples of `rect`, inside the image, are known to be all 0 without decoding
   // anything: what it was read from before said so. False: they may be.
   virtual bool KnownZero(const Rect& /*rect*/) { return false; }
+  // The tiles of the file that hold the pixels of `rect`, inside the image, and none beside it, as
+  // they are stored: what Read gives of it, unless that fails. nullopt if there are no such tiles.
+  // Wants info().storage. Errors as of Read.
+  virtual absl::StatusOr<std::optional<StoredBlock>> ReadStored(const Rect& /*rect*/) {
+    return std::nullopt;
+  }
   // FAILED_PRECONDITION if the file was changed since it was opened.
   absl::Status CheckUnchanged() const { return file_->Check(); }
 

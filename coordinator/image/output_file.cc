@@ -98,7 +98,9 @@ class OutputFile::Impl {
 
   void Leave() { partial_.Leave(); }
 
-  absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
+  // Encodes it unless it is stored.
+  absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                          std::optional<StoredBlock> stored) {
     const CanvasFormat& format = options_.format;
     if (column < 0 || column >= format.block_columns() || row < 0 || row >= format.block_rows() ||
         static_cast<int64_t>(samples.size()) !=
@@ -113,7 +115,7 @@ class OutputFile::Impl {
                                                         ": the block at column ", column, ", row ",
                                                         row, " was written before"));
     }
-    TW_RETURN_IF_ERROR(writer_->Write(column, row, samples));
+    TW_RETURN_IF_ERROR(writer_->Write(column, row, samples, std::move(stored)));
     written_[index] = true;
     --blocks_left_;
     return absl::OkStatus();
@@ -307,7 +309,11 @@ void OutputFile::Leave() { impl_->Leave(); }
 
 absl::Status OutputFile::WriteBlock(int64_t column, int64_t row,
                                     absl::Span<const std::byte> samples) {
-  return impl_->WriteBlock(column, row, samples);
+  return impl_->WriteBlock(column, row, samples, std::nullopt);
+}
+absl::Status OutputFile::CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                                   StoredBlock stored) {
+  return impl_->WriteBlock(column, row, samples, std::move(stored));
 }
 absl::Status OutputFile::stalled() const { return impl_->stalled(); }
 absl::Status OutputFile::Retry() { return impl_->Retry(); }

@@ -71,6 +71,8 @@ class OutputFile : public BlockSink {
   // looks at stalled() before there are too many.
   absl::Status WriteBlock(int64_t column, int64_t row,
                           absl::Span<const std::byte> samples) override;
+  absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                         StoredBlock stored) override;
   // Not OK while blocks wait for room on the disk: RESOURCE_EXHAUSTED, in words.
   absl::Status stalled() const;
   // Writes the blocks that wait for room. OK if none waits any more.

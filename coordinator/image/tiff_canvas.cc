@@ -253,16 +253,20 @@ absl::Status TiffCanvas::WriteBlock(int level, int64_t column, int64_t row,
                                     absl::Span<const std::byte> samples) {
   const CanvasFormat format = LevelFormat(options_.format, level);
   std::unique_ptr<BlockCodec> codec = TakeCodec();
-  absl::StatusOr<EncodedBlock> block = codec->Encode(format.BlockRect(column, row).size(), samples);
-  absl::Status status = block.status();
-  if (status.ok()) {
-    status = file_->WriteTiles(block->bytes, Place(level, column, row, *block));
-  }
+  const absl::StatusOr<EncodedBlock> block =
+      codec->Encode(format.BlockRect(column, row).size(), samples);
+  absl::Status status = block.ok() ? WriteEncoded(level, column, row, *block) : block.status();
   absl::MutexLock lock(&mu_);
   codecs_.push_back(std::move(codec));
-  if (!status.ok()) return status;
-  for (Extent* extent : ExtentsOf(level, column, row)) extent->written = true;
   return status;
+}
+
+absl::Status TiffCanvas::WriteEncoded(int level, int64_t column, int64_t row,
+                                      const EncodedBlock& block) {
+  TW_RETURN_IF_ERROR(file_->WriteTiles(block.bytes, Place(level, column, row, block)));
+  absl::MutexLock lock(&mu_);
+  for (Extent* extent : ExtentsOf(level, column, row)) extent->written = true;
+  return absl::OkStatus();
 }
 
 TiffState TiffCanvas::Save() const {

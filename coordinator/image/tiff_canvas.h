@@ -57,6 +57,8 @@ class TiffCanvas {
   // whose write failed may be written again. Errors as of FileError, so IsNoRoom tells a full disk.
   absl::Status WriteBlock(int level, int64_t column, int64_t row,
                           absl::Span<const std::byte> samples);
+  // The same for a block that is encoded already, as the canvas's options say.
+  absl::Status WriteEncoded(int level, int64_t column, int64_t row, const EncodedBlock& block);
   // What was written. Precondition: no write has failed or is under way.
   TiffState Save() const;
   // Goes on where a canvas of the same options was when it said so, in its file: reads all of it

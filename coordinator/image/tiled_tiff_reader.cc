@@ -7,10 +7,19 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/any_set.h"
+#include "coordinator/image/file_io.h"
 #include "coordinator/image/tiff_handle.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
+namespace {
+
+// LZW before TIFF 6.0, with its bits in another order, which few programs read.
+bool IsOldLzw(absl::Span<const std::byte> tile) {
+  return tile.size() >= 2 && tile[0] == std::byte{0} && (tile[1] & std::byte{1}) != std::byte{0};
+}
+
+}  // namespace
 
 // One libtiff handle, for one thread at a time.
 class TiledTiffReader::Handle {
@@ -74,6 +83,37 @@ class TiledTiffReader::Handle {
                Size{Field<uint32_t>(TIFFTAG_IMAGEWIDTH), Field<uint32_t>(TIFFTAG_IMAGELENGTH)};
   }
 
+  // How the tiles are stored, if in a way in which an output's may be.
+  std::optional<TileStorage> Storage(const ImageInfo& info) const {
+    TileStorage storage;
+    switch (Field<uint16_t>(TIFFTAG_COMPRESSION)) {
+      case COMPRESSION_ADOBE_DEFLATE:
+      case COMPRESSION_DEFLATE:  // its older number
+        storage.compression = Compression::kDeflate;
+        break;
+      case COMPRESSION_ZSTD:
+        storage.compression = Compression::kZstd;
+        break;
+      case COMPRESSION_LZW:
+        storage.compression = Compression::kLzw;
+        break;
+      default:
+        return std::nullopt;
+    }
+    const auto predictor = Field<uint16_t>(TIFFTAG_PREDICTOR);
+    const bool swapped = TIFFIsByteSwapped(tiff_->get()) != 0 && BytesPerSample(info.sample) > 1;
+    if (swapped || tile().width != tile().height ||
+        Field<uint16_t>(TIFFTAG_FILLORDER) != FILLORDER_MSB2LSB ||
+        (predictor != PREDICTOR_NONE && predictor != PREDICTOR_HORIZONTAL)) {
+      return std::nullopt;
+    }
+    storage.side = tile().width;
+    storage.predictor = predictor == PREDICTOR_HORIZONTAL;
+    storage.channels = info.channels;
+    storage.sample = info.sample;
+    return storage;
+  }
+
   // False: see reason().
   bool Decode(uint32_t index, std::vector<std::byte>& samples) {
     tiff_->Forget();
@@ -110,6 +150,7 @@ absl::StatusOr<std::unique_ptr<ImageReader>> TiledTiffReader::OpenIfTiled(
   ImageInfo tiled = info;
   tiled.access = ImageAccess::kAnywhere;
   tiled.tile_bytes = tile.area() * info.pixel_bytes();
+  tiled.storage = handle->Storage(info);
   return std::unique_ptr<ImageReader>(
       new TiledTiffReader(std::move(tiled), std::move(*file), directory, std::move(handle)));
 }
@@ -164,6 +205,20 @@ void TiledTiffReader::Keep(uint64_t offset, Tile tile) {
   }
 }
 
+absl::Status TiledTiffReader::CheckPlace(const Handle& handle, uint32_t index) const {
+  const auto bytes = static_cast<uint64_t>(info().tile_bytes);
+  const uint64_t stored = handle.Bytes(index);
+  // Of a tile as it is libtiff reads all bytes there should be, from wherever it is said to lie.
+  if (handle.Offset(index) == 0 || stored == 0 || (!handle.packed() && stored < bytes)) {
+    return Damaged(absl::StrCat("tile ", index, " is not in the file, or not all of it"));
+  }
+  // What packs worse than not at all is not a tile; libtiff would read it all.
+  if (stored > 2 * bytes + 4096) {
+    return Damaged(absl::StrCat("tile ", index, " claims ", stored, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TiledTiffReader::Tile> TiledTiffReader::TileAt(Handle& handle, uint32_t index) {
   const uint64_t offset = handle.Offset(index);
   {
@@ -174,17 +229,8 @@ absl::StatusOr<TiledTiffReader::Tile> TiledTiffReader::TileAt(Handle& handle, ui
       return found->second.tile;
     }
   }
-  const int64_t bytes = tile_.area() * info().pixel_bytes();
-  const uint64_t stored = handle.Bytes(index);
-  // Of a tile as it is libtiff reads all bytes there should be, from wherever it is said to lie.
-  if (offset == 0 || stored == 0 || (!handle.packed() && stored < static_cast<uint64_t>(bytes))) {
-    return Damaged(absl::StrCat("tile ", index, " is not in the file, or not all of it"));
-  }
-  // What packs worse than not at all is not a tile; libtiff would read it all.
-  if (stored > static_cast<uint64_t>(2 * bytes) + 4096) {
-    return Damaged(absl::StrCat("tile ", index, " claims ", stored, " bytes"));
-  }
-  auto samples = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(bytes));
+  TW_RETURN_IF_ERROR(CheckPlace(handle, index));
+  auto samples = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(info().tile_bytes));
   if (!handle.Decode(index, *samples)) return Damaged(handle.reason());
   const bool zero = !AnySet(*samples);
   absl::MutexLock lock(&mu_);
@@ -208,6 +254,39 @@ bool TiledTiffReader::KnownZero(const Rect& rect) {
   }
   free_.push_back(*std::move(handle));
   return zero;
+}
+
+absl::StatusOr<std::optional<StoredBlock>> TiledTiffReader::ReadStored(const Rect& rect) {
+  const Size size = info().size;
+  const auto ends = [](int64_t at, int64_t tile, int64_t image) {
+    return at % tile == 0 || at == image;
+  };
+  if (!info().storage.has_value() || rect.x % tile_.width != 0 || rect.y % tile_.height != 0 ||
+      !ends(rect.right(), tile_.width, size.width) ||
+      !ends(rect.bottom(), tile_.height, size.height)) {
+    return std::nullopt;
+  }
+  StoredBlock block;
+  TW_ASSIGN_OR_RETURN(std::unique_ptr<Handle> handle, TakeHandle());
+  const absl::Cleanup give_back = [&] { ReturnHandle(std::move(handle)); };
+  for (int64_t row = rect.y / tile_.height; row * tile_.height < rect.bottom(); ++row) {
+    for (int64_t column = rect.x / tile_.width; column * tile_.width < rect.right(); ++column) {
+      const auto index = static_cast<uint32_t>(row * tile_columns_ + column);
+      TW_RETURN_IF_ERROR(CheckPlace(*handle, index));
+      const auto bytes = static_cast<size_t>(handle->Bytes(index));
+      block.bytes.resize(block.bytes.size() + bytes);
+      const absl::Span<std::byte> tile = absl::MakeSpan(block.bytes).last(bytes);
+      if (const int error =
+              tilewright::ReadAll(file().fd(), tile, static_cast<int64_t>(handle->Offset(index)));
+          error != 0) {
+        return Damaged(absl::StrCat("tile ", index, ": ", strerror(error)));
+      }
+      if (info().storage->compression == Compression::kLzw && IsOldLzw(tile)) return std::nullopt;
+      block.tile_bytes.push_back(static_cast<int64_t>(bytes));
+    }
+  }
+  TW_RETURN_IF_ERROR(CheckUnchanged());
+  return block;
 }
 
 int64_t TiledTiffReader::tiles_decoded() const {

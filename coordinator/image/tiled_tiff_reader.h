@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -38,6 +39,8 @@ class TiledTiffReader : public ImageReader {
   ~TiledTiffReader() override;
 
   bool KnownZero(const Rect& rect) override ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::optional<StoredBlock>> ReadStored(const Rect& rect) override
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Tiles that were decoded, each as often as it was.
   int64_t tiles_decoded() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -58,6 +61,8 @@ class TiledTiffReader : public ImageReader {
   // A handle that nobody uses, opened if there are few; waits for one otherwise.
   absl::StatusOr<std::unique_ptr<Handle>> TakeHandle() ABSL_LOCKS_EXCLUDED(mu_);
   void ReturnHandle(std::unique_ptr<Handle> handle) ABSL_LOCKS_EXCLUDED(mu_);
+  // DATA_LOSS for a tile that is not in the file, or claims to be larger than any tile can get.
+  absl::Status CheckPlace(const Handle& handle, uint32_t index) const;
   // The decoded tile, from the cache or from the file.
   absl::StatusOr<Tile> TileAt(Handle& handle, uint32_t index) ABSL_LOCKS_EXCLUDED(mu_);
   void Keep(uint64_t offset, Tile tile) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

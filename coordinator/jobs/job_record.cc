@@ -233,6 +233,7 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
   }
   job.set_constant_results(constant_results_);
   job.set_continued_tiles(static_cast<uint64_t>(continued_tiles_.load()));
+  job.set_copied_blocks(static_cast<uint64_t>(copied_blocks_.load()));
   if (!IsEnd(state_)) {
     job.set_held_bytes(static_cast<uint64_t>(held_bytes_.load()));
     job.set_spilled_bytes(static_cast<uint64_t>(spilled_bytes_.load()));

@@ -73,6 +73,8 @@ class JobRecord {
 
   // Tiles that it took over from an unfinished job.
   void SetContinued(int64_t tiles) { continued_tiles_ = tiles; }
+  // Blocks of its output that are its input's as they are stored there.
+  void SetCopied(int64_t blocks) { copied_blocks_ = blocks; }
   // A checkpoint with so many tiles is durable, or, with an error, none: an event says so once.
   void SetCheckpoint(const absl::StatusOr<int64_t>& tiles, Instant now);
 
@@ -105,6 +107,7 @@ class JobRecord {
   std::atomic<int64_t> held_bytes_ = 0;
   std::atomic<int64_t> spilled_bytes_ = 0;
   std::atomic<int64_t> continued_tiles_ = 0;
+  std::atomic<int64_t> copied_blocks_ = 0;
   std::atomic<int64_t> checkpoint_tiles_ = 0;
 
   mutable absl::Mutex mu_;

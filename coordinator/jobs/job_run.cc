@@ -21,12 +21,25 @@ absl::Status OutputError(const absl::Status& status) {
   return WithReason(status, "OUTPUT_NOT_WRITABLE");
 }
 
+// Whether the output may take tiles of the input as they are stored.
+bool KeepsStoredTiles(const ResolvedJob& job) {
+  const std::optional<TileStorage>& storage = job.reader->info().storage;
+  return storage.has_value() && StoresAlike(*storage, job.format, job.encoding);
+}
+
 }  // namespace
 
 absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
                                              absl::Span<const std::byte> samples) {
   preview_->AddBlock(column, row, samples);
   return file_.WriteBlock(column, row, samples);
+}
+
+absl::Status JobRun::DrawingSink::CopyBlock(int64_t column, int64_t row,
+                                            absl::Span<const std::byte> samples,
+                                            StoredBlock stored) {
+  preview_->AddBlock(column, row, samples);
+  return file_.CopyBlock(column, row, samples, std::move(stored));
 }
 
 absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
@@ -68,10 +81,11 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       inputs_(options_.inputs != nullptr ? options_.inputs : InputsOf(job_, options_.scratch)),
       files_(std::move(files)),
       drawing_(*files_.output, job_.format),
-      masking_(job_.mask == nullptr ? nullptr
-                                    : std::make_unique<MaskingSink>(
-                                          job_.format, job_.plan->part().x, job_.plan->part().y,
-                                          *job_.reader, *job_.mask, drawing_)),
+      masking_(job_.mask == nullptr
+                   ? nullptr
+                   : std::make_unique<MaskingSink>(job_.format, job_.plan->part().x,
+                                                   job_.plan->part().y, *job_.reader, *job_.mask,
+                                                   KeepsStoredTiles(job_), drawing_)),
       merger_(std::make_unique<TileMerger>(
           *job_.plan, job_.format, job_.model->merge,
           masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &files_.scratch())),
@@ -123,15 +137,20 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
   return outgoing;
 }
 
-absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
+void JobRun::TellRecord() {
   held_.Tell(merger_->bytes_held(), merger_->bytes_spilled());
+  if (masking_ != nullptr) record_->SetCopied(masking_->blocks_copied());
+}
+
+absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
+  TellRecord();
   if (status.ok()) MaybeCheckpoint();
   return status.ok() ? status : MergeError(Annotate(status, doing));
 }
 
 absl::Status JobRun::MakeRoom(int64_t tile) {
   const absl::Status skipped = SkipBelow(PlanTile(tile).value);
-  held_.Tell(merger_->bytes_held(), merger_->bytes_spilled());
+  TellRecord();
   return MergeError(skipped);
 }
 
@@ -177,7 +196,9 @@ absl::Status JobRun::SkipBelow(int64_t end) {
 }
 
 absl::Status JobRun::Finish() {
-  TW_RETURN_IF_ERROR(MergeError(SkipBelow(job_.plan->tile_count())));
+  const absl::Status skipped = SkipBelow(job_.plan->tile_count());
+  TellRecord();
+  TW_RETURN_IF_ERROR(MergeError(skipped));
   if (!merger_->done()) {
     return absl::InternalError(absl::StrCat("the output is not complete: ", merger_->tiles_added(),
                                             " of ", job_.plan->tile_count(),

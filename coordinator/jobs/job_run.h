@@ -84,6 +84,8 @@ class JobRun : public JobHost {
         : file_(file), preview_(std::make_shared<LivePreview>(format)) {}
     absl::Status WriteBlock(int64_t column, int64_t row,
                             absl::Span<const std::byte> samples) override;
+    absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                           StoredBlock stored) override;
     std::shared_ptr<const LivePreview> preview() const { return preview_; }
 
    private:
@@ -91,7 +93,9 @@ class JobRun : public JobHost {
     const std::shared_ptr<LivePreview> preview_;
   };
 
-  // Tells the record what is held; `status` is passed on, as an error of the output.
+  // Tells the record what is held and what was copied.
+  void TellRecord();
+  // After a tile; `status` is passed on, as an error of the output.
   absl::Status Merged(const absl::Status& status, absl::string_view doing);
 
   JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options options, JobFiles files);

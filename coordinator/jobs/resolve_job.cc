@@ -287,6 +287,15 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   return OutputFormatError(ResolveEncoding(*kind, job));
 }
 
+// Whether what is read from the output is not what was written.
+bool LosesInformation(const ResolvedJob& job) {
+  const bool deep_zoom = job.kind == OutputKind::kDzi || job.kind == OutputKind::kSzi;
+  const bool alpha = job.format.channels == 2 || job.format.channels == 4;
+  return job.kind == OutputKind::kJpeg || job.kind == OutputKind::kWebp ||
+         (job.kind == OutputKind::kTiff && job.encoding.compression == Compression::kJpeg) ||
+         (deep_zoom && !alpha && job.format.sample == SampleType::kU8);
+}
+
 // Tells how much room the disk of the output has. RESOURCE_EXHAUSTED (DISK_FULL) if that is too
 // little for pixels as they are; what a codec leaves of them is not known before.
 absl::Status CheckRoom(const ResolveContext& context, ResolvedJob* job) {
@@ -360,6 +369,11 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   if (job.resampled.has_value()) {
     notes.push_back(absl::StrCat("the picture of ", ToString(job.format.size),
                                  " pixels is resampled to ", ToString(*job.resampled)));
+  }
+  if (masked && LosesInformation(job)) {
+    notes.push_back(
+        "the output's format loses information: what the mask does not mark is the input's only "
+        "until it is compressed");
   }
   TW_RETURN_IF_ERROR(DescribeStage(request, &job, &notes));
   FillSummary(job, notes, &job.summary);

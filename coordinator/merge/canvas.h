@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -33,6 +34,12 @@ struct CanvasFormat {
   }
 };
 
+// A block as a file stores it: its tiles, row by row, one after the other.
+struct StoredBlock {
+  std::vector<std::byte> bytes;
+  std::vector<int64_t> tile_bytes;  // of each tile
+};
+
 // Takes every block exactly once, in any order. Calls come from one thread at a time.
 class BlockSink {
  public:
@@ -40,6 +47,12 @@ class BlockSink {
   // `samples` holds BlockRect(column, row) row-major, interleaved, without padding; it is not kept.
   virtual absl::Status WriteBlock(int64_t column, int64_t row,
                                   absl::Span<const std::byte> samples) = 0;
+  // The same for a block of which it is known how the output would store it: what `stored` holds is
+  // `samples`.
+  virtual absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
+                                 StoredBlock /*stored*/) {
+    return WriteBlock(column, row, samples);
+  }
 };
 
 }  // namespace tilewright

@@ -40,6 +40,17 @@ class Bytes {
   std::string bytes_;
 };
 
+// Each sample as its difference to the pixel on the left.
+std::string Differences(const std::string& samples, uint32_t channels) {
+  std::string differences = samples;
+  for (size_t i = samples.size(); i-- > 0;) {
+    if (i / channels % kSide != 0) {
+      differences[i] = static_cast<char>(samples[i] - samples[i - channels]);
+    }
+  }
+  return differences;
+}
+
 std::string Packed(const std::string& samples) {
   libdeflate_compressor* const compressor = libdeflate_alloc_compressor(6);
   std::string packed(libdeflate_zlib_compress_bound(compressor, samples.size()), '\0');
@@ -94,7 +105,7 @@ absl::Status WriteGiantTiff(const std::string& path, const GiantTiff& tiff) {
   file.Add(uint64_t{0});  // filled in below
   std::vector<uint64_t> offsets, sizes;
   for (const std::string& samples : tiff.tiles) {
-    const std::string packed = Packed(samples);
+    const std::string packed = Packed(Differences(samples, tiff.channels));
     offsets.push_back(file.bytes().size());
     sizes.push_back(packed.size());
     file.bytes() += packed;
@@ -112,7 +123,7 @@ absl::Status WriteGiantTiff(const std::string& path, const GiantTiff& tiff) {
   const uint64_t directory = file.bytes().size();
   std::memcpy(&file.bytes()[directory_at], &directory, sizeof(directory));
 
-  file.Add(uint64_t{11});                     // entries
+  file.Add(uint64_t{12});                     // entries
   file.AddEntry(256, kLong, 1, tiff.width);   // ImageWidth
   file.AddEntry(257, kLong, 1, tiff.height);  // ImageLength
   // BitsPerSample: 8 of each, in place
@@ -122,6 +133,7 @@ absl::Status WriteGiantTiff(const std::string& path, const GiantTiff& tiff) {
   file.AddEntry(262, kShort, 1, tiff.channels == 1 ? 1 : 2);
   file.AddEntry(277, kShort, 1, tiff.channels);   // SamplesPerPixel
   file.AddEntry(284, kShort, 1, 1);               // PlanarConfiguration: samples together
+  file.AddEntry(317, kShort, 1, 2);               // Predictor: differences, as outputs have
   file.AddEntry(322, kLong, 1, kSide);            // TileWidth
   file.AddEntry(323, kLong, 1, kSide);            // TileLength
   file.AddEntry(324, kLong8, tiles, offsets_at);  // TileOffsets

@@ -49,19 +49,9 @@ class MaskTest : public testing::TestWithParam<int> {
   // Renders and reads the output.
   Picture Render(const std::string& name, const std::vector<std::string>& flags) {
     const std::string output = cluster_->Path(name + ".tif");
-    std::vector<std::string> arguments = {"render",
-                                          "-i",
-                                          cluster_->Path("in.png"),
-                                          "-o",
-                                          output,
-                                          "-n",
-                                          "gaussian-blur",
-                                          "-t",
-                                          "96",
-                                          "--overlap",
-                                          "16",
-                                          "--progress",
-                                          "none"};
+    std::vector<std::string> arguments = {
+        "render",    "-i", cluster_->Path(input_), "-o",  output, "-n", "gaussian-blur", "-t", "96",
+        "--overlap", "16", "--progress",           "none"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     report_ = cluster_->Cli(arguments);
     EXPECT_EQ(report_.exit_code, 0) << report_.err;
@@ -86,7 +76,14 @@ class MaskTest : public testing::TestWithParam<int> {
     EXPECT_EQ(wrong, 0);
   }
 
+  // Of the last report.
+  std::string PixelHash() const {
+    const size_t at = report_.out.find("pixel hash");
+    return at == std::string::npos ? "" : report_.out.substr(at, report_.out.find('\n', at) - at);
+  }
+
   std::unique_ptr<Cluster> cluster_;
+  std::string input_ = "in.png";
   Picture source_;
   Picture mask_;
   CliResult report_;
@@ -137,6 +134,31 @@ TEST_P(MaskTest, AndARegionGiveTheRegionsPart) {
     }
   }
   EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(MaskTest, TakesBlocksAsTheyAreStoredWhereTheOutputStoresThemAlike) {
+  const std::string tiled =
+      "[tile,tile-width=256,tile-height=256,predictor=horizontal,compression=";
+  ASSERT_TRUE(WritePicture(source_, cluster_->Path("in.tif") + tiled + "zstd]").ok());
+  input_ = "in.tif";
+  Mark(20, 30, 40, 40, 255);  // in the first of two blocks
+  ASSERT_TRUE(WritePicture(mask_, cluster_->Path("mask.png")).ok());
+  const auto masked = [this](const std::string& name, std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--mask", cluster_->Path("mask.png")});
+    return Render(name, flags);
+  };
+  const Picture copied = masked("copied", {"--compression", "zstd", "--tiff-tile", "256"});
+  EXPECT_NE(report_.out.find("1 block of the input as stored"), std::string::npos) << report_.out;
+  const std::string hash = PixelHash();
+  EXPECT_NE(hash, "");
+  const Picture encoded = masked("encoded", {"--compression", "zstd", "--tiff-tile", "512"});
+  EXPECT_EQ(report_.out.find("as stored"), std::string::npos) << report_.out;
+  EXPECT_EQ(PixelHash(), hash);
+  EXPECT_EQ(Difference(copied, encoded), "equal");
+  EXPECT_NE(Difference(copied, source_), "equal");
+  // A region whose blocks are no tiles of the input.
+  masked("part", {"--compression", "zstd", "--tiff-tile", "256", "--region", "1,0,650,490"});
+  EXPECT_EQ(report_.out.find("as stored"), std::string::npos) << report_.out;
 }
 
 INSTANTIATE_TEST_SUITE_P(Bits, MaskTest, testing::Values(8, 16));

@@ -128,6 +128,9 @@ TEST_F(SparseMaskTest, ComputesWhatIsMarkedAndCopiesTheRest) {
   EXPECT_GT(peak, 0);
   EXPECT_GT(bytes, kLong ? int64_t{4} << 30 : 0) << "not what this test is for";
   EXPECT_NE(done.out.find(" skipped"), std::string::npos) << done.out;
+  const std::string copied =
+      absl::StrCat(kColumns * kRows - static_cast<int64_t>(kMarked.size()), " blocks of the input");
+  EXPECT_NE(done.out.find(copied), std::string::npos) << done.out;
   EXPECT_EQ(RunTiffinfo(Path("out.tif")), 0);
 
   std::set<Block> near;

@@ -259,6 +259,7 @@ struct Job {
   uint64_t missing_tile_count = 0;  // of that
   uint64_t continued_tiles = 0;     // taken over from an unfinished job, among tiles_done
   uint64_t checkpoint_tiles = 0;    // that a job which continues it would not compute again
+  uint64_t copied_blocks = 0;       // of a masked job's output: its input's, not compressed again
   uint64_t constant_results = 0;    // tiles that are one constant though their input is not
 };
 

@@ -74,7 +74,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("holes":[],"hole_count":0,"copies":1,)"
       R"("ladder":{},"constant_results":0,"held_bytes":0,"spilled_bytes":0,)"
       R"("waits_for_room":"","partial_output":"","missing_tile_count":0,)"
-      R"("continued_tiles":0,"checkpoint_tiles":0,)"
+      R"("continued_tiles":0,"checkpoint_tiles":0,"copied_blocks":0,)"
       R"("plan":{"model":"models/x4/versions/1","model_digest":"","input_width":100,"input_height":50,"input_pages":1,)"
       R"("channels":3,"output_sample":"u8","tile_width":32,"tile_height":32,"halo":12,"overlap":0,)"
       R"("window":"cosine","columns":3,"rows":2,"skipped_tiles":0,"halo_overhead":1.5,"memory_bytes":2000000,"memory_floor_bytes":500000,)"
@@ -109,6 +109,15 @@ TEST(JobReport, CountsTheTilesThatWereSkipped) {
   EXPECT_EQ(JobReport(job, false).find("skipped"), std::string::npos);
   job.plan.skipped_tiles = 4;
   EXPECT_NE(JobReport(job, false).find(", 4 skipped"), std::string::npos) << JobReport(job, false);
+}
+
+TEST(JobReport, CountsTheBlocksThatWereCopied) {
+  Job job = Finished();
+  EXPECT_EQ(JobReport(job, false).find("copied"), std::string::npos);
+  job.copied_blocks = 2;
+  EXPECT_THAT(JobReport(job, false),
+              HasSubstr("copied      2 blocks of the input as stored, not compressed again\n"));
+  EXPECT_THAT(JobDocument(job, {}), HasSubstr(R"("copied_blocks":2,)"));
 }
 
 TEST(JobReport, TellsWhatWasDoneAboutMemory) {

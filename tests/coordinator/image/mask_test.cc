@@ -159,7 +159,7 @@ TEST(MaskingSink, KeepsTheSourceWhereTheMaskIsZeroAndNoticesThatItChanges) {
   const auto mask = Mask::Create(*mask_reader, source_reader->info());
   ASSERT_TRUE(mask.ok());
   Blocks blocks;
-  MaskingSink sink(format, 0, 0, *source_reader, **mask, blocks);
+  MaskingSink sink(format, 0, 0, *source_reader, **mask, false, blocks);
   ASSERT_TRUE(sink.WriteBlock(0, 0, result).ok());
   std::vector<std::byte> expected = source;
   std::copy_n(result.begin() + 41 * 6, 6, expected.begin() + 41 * 6);
