@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr Size kSize = {1100, 700};  // 3 × 2 blocks
+constexpr Size kPictureSize = {1100, 700};  // 3 × 2 blocks
 
 // The tiles of a TIFF as libtiff alone finds them stored, row by row.
 std::vector<std::string> RawTiles(const std::string& path) {
@@ -82,9 +82,9 @@ class CopiedBlocks : public ::testing::Test {
   };
 
   void SetUp() override {
-    std::vector<std::byte> marks(static_cast<size_t>(kSize.area()));
-    marks[100 * kSize.width + 600] = std::byte{255};  // in the second block of the first row
-    WriteByVips(folder_.path("mask.tif[tile]"), {kSize, 1, SampleType::kU8}, marks);
+    std::vector<std::byte> marks(static_cast<size_t>(kPictureSize.area()));
+    marks[100 * kPictureSize.width + 600] = std::byte{255};  // in the second block of the first row
+    WriteByVips(folder_.path("mask.tif[tile]"), {kPictureSize, 1, SampleType::kU8}, marks);
     mask_reader_ = OpenOrFail(folder_.path("mask.tif"));
     ASSERT_NE(mask_reader_, nullptr);
   }
@@ -129,7 +129,7 @@ class CopiedBlocks : public ::testing::Test {
 
 TEST_F(CopiedBlocks, AreStoredAsTheInputHasThem) {
   for (const SampleType sample : {SampleType::kU8, SampleType::kU16}) {
-    const CanvasFormat format = {kSize, 3, sample};
+    const CanvasFormat format = {kPictureSize, 3, sample};
     const std::vector<std::byte> samples = NoiseSamples(format, 1);
     const std::vector<std::byte> results = NoiseSamples(format, 2);
     for (const Compression compression :
@@ -155,7 +155,7 @@ TEST_F(CopiedBlocks, AreStoredAsTheInputHasThem) {
         const std::vector<std::string> from = RawTiles(folder_.path("in.tif"));
         const std::vector<std::string> to = RawTiles(folder_.path("out.tif"));
         ASSERT_EQ(from.size(), to.size());
-        const int64_t columns = (kSize.width + side - 1) / side;
+        const int64_t columns = (kPictureSize.width + side - 1) / side;
         for (size_t i = 0; i < from.size(); ++i) {
           const int64_t x = static_cast<int64_t>(i) % columns * side;
           const int64_t y = static_cast<int64_t>(i) / columns * side;
@@ -175,7 +175,7 @@ TEST_F(CopiedBlocks, AreStoredAsTheInputHasThem) {
 }
 
 TEST_F(CopiedBlocks, AreNoneWhereTheOutputStoresTilesOtherwise) {
-  const CanvasFormat format = {kSize, 3, SampleType::kU8};
+  const CanvasFormat format = {kPictureSize, 3, SampleType::kU8};
   const auto write = [&](const std::string& options) {
     WriteByVips(folder_.path("in.tif[tile,tile-width=256,tile-height=256," + options + "]"), format,
                 NoiseSamples(format, 1));
@@ -193,8 +193,8 @@ TEST_F(CopiedBlocks, AreNoneWhereTheOutputStoresTilesOtherwise) {
   TiffEncoding side = same;
   side.tile_side = 512;
   EXPECT_FALSE(Alike(format, side));
-  EXPECT_FALSE(Alike({kSize, 1, SampleType::kU8}, same));
-  EXPECT_FALSE(Alike({kSize, 3, SampleType::kU16}, same));
+  EXPECT_FALSE(Alike({kPictureSize, 1, SampleType::kU8}, same));
+  EXPECT_FALSE(Alike({kPictureSize, 3, SampleType::kU16}, same));
   write("compression=deflate,predictor=none");
   EXPECT_FALSE(Alike(format, same));
   write("compression=jpeg");
@@ -214,8 +214,8 @@ TEST_F(CopiedBlocks, AreNoneWhereTheOutputStoresTilesOtherwise) {
 TEST_F(CopiedBlocks, AreNoneWhereBytesOrBitsComeInAnotherOrder) {
   TiffEncoding encoding;
   encoding.tile_side = 256;
-  const CanvasFormat bytes = {kSize, 3, SampleType::kU8};
-  const CanvasFormat words = {kSize, 3, SampleType::kU16};
+  const CanvasFormat bytes = {kPictureSize, 3, SampleType::kU8};
+  const CanvasFormat words = {kPictureSize, 3, SampleType::kU16};
   const std::string path = folder_.path("in.tif");
   WriteByLibtiff(path, "wl", words, NoiseSamples(words, 1), PREDICTOR_HORIZONTAL);
   EXPECT_TRUE(Alike(words, encoding));
@@ -233,7 +233,7 @@ TEST_F(CopiedBlocks, AreNoneWhereBytesOrBitsComeInAnotherOrder) {
 }
 
 TEST_F(CopiedBlocks, AreWholeTilesOfTheInput) {
-  const CanvasFormat format = {kSize, 3, SampleType::kU8};
+  const CanvasFormat format = {kPictureSize, 3, SampleType::kU8};
   WriteByVips(folder_.path("in.tif[tile,tile-width=256,tile-height=256,compression=deflate]"),
               format, NoiseSamples(format, 1));
   const auto reader = OpenOrFail(folder_.path("in.tif"));
@@ -253,7 +253,7 @@ TEST_F(CopiedBlocks, AreWholeTilesOfTheInput) {
 }
 
 TEST_F(CopiedBlocks, AreNotMadeOfWhatIsDamagedOrMissing) {
-  const CanvasFormat format = {kSize, 3, SampleType::kU8};
+  const CanvasFormat format = {kPictureSize, 3, SampleType::kU8};
   const std::vector<std::byte> samples = NoiseSamples(format, 1);
   const auto first_block = [&] {
     OutputOptions options;

@@ -18,10 +18,6 @@ using ::testing::HasSubstr;
 
 constexpr Size kSize = {40, 24};
 
-std::string PathOf(const std::string& name) {
-  return absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/tests/data/images/", name);
-}
-
 // The picture that make.py paints.
 std::vector<std::byte> Ramp(int channels, SampleType sample) {
   std::vector<std::byte> samples;
@@ -54,7 +50,7 @@ class FormatFile : public ::testing::TestWithParam<FileCase> {};
 
 TEST_P(FormatFile, GivesThePixelsThatItsMakerPutIntoIt) {
   const FileCase& file = GetParam();
-  const auto reader = OpenOrFail(PathOf(file.name));
+  const auto reader = OpenOrFail(DataFile(file.name));
   ASSERT_NE(reader, nullptr);
   EXPECT_EQ(reader->info().size, kSize);
   EXPECT_EQ(reader->info().channels, file.channels);
@@ -100,7 +96,7 @@ TEST(FormatFiles, PaletteIsLookedUp) {
   constexpr int kPalette[4][3] = {{10, 20, 30}, {200, 0, 0}, {0, 200, 0}, {0, 0, 200}};
   for (const char* name : {"palette.png", "palette.tif", "palette.gif"}) {
     SCOPED_TRACE(name);
-    const auto reader = OpenOrFail(PathOf(name));
+    const auto reader = OpenOrFail(DataFile(name));
     ASSERT_NE(reader, nullptr);
     ASSERT_EQ(reader->info().channels, 3);
     const std::vector<std::byte> samples = ReadAll(*reader);
@@ -115,7 +111,7 @@ TEST(FormatFiles, PaletteIsLookedUp) {
 }
 
 TEST(FormatFiles, BilevelIsGreyOfItsTwoEnds) {
-  const auto reader = OpenOrFail(PathOf("bilevel.tif"));
+  const auto reader = OpenOrFail(DataFile("bilevel.tif"));
   ASSERT_NE(reader, nullptr);
   ASSERT_EQ(reader->info().channels, 1);
   ASSERT_EQ(reader->info().sample, kU8);
@@ -126,7 +122,7 @@ TEST(FormatFiles, BilevelIsGreyOfItsTwoEnds) {
 TEST(FormatFiles, CmykIsConvertedToRgb) {
   for (const char* name : {"cmyk.tif", "cmyk.jpg"}) {
     SCOPED_TRACE(name);
-    const auto reader = OpenOrFail(PathOf(name));
+    const auto reader = OpenOrFail(DataFile(name));
     ASSERT_NE(reader, nullptr);
     ASSERT_EQ(reader->info().channels, 3);
     EXPECT_FALSE(reader->info().has_alpha);
@@ -152,7 +148,7 @@ TEST(FormatFiles, CmykIsConvertedToRgb) {
 }
 
 TEST(FormatFiles, PremultipliedAlphaIsTakenOutOfTheColours) {
-  const auto reader = OpenOrFail(PathOf("rgba16_premultiplied.tif"));
+  const auto reader = OpenOrFail(DataFile("rgba16_premultiplied.tif"));
   ASSERT_NE(reader, nullptr);
   EXPECT_TRUE(reader->info().has_alpha);
   const std::vector<std::byte> stored = Ramp(4, kU16);
@@ -175,7 +171,7 @@ TEST(FormatFiles, PremultipliedAlphaIsTakenOutOfTheColours) {
 TEST(FormatFiles, ProfileResolutionOrientationAndXmpAreRead) {
   for (const char* name : {"metadata.jpg", "metadata.webp", "metadata.tif"}) {
     SCOPED_TRACE(name);
-    const auto reader = OpenOrFail(PathOf(name));
+    const auto reader = OpenOrFail(DataFile(name));
     ASSERT_NE(reader, nullptr);
     const ImageMetadata& metadata = reader->info().metadata;
     EXPECT_EQ(reader->info().size, kSize);  // as stored
@@ -192,7 +188,7 @@ TEST(FormatFiles, ProfileResolutionOrientationAndXmpAreRead) {
 }
 
 TEST(FormatFiles, ValuesThatAreNoColoursAreAnArray) {
-  const auto reader = OpenOrFail(PathOf("array_five_channels.tif"));
+  const auto reader = OpenOrFail(DataFile("array_five_channels.tif"));
   ASSERT_NE(reader, nullptr);
   EXPECT_EQ(reader->info().channels, 5);
   EXPECT_TRUE(reader->info().array);
@@ -202,7 +198,7 @@ TEST(FormatFiles, ValuesThatAreNoColoursAreAnArray) {
 
 TEST(FormatFiles, ThatCannotBeReadSayWhy) {
   const auto refusal = [](const std::string& name) {
-    const absl::Status status = ImageReader::Open(PathOf(name), {}).status();
+    const absl::Status status = ImageReader::Open(DataFile(name), {}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     return std::string(status.message());
   };

@@ -17,6 +17,7 @@
 #include <random>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace tilewright {
 
@@ -107,6 +108,10 @@ void WriteByVips(const std::string& path, const CanvasFormat& format,
                     : (wide ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W);
   EXPECT_EQ(vips_image_write_to_file(image, path.c_str(), nullptr), 0) << vips_error_buffer();
   g_object_unref(image);
+}
+
+std::string DataFile(const std::string& name) {
+  return absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/tests/data/images/", name);
 }
 
 std::string ReadFile(const std::string& path) {

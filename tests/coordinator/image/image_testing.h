@@ -47,6 +47,8 @@ void WriteByOpenCv(const std::string& path, const CanvasFormat& format,
 void WriteByVips(const std::string& path, const CanvasFormat& format,
                  const std::vector<std::byte>& samples);
 
+// Path of a picture that another tool made, in tests/data/images.
+std::string DataFile(const std::string& name);
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, const std::string& bytes);
 // An executable shell script.

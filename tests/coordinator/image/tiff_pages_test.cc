@@ -19,10 +19,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string PathOf(const std::string& name) {
-  return absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/tests/data/images/", name);
-}
-
 // The upper left part of the picture that make.py paints.
 std::vector<std::byte> RampOf(Size size) {
   std::vector<std::byte> samples;
@@ -61,7 +57,7 @@ TEST(TiffPages, AreTheImagesThatAreNoPartOfAnother) {
                                    {{40, 24}, ImageAccess::kAnywhere}};
   for (size_t i = 0; i < pages.size(); ++i) {
     SCOPED_TRACE(i);
-    const auto reader = OpenPage(PathOf("pages.tif"), static_cast<int64_t>(i));
+    const auto reader = OpenPage(DataFile("pages.tif"), static_cast<int64_t>(i));
     ASSERT_NE(reader, nullptr);
     EXPECT_EQ(reader->info().pages, 3);
     EXPECT_EQ(reader->info().size, pages[i].size);
@@ -72,14 +68,14 @@ TEST(TiffPages, AreTheImagesThatAreNoPartOfAnother) {
     }
     EXPECT_TRUE(ReadAll(*reader) == expected);
   }
-  EXPECT_EQ(OpenOrFail(PathOf("rgb16.tif"))->info().pages, 1);
-  EXPECT_EQ(OpenOrFail(PathOf("rgb8.png"))->info().pages, 1);
+  EXPECT_EQ(OpenOrFail(DataFile("rgb16.tif"))->info().pages, 1);
+  EXPECT_EQ(OpenOrFail(DataFile("rgb8.png"))->info().pages, 1);
 }
 
 TEST(TiffPages, AreReadBySeveralThreads) {
-  const auto reader = OpenPage(PathOf("pages.tif"), 2);
+  const auto reader = OpenPage(DataFile("pages.tif"), 2);
   ASSERT_NE(reader, nullptr);
-  const std::vector<std::byte> first = ReadAll(*OpenPage(PathOf("pages.tif"), 0));
+  const std::vector<std::byte> first = ReadAll(*OpenPage(DataFile("pages.tif"), 0));
   std::vector<std::thread> threads;
   std::atomic<int> wrong = 0;
   for (int t = 0; t < 8; ++t) {
@@ -99,18 +95,18 @@ TEST(TiffPages, AreReadBySeveralThreads) {
 
 TEST(TiffPages, ThatAreNotThereAreRefusedWithTheirNumber) {
   EXPECT_EQ(
-      StatusOfPage(PathOf("pages.tif"), 3),
-      absl::OutOfRangeError(absl::StrCat("opening ", PathOf("pages.tif"),
+      StatusOfPage(DataFile("pages.tif"), 3),
+      absl::OutOfRangeError(absl::StrCat("opening ", DataFile("pages.tif"),
                                          ": page 3 was asked for, and it has 3 pages, 0 to 2")));
-  const absl::Status png = StatusOfPage(PathOf("rgb8.png"), 1);
+  const absl::Status png = StatusOfPage(DataFile("rgb8.png"), 1);
   EXPECT_EQ(png.code(), absl::StatusCode::kOutOfRange) << png;
   EXPECT_THAT(std::string(png.message()),
               HasSubstr("page 1 was asked for, and it holds one image, page 0"));
 }
 
 TEST(TiffPages, OfAFileOfReducedImagesAloneIsTheFirst) {
-  EXPECT_EQ(OpenPage(PathOf("reduced_only.tif"), 0)->info().pages, 1);
-  EXPECT_EQ(StatusOfPage(PathOf("reduced_only.tif"), 1).code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(OpenPage(DataFile("reduced_only.tif"), 0)->info().pages, 1);
+  EXPECT_EQ(StatusOfPage(DataFile("reduced_only.tif"), 1).code(), absl::StatusCode::kOutOfRange);
 }
 
 TEST(TiffPages, OfAPyramidAreTheImageAlone) {
@@ -123,9 +119,9 @@ TEST(TiffPages, OfAPyramidAreTheImageAlone) {
 
 TEST(TiffPages, WhoseChainIsDamagedAreRefused) {
   TempFolder folder;
-  std::string bytes = ReadFile(PathOf("pages.tif"));
+  std::string bytes = ReadFile(DataFile("pages.tif"));
   // Where the last directory names the next one: behind its entries.
-  const auto file = FileWatch::Open(PathOf("pages.tif"));
+  const auto file = FileWatch::Open(DataFile("pages.tif"));
   ASSERT_TRUE(file.ok()) << file.status();
   const absl::StatusOr<TiffPage> last = FindTiffPage(**file, 2);
   ASSERT_TRUE(last.ok()) << last.status();
