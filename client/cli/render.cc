@@ -89,7 +89,7 @@ void AddRender(CLI::App& app, Session& session) {
   command->add_option("-i,--input", request.input, "Image to read")->required()->type_name("PATH");
   command
       ->add_option("-o,--output", request.output,
-                   "File to write; .tif, .png, .jpg, .webp, .dzi or .szi")
+                   "File to write; .tif, .png, .jpg, .webp, .dzi, .szi or .npy")
       ->required()
       ->type_name("PATH");
   command

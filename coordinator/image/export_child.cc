@@ -1,7 +1,9 @@
 // Body of the export child.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,8 +16,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "coordinator/image/export_request.h"
+#include "coordinator/image/file_error.h"
+#include "coordinator/image/file_io.h"
 #include "coordinator/image/image_library.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/npy_header.h"
 #include "coordinator/image/output_file.h"
 #include "proto/base/status_macros.h"
 
@@ -140,19 +145,40 @@ VipsForeignTiffCompression VipsCompressionOf(Compression compression) {
   return VIPS_FOREIGN_TIFF_COMPRESSION_NONE;
 }
 
+SampleType SampleTypeOfImage(const VipsImage& image) {
+  return image.BandFmt == VIPS_FORMAT_UCHAR    ? SampleType::kU8
+         : image.BandFmt == VIPS_FORMAT_USHORT ? SampleType::kU16
+                                               : SampleType::kF32;
+}
+
 int SaveTiff(VipsImage* image, VipsTarget* target, const ExportRequest& request) {
   const TiffEncoding& encoding = request.encoding;
-  const SampleType sample = image->BandFmt == VIPS_FORMAT_UCHAR    ? SampleType::kU8
-                            : image->BandFmt == VIPS_FORMAT_USHORT ? SampleType::kU16
-                                                                   : SampleType::kF32;
   const int side = static_cast<int>(encoding.tile_side);
-  return vips_tiffsave_target(
-      image, target, "bigtiff", TRUE, "tile", TRUE, "tile_width", side, "tile_height", side,
-      "compression", VipsCompressionOf(encoding.compression), "level", encoding.level, "Q",
-      encoding.jpeg_quality, "predictor",
-      UsesPredictor(encoding.compression, sample) ? VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL
-                                                  : VIPS_FOREIGN_TIFF_PREDICTOR_NONE,
-      "pyramid", request.overviews ? TRUE : FALSE, nullptr);
+  return vips_tiffsave_target(image, target, "bigtiff", TRUE, "tile", TRUE, "tile_width", side,
+                              "tile_height", side, "compression",
+                              VipsCompressionOf(encoding.compression), "level", encoding.level, "Q",
+                              encoding.jpeg_quality, "predictor",
+                              UsesPredictor(encoding.compression, SampleTypeOfImage(*image))
+                                  ? VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL
+                                  : VIPS_FOREIGN_TIFF_PREDICTOR_NONE,
+                              "pyramid", request.overviews ? TRUE : FALSE, nullptr);
+}
+
+absl::Status SaveNpy(VipsImage* image, const std::string& to) {
+  const std::string header =
+      WriteNpyHeader({image->Xsize, image->Ysize}, image->Bands, SampleTypeOfImage(*image));
+  const int fd = open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return FileError("creating", to, errno);
+  const absl::Cleanup close_file = [fd] { close(fd); };
+  const auto* const bytes = reinterpret_cast<const std::byte*>(header.data());
+  const int error = WriteAll(fd, absl::MakeConstSpan(bytes, header.size()), 0);
+  if (error != 0) return FileError("writing", to, error);
+  // libvips writes where the file stands.
+  if (lseek(fd, static_cast<off_t>(header.size()), SEEK_SET) < 0) {
+    return FileError("writing", to, errno);
+  }
+  return vips_rawsave_fd(image, fd, nullptr) == 0 ? absl::OkStatus()
+                                                  : Failed(absl::StrCat("writing ", to));
 }
 
 // Of all that the image carries, its tiles keep the colour profile alone.
@@ -171,6 +197,7 @@ absl::Status Export(const std::string& from, const std::string& to, const Export
   if (request.kind != OutputKind::kTiff) {
     TW_ASSIGN_OR_RETURN(image, Upright(*image));
   }
+  if (request.kind == OutputKind::kNpy) return SaveNpy(image.get(), to);
   const int quality = request.encoding.jpeg_quality;
   const bool photographic =
       image->BandFmt == VIPS_FORMAT_UCHAR && vips_image_hasalpha(image.get()) == 0;
@@ -207,6 +234,7 @@ absl::Status Export(const std::string& from, const std::string& to, const Export
                                   suffix.c_str(), "no_strip", TRUE, nullptr);
       break;
     case OutputKind::kDzi:
+    case OutputKind::kNpy:
       break;
   }
   if (failed != 0) return Failed(absl::StrCat("writing ", to));

@@ -259,4 +259,9 @@ std::string WriteNpyHeader(Size size, int channels, SampleType sample) {
   return header + text;
 }
 
+int64_t NpyFileBytes(Size size, int channels, SampleType sample) {
+  return static_cast<int64_t>(WriteNpyHeader(size, channels, sample).size()) +
+         size.area() * channels * BytesPerSample(sample);
+}
+
 }  // namespace tilewright

@@ -39,6 +39,8 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view start);
 // As NumPy writes it, padded to a multiple of 64 bytes: shape (height, width) for one channel, else
 // (height, width, channels). `sample` is kU8, kU16 or kF32.
 std::string WriteNpyHeader(Size size, int channels, SampleType sample);
+// Of the whole file that begins so.
+int64_t NpyFileBytes(Size size, int channels, SampleType sample);
 
 }  // namespace tilewright
 

@@ -34,6 +34,8 @@ FormatLimits LimitsOf(OutputKind kind) {
     case OutputKind::kDzi:
     case OutputKind::kSzi:
       return {"Deep Zoom", 10'000'000, true, false, true};
+    case OutputKind::kNpy:
+      return {".npy", 10'000'000, true, true, true};  // of the TIFF that it is made of
     case OutputKind::kTiff:
       break;
   }
@@ -129,10 +131,11 @@ absl::StatusOr<OutputKind> OutputKindOf(const std::string& path) {
   if (absl::EndsWith(name, ".webp")) return OutputKind::kWebp;
   if (absl::EndsWith(name, ".dzi")) return OutputKind::kDzi;
   if (absl::EndsWith(name, ".szi")) return OutputKind::kSzi;
+  if (absl::EndsWith(name, ".npy")) return OutputKind::kNpy;
   return absl::InvalidArgumentError(
       absl::StrCat("output ", path,
                    ": its extension names no format that can be written; use .tif, .tiff, .png, "
-                   ".jpg, .jpeg, .webp, .dzi or .szi"));
+                   ".jpg, .jpeg, .webp, .dzi, .szi or .npy"));
 }
 
 absl::string_view OutputKindName(OutputKind kind) {
@@ -149,6 +152,8 @@ absl::string_view OutputKindName(OutputKind kind) {
       return "dzi";
     case OutputKind::kSzi:
       return "szi";
+    case OutputKind::kNpy:
+      return "npy";
   }
   return "";
 }
@@ -162,9 +167,10 @@ absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format) {
         absl::StrCat("an output of ", ToString(format.size), " pixels and ", format.channels,
                      " channels is no image; 1 to ", channels_max, " channels can be written"));
   }
-  if (format.array && kind != OutputKind::kTiff) {
-    return absl::InvalidArgumentError(absl::StrCat(limits.name, " cannot hold ", format.channels,
-                                                   " channels that are no colours; write .tif"));
+  if (format.array && kind != OutputKind::kTiff && kind != OutputKind::kNpy) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(limits.name, " cannot hold ", format.channels,
+                     " channels that are no colours; write .tif or .npy"));
   }
   if (format.size.width > limits.side_max || format.size.height > limits.side_max) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -176,6 +182,11 @@ absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format) {
     return absl::InvalidArgumentError(absl::StrCat(limits.name, " cannot hold ",
                                                    SampleTypeName(format.sample),
                                                    " samples; write .tif or 8 bit samples"));
+  }
+  // libvips, which reads the TIFF for it, knows no such samples.
+  if (kind == OutputKind::kNpy && format.sample == SampleType::kF16) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(limits.name, " cannot hold f16 samples; write .tif or f32 samples"));
   }
   if ((format.channels == 2 || format.channels == 4) && !limits.alpha) {
     return absl::InvalidArgumentError(

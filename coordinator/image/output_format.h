@@ -40,15 +40,16 @@ bool UsesPredictor(Compression compression, SampleType sample);
 
 // kDzi and kSzi are Deep Zoom images: a pyramid of small tiles, JPEG where they hold 8 bit without
 // alpha, else PNG. A .dzi is a file and beside it a folder of tiles; a .szi is both in one archive.
-enum class OutputKind { kTiff, kPng, kJpeg, kWebp, kDzi, kSzi };
-// By the path's extension (.tif .tiff .png .jpg .jpeg .webp .dzi .szi); INVALID_ARGUMENT lists
+// kNpy is a NumPy array of shape (height, width) or (height, width, channels).
+enum class OutputKind { kTiff, kPng, kJpeg, kWebp, kDzi, kSzi, kNpy };
+// By the path's extension (.tif .tiff .png .jpg .jpeg .webp .dzi .szi .npy); INVALID_ARGUMENT lists
 // them.
 absl::StatusOr<OutputKind> OutputKindOf(const std::string& path);
 // The extension, without dot.
 absl::string_view OutputKindName(OutputKind kind);
 // INVALID_ARGUMENT where the format cannot hold the image: sides (JPEG 65,500, WebP 16,383, PNG
-// 1,000,000 px), sample type (JPEG and WebP u8, PNG, DZI and SZI u8 and u16), channels (JPEG: no
-// alpha; arrays: TIFF alone).
+// 1,000,000 px), sample type (JPEG and WebP u8, PNG, DZI and SZI u8 and u16, .npy no f16), channels
+// (JPEG: no alpha; arrays: TIFF and .npy alone).
 absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format);
 
 // Images of a pyramid: the full one, and each half as wide and high as the one before (rounded up)

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "coordinator/image/npy_header.h"
 #include "coordinator/image/pyramid.h"
 #include "coordinator/jobs/wire_types.h"
 #include "proto/wire/checksum.h"
@@ -214,6 +215,10 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
     for (int level = 1; level < levels; ++level) {
       disk_bytes += LevelFormat(job.format, level).size.area() * job.format.pixel_bytes();
     }
+  }
+  // Beside the canvas that it is made of.
+  if (job.kind == OutputKind::kNpy && !job.resampled.has_value()) {
+    disk_bytes += NpyFileBytes(job.format.size, job.format.channels, job.format.sample);
   }
   summary->set_disk_bytes(static_cast<uint64_t>(disk_bytes));
   if (job.kind == OutputKind::kTiff) {

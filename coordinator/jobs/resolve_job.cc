@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "coordinator/image/decoded_copy.h"
 #include "coordinator/image/file_error.h"
+#include "coordinator/image/npy_header.h"
 #include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
@@ -296,6 +297,17 @@ bool LosesInformation(const ResolvedJob& job) {
          (deep_zoom && !alpha && job.format.sample == SampleType::kU8);
 }
 
+// That the output takes on its disk: pixels that are stored as they are. 0 of all else.
+uint64_t CertainBytes(const ResolvedJob& job) {
+  const bool packed = job.encoding.compression != Compression::kNone;
+  if (!packed && (job.kind == OutputKind::kTiff || job.kind == OutputKind::kNpy)) {
+    return job.summary.disk_bytes();
+  }
+  if (job.kind != OutputKind::kNpy) return 0;
+  return static_cast<uint64_t>(
+      NpyFileBytes(job.published_size(), job.format.channels, job.format.sample));
+}
+
 // Tells how much room the disk of the output has. RESOURCE_EXHAUSTED (DISK_FULL) if that is too
 // little for pixels as they are; what a codec leaves of them is not known before.
 absl::Status CheckRoom(const ResolveContext& context, ResolvedJob* job) {
@@ -305,11 +317,8 @@ absl::Status CheckRoom(const ResolveContext& context, ResolvedJob* job) {
   const std::optional<uint64_t> free_bytes = FreeBytes(folder);
   if (!free_bytes) return absl::OkStatus();  // creating the output will tell
   job->summary.set_disk_free_bytes(*free_bytes);
-  const uint64_t needed = job->summary.disk_bytes();
-  if (job->kind != OutputKind::kTiff || job->encoding.compression != Compression::kNone ||
-      needed <= *free_bytes) {
-    return absl::OkStatus();
-  }
+  const uint64_t needed = CertainBytes(*job);
+  if (needed <= *free_bytes) return absl::OkStatus();
   return WithReason(absl::ResourceExhaustedError(absl::StrCat(
                         "the output needs ", needed, " bytes, and ", *free_bytes, " are free in '",
                         folder, "': make room there, compress it, or choose another output")),

@@ -79,7 +79,7 @@ TEST(ArrayFile, IsATiffAndNothingElse) {
   TempFolder folder;
   EXPECT_THAT(
       std::string(WriteArray(folder.path("a.png"), ArrayOf(4, SampleType::kU8), {}).message()),
-      HasSubstr("PNG cannot hold 4 channels that are no colours; write .tif"));
+      HasSubstr("PNG cannot hold 4 channels that are no colours; write .tif or .npy"));
   EXPECT_EQ(WriteArray(folder.path("a.tif"), ArrayOf(65, SampleType::kU8), {}).code(),
             absl::StatusCode::kInvalidArgument);
 }

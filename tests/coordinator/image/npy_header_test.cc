@@ -162,6 +162,8 @@ TEST(NpyHeader, IsWrittenAsNumPyWritesIt) {
       EXPECT_EQ(header->channels, channels);
       EXPECT_EQ(header->sample, sample);
       EXPECT_EQ(header->bytes, static_cast<int64_t>(written.size()));
+      EXPECT_EQ(NpyFileBytes({1'000'000, 2}, channels, sample),
+                header->bytes + 2'000'000 * header->pixel_bytes());
     }
   }
 }

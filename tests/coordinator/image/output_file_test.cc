@@ -178,12 +178,13 @@ TEST(OutputKindOf, GoesByTheExtension) {
   EXPECT_EQ(OutputKindOf("/a/b.jpg").value(), OutputKind::kJpeg);
   EXPECT_EQ(OutputKindOf("/a/b.JPEG").value(), OutputKind::kJpeg);
   EXPECT_EQ(OutputKindOf("/a/b.webp").value(), OutputKind::kWebp);
+  EXPECT_EQ(OutputKindOf("/a/b.npy").value(), OutputKind::kNpy);
   for (const char* path : {"/a/b", "/a/b.gif", "/a.png/b", "tif"}) {
     EXPECT_EQ(OutputKindOf(path).status(),
               absl::InvalidArgumentError(
                   absl::StrCat("output ", path,
                                ": its extension names no format that can be written; use "
-                               ".tif, .tiff, .png, .jpg, .jpeg, .webp, .dzi or .szi")));
+                               ".tif, .tiff, .png, .jpg, .jpeg, .webp, .dzi, .szi or .npy")));
   }
 }
 
@@ -207,6 +208,8 @@ TEST(CheckOutputFormat, KnowsWhatTheFormatsHold) {
   EXPECT_EQ(code(OutputKind::kTiff, {1'000'001, 1}, 4, SampleType::kF32), kGood);
   EXPECT_EQ(code(OutputKind::kTiff, {0, 10}, 3, SampleType::kU8), kBad);
   EXPECT_EQ(code(OutputKind::kTiff, {10, 10}, 5, SampleType::kU8), kBad);
+  EXPECT_EQ(code(OutputKind::kNpy, {1'000'001, 1}, 4, SampleType::kF32), kGood);
+  EXPECT_EQ(code(OutputKind::kNpy, {10, 10}, 3, SampleType::kF16), kBad);
   EXPECT_EQ(CheckOutputFormat(OutputKind::kJpeg, {{70'000, 10}, 3, SampleType::kU8}).message(),
             "JPEG cannot hold the output's 70000x10 pixels, only 65500 a side; write .tif");
 }

@@ -54,6 +54,15 @@ TEST_F(ResolveJobTest, AnOutputThatDoesNotFitOnItsDiskIsRefusedWithNumbers) {
   const auto compressed = Resolve(request);
   ASSERT_TRUE(compressed.ok()) << compressed.status();
   EXPECT_EQ(compressed->summary.disk_free_bytes(), 8192u);
+  // The samples of an array are never compressed; those of the canvas that it is made of may be.
+  request = Request("colour.tif", "double", "disk/out.npy");
+  for (const auto& [compression, bytes] :
+       {std::pair("deflate", 72'128), std::pair("none", 144'128)}) {
+    request.set_compression(compression);
+    ExpectRefused(request, absl::StatusCode::kResourceExhausted, "DISK_FULL",
+                  absl::StrCat("the output needs ", bytes, " bytes, and 8192 are free in '", disk,
+                               "': make room there, compress it, or choose another output"));
+  }
 }
 
 TEST_F(ResolveJobTest, EveryNumberThatDecidesBytesIsInThePlanDigest) {

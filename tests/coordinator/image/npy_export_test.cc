@@ -1,0 +1,97 @@
+// NumPy array files as outputs: byte for byte what NumPy would save.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/image/export_process.h"
+#include "coordinator/image/export_request.h"
+#include "coordinator/image/output_file.h"
+#include "tests/coordinator/image/image_testing.h"
+
+namespace tilewright {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::Status ExportSamples(const std::string& path, const CanvasFormat& format,
+                           const std::vector<std::byte>& samples) {
+  OutputOptions options;
+  options.path = path;
+  options.format = format;
+  options.encoding.tile_side = UsualTileSide(format);
+  options.export_program = ThisProgram();
+  options.overwrite = true;
+  auto output = OutputFile::Create(options);
+  if (!output.ok()) return output.status();
+  const absl::Status written = WriteBlocks(**output, format, samples, 3);
+  return written.ok() ? (*output)->Publish() : written;
+}
+
+// The file as it should be.
+std::string NpyOf(const CanvasFormat& format, const std::vector<std::byte>& samples) {
+  const std::string descr = format.sample == SampleType::kU8    ? "'|u1'"
+                            : format.sample == SampleType::kU16 ? "'<u2'"
+                                                                : "'<f4'";
+  const std::string shape = absl::StrCat(
+      "(", format.size.height, ", ", format.size.width, format.channels == 1 ? "" : ", ",
+      format.channels == 1 ? "" : absl::StrCat(format.channels), ")");
+  return NpyFile(descr, shape,
+                 std::string(reinterpret_cast<const char*>(samples.data()), samples.size()));
+}
+
+TEST(NpyExport, HoldsEverySampleAsItIs) {
+  TempFolder folder;
+  for (const SampleType sample : {SampleType::kU8, SampleType::kU16, SampleType::kF32}) {
+    for (const int channels : {1, 2, 3, 4, 5, 64}) {
+      for (const bool array : {false, true}) {
+        if (array == (channels == 1 || channels == 3) || (!array && channels > 4)) continue;
+        SCOPED_TRACE(absl::StrCat(channels, " x ", SampleTypeName(sample), array ? " array" : ""));
+        const CanvasFormat format = {{530, 20}, channels, sample, array};
+        const std::vector<std::byte> samples = NoiseSamples(format, 3);
+        ASSERT_TRUE(ExportSamples(folder.path("a.tif"), format, samples).ok());
+        // Not as a child: starting one takes longer than all the rest.
+        std::vector<std::string> words{folder.path("a.tif"), folder.path("a.npy")};
+        for (std::string& word : ExportWords({OutputKind::kNpy, format.size, {}, false})) {
+          words.push_back(std::move(word));
+        }
+        std::vector<char*> arguments;
+        for (std::string& word : words) arguments.push_back(word.data());
+        ASSERT_EQ(RunExportChild(arguments), 0);
+        EXPECT_TRUE(ReadFile(folder.path("a.npy")) == NpyOf(format, samples));
+      }
+    }
+  }
+}
+
+TEST(NpyExport, IsPublishedUnderItsNameAlone) {
+  TempFolder folder;
+  const CanvasFormat format = {{600, 515}, 4, SampleType::kF32, /*array=*/true};
+  std::vector<std::byte> samples = NoiseSamples(format, 3);
+  const float odd[] = {std::numeric_limits<float>::quiet_NaN(),
+                       -std::numeric_limits<float>::infinity()};
+  std::memcpy(samples.data() + 4096, odd, sizeof(odd));
+  const absl::Status rendered = ExportSamples(folder.path("a.npy"), format, samples);
+  ASSERT_TRUE(rendered.ok()) << rendered;
+  EXPECT_THAT(folder.List(), ElementsAre("a.npy"));
+  EXPECT_TRUE(ReadFile(folder.path("a.npy")) == NpyOf(format, samples));
+  const auto reader = OpenOrFail(folder.path("a.npy"));
+  ASSERT_NE(reader, nullptr);
+  EXPECT_TRUE(ReadAll(*reader) == samples);
+}
+
+TEST(NpyExport, RefusesHalves) {
+  TempFolder folder;
+  const CanvasFormat format = {{60, 51}, 4, SampleType::kF16, /*array=*/true};
+  const absl::Status refused = ExportSamples(folder.path("a.npy"), format, NoiseSamples(format, 3));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr(".npy cannot hold f16 samples; write .tif or f32 samples"));
+}
+
+}  // namespace
+}  // namespace tilewright
