@@ -114,6 +114,9 @@ void AddRenderFlags(CLI::App& command, RenderFlags& flags) {
                   "Samples that the model's output is made of (default: the input's if the file "
                   "holds them, else u8; with --then f16 for 8 bits, else f32)")
       ->check(CLI::IsMember({"u8", "u16", "f16", "f32"}));
+  command.add_flag("--undecided", request.undecided,
+                   "Of a model whose output is labels decided of logits: write the logits, f32 "
+                   "unless --sample says else");
   command
       .add_option("--mask", request.mask,
                   "Grey image of the input's size: black stays as it is, white is rendered")

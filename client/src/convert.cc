@@ -308,6 +308,7 @@ absl::StatusOr<v1::RenderRequest> RequestToProto(const RenderRequest& request) {
   output.set_tiff_tile(request.tiff_tile);
   output.set_overviews(request.overviews);
   output.set_keep_partial(request.keep_partial);
+  output.set_undecided(request.undecided);
   output.set_continue_partial(request.continue_partial);
   if (request.scale.has_value()) {
     output.set_scale_p(request.scale->p);

@@ -85,4 +85,18 @@ void BoxReduce(SampleType sample, int channels, Size size, absl::Span<const std:
   }
 }
 
+void CornerReduce(int64_t pixel_bytes, Size size, absl::Span<const std::byte> in,
+                  absl::Span<std::byte> out) {
+  assert(static_cast<int64_t>(in.size()) == size.area() * pixel_bytes);
+  assert(static_cast<int64_t>(out.size()) ==
+         (size.width + 1) / 2 * ((size.height + 1) / 2) * pixel_bytes);
+  std::byte* to = out.data();
+  for (int64_t y = 0; y < size.height; y += 2) {
+    const std::byte* const row = in.data() + y * size.width * pixel_bytes;
+    for (int64_t x = 0; x < size.width; x += 2, to += pixel_bytes) {
+      std::memcpy(to, row + x * pixel_bytes, static_cast<size_t>(pixel_bytes));
+    }
+  }
+}
+
 }  // namespace tilewright

@@ -199,13 +199,15 @@ absl::Status Export(const std::string& from, const std::string& to, const Export
   }
   if (request.kind == OutputKind::kNpy) return SaveNpy(image.get(), to);
   const int quality = request.encoding.jpeg_quality;
-  const bool photographic =
-      image->BandFmt == VIPS_FORMAT_UCHAR && vips_image_hasalpha(image.get()) == 0;
+  const bool photographic = image->BandFmt == VIPS_FORMAT_UCHAR &&
+                            vips_image_hasalpha(image.get()) == 0 && !request.labels;
   const std::string suffix = photographic ? absl::StrCat(".jpg[Q=", quality, "]") : ".png";
+  const VipsRegionShrink shrink =
+      request.labels ? VIPS_REGION_SHRINK_NEAREST : VIPS_REGION_SHRINK_MEAN;
   if (request.kind == OutputKind::kDzi) {
     KeepProfileOnly(image.get());
     return vips_dzsave(image.get(), to.c_str(), "suffix", suffix.c_str(), "no_strip", TRUE,
-                       nullptr) == 0
+                       "region_shrink", shrink, nullptr) == 0
                ? absl::OkStatus()
                : Failed(absl::StrCat("writing ", to));
   }
@@ -229,9 +231,9 @@ absl::Status Export(const std::string& from, const std::string& to, const Export
       break;
     case OutputKind::kSzi:
       KeepProfileOnly(image.get());
-      failed = vips_dzsave_target(image.get(), target.get(), "container",
-                                  VIPS_FOREIGN_DZ_CONTAINER_SZI, "basename", "image", "suffix",
-                                  suffix.c_str(), "no_strip", TRUE, nullptr);
+      failed = vips_dzsave_target(
+          image.get(), target.get(), "container", VIPS_FOREIGN_DZ_CONTAINER_SZI, "basename",
+          "image", "suffix", suffix.c_str(), "no_strip", TRUE, "region_shrink", shrink, nullptr);
       break;
     case OutputKind::kDzi:
     case OutputKind::kNpy:

@@ -18,9 +18,10 @@ struct ExportRequest {
   Size size;              // pixels as stored; the canvas is resampled to it if that has another one
   TiffEncoding encoding;  // of kTiff; all others with JPEG or WebP in them take its quality
   bool overviews = false;  // of kTiff
+  bool labels = false;     // reduced images take pixels as they are; nothing that loses bits
 };
 
-// KIND WIDTH HEIGHT QUALITY COMPRESSION LEVEL TILE OVERVIEWS.
+// KIND WIDTH HEIGHT QUALITY COMPRESSION LEVEL TILE OVERVIEWS SAMPLES.
 std::vector<std::string> ExportWords(const ExportRequest& request);
 // The inverse. INVALID_ARGUMENT for anything else.
 absl::StatusOr<ExportRequest> ParseExportWords(absl::Span<char* const> words);

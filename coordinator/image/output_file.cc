@@ -205,10 +205,10 @@ class OutputFile::Impl {
     const int64_t pixels = std::max(options_.format.size.area(), size.area());
     const absl::Duration limit =
         absl::Minutes(1) + absl::Seconds(pixels / kExportPixelsPerSecondMin);
-    TW_RETURN_IF_ERROR(
-        RunExportProcess({options_.export_program, partial_.path(), export_,
-                          ExportRequest{kind_, size, options_.encoding, options_.overviews}},
-                         limit));
+    TW_RETURN_IF_ERROR(RunExportProcess(
+        {options_.export_program, partial_.path(), export_,
+         ExportRequest{kind_, size, options_.encoding, options_.overviews, options_.format.labels}},
+        limit));
     if (kind_ == OutputKind::kDzi) {
       return PublishDeepZoom(export_, options_.path, options_.overwrite);
     }

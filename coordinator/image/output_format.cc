@@ -79,6 +79,11 @@ absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& for
                                                    "512"));
   }
   if (encoding.compression != Compression::kJpeg) return absl::OkStatus();
+  if (format.labels) {
+    return absl::InvalidArgumentError(
+        "JPEG compression changes samples, and labels would become those of other classes; choose "
+        "none, deflate, zstd or lzw");
+  }
   if (format.sample != SampleType::kU8 || (format.channels != 1 && format.channels != 3)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "JPEG compression holds 8 bit grey or RGB, and the output has ", format.channels,
@@ -187,6 +192,12 @@ absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format) {
   if (kind == OutputKind::kNpy && format.sample == SampleType::kF16) {
     return absl::InvalidArgumentError(
         absl::StrCat(limits.name, " cannot hold f16 samples; write .tif or f32 samples"));
+  }
+  if (format.labels && (kind == OutputKind::kJpeg || kind == OutputKind::kWebp)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(limits.name,
+                     " changes samples, and labels would become those of other "
+                     "classes; write .tif or .png"));
   }
   if ((format.channels == 2 || format.channels == 4) && !limits.alpha) {
     return absl::InvalidArgumentError(

@@ -30,7 +30,7 @@ struct TiffEncoding {
 // 512, or the greatest smaller tile_side with tiles of at most 16 MiB, which is what is read again.
 int64_t UsualTileSide(const CanvasFormat& format);
 // INVALID_ARGUMENT for numbers out of range, and for kJpeg where the samples are not 8 bit grey or
-// RGB.
+// RGB, or labels.
 absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& format);
 // For people: "deflate 1", "jpeg 95", "none".
 std::string Describe(const TiffEncoding& encoding);
@@ -39,7 +39,8 @@ std::string Describe(const TiffEncoding& encoding);
 bool UsesPredictor(Compression compression, SampleType sample);
 
 // kDzi and kSzi are Deep Zoom images: a pyramid of small tiles, JPEG where they hold 8 bit without
-// alpha, else PNG. A .dzi is a file and beside it a folder of tiles; a .szi is both in one archive.
+// alpha that are no labels, else PNG. A .dzi is a file and beside it a folder of tiles; a .szi is
+// both in one archive.
 // kNpy is a NumPy array of shape (height, width) or (height, width, channels).
 enum class OutputKind { kTiff, kPng, kJpeg, kWebp, kDzi, kSzi, kNpy };
 // By the path's extension (.tif .tiff .png .jpg .jpeg .webp .dzi .szi .npy); INVALID_ARGUMENT lists
@@ -49,7 +50,7 @@ absl::StatusOr<OutputKind> OutputKindOf(const std::string& path);
 absl::string_view OutputKindName(OutputKind kind);
 // INVALID_ARGUMENT where the format cannot hold the image: sides (JPEG 65,500, WebP 16,383, PNG
 // 1,000,000 px), sample type (JPEG and WebP u8, PNG, DZI and SZI u8 and u16, .npy no f16), channels
-// (JPEG: no alpha; arrays: TIFF and .npy alone).
+// (JPEG: no alpha; arrays: TIFF and .npy alone), labels (neither JPEG nor WebP).
 absl::Status CheckOutputFormat(OutputKind kind, const CanvasFormat& format);
 
 // Images of a pyramid: the full one, and each half as wide and high as the one before (rounded up)

@@ -46,8 +46,12 @@ absl::StatusOr<std::optional<LevelBlock>> Pyramid::Add(int level, int64_t column
   Quarter quarter;
   quarter.samples.resize(
       static_cast<size_t>(QuarterRect(key, index).area() * options_.format.pixel_bytes()));
-  BoxReduce(options_.format.sample, options_.format.channels, size, samples,
-            absl::MakeSpan(quarter.samples));
+  const CanvasFormat& format = options_.format;
+  if (format.labels) {
+    CornerReduce(format.pixel_bytes(), size, samples, absl::MakeSpan(quarter.samples));
+  } else {
+    BoxReduce(format.sample, format.channels, size, samples, absl::MakeSpan(quarter.samples));
+  }
   bool full = false;
   {
     absl::MutexLock lock(&mu_);

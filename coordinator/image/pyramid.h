@@ -1,5 +1,6 @@
 // Builds the reduced images of a picture while its blocks come, in any order: each block becomes a
-// quarter of a block of the next level. Quarters wait in memory up to a bound, then in a scratch.
+// quarter of a block of the next level (box_reduction.h), of means or, for labels, of corners.
+// Quarters wait in memory up to a bound, then in a scratch.
 // Thread-safe.
 
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_PYRAMID_H_

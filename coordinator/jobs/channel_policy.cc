@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/models/manifest.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
@@ -30,8 +31,11 @@ absl::Status Mismatch(std::string text) {
 absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, const Channels& input) {
   const int takes = static_cast<int>(model.manifest().inputs(0).channels());
   const int gives = static_cast<int>(model.manifest().outputs(0).channels());
-  if (takes == 0 || (takes == input.count && takes == gives)) return ChannelMatch{false, input};
-  if (takes == input.count) return ChannelMatch{false, PictureOrArray(gives)};
+  const bool logits = GivesLogits(model.manifest());
+  const Channels given = logits ? Channels{gives, false, /*array=*/true} : PictureOrArray(gives);
+  const bool kept = takes == input.count && takes == gives && !logits;
+  if (takes == 0 || kept) return ChannelMatch{false, input};
+  if (takes == input.count) return ChannelMatch{false, given};
   if (model.manifest().inputs_size() > 1) {
     return Mismatch(absl::StrCat("the input is a ", Kind(input), " image and ", model.name(),
                                  ", which takes more than the image, wants one of exactly ", takes,
@@ -44,8 +48,8 @@ absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, const Channel
                                  " takes ", takes, takes == 1 ? " channel" : " channels",
                                  ": convert the image, or choose another model"));
   }
-  ChannelMatch match{input.has_alpha, PictureOrArray(gives)};
-  if (replicated && gives == 3) match.output.count = 1;
+  ChannelMatch match{input.has_alpha, given};
+  if (replicated && gives == 3 && !logits) match.output.count = 1;
   if (!input.has_alpha) return match;
   if (match.output.array) {
     return Mismatch(absl::StrCat("the input has an alpha channel, and beside the ", gives,

@@ -26,9 +26,10 @@ struct ChannelMatch {
 // Whether such an image can go through the model, and what comes out: any number of channels where
 // the manifest says 0, the number that the model takes, grey for a 3-channel model (replicated;
 // averaged if the model gives 3), alpha beside either if the model gives 1 or 3. A model that gives
-// another number than it takes gives a picture if that is 1 or 3, else an array. A model that takes
-// more than the image wants exactly its channels: none is replicated or left out. INVALID_ARGUMENT
-// (CHANNEL_MISMATCH) else, for instance a colour image for a 1-channel model.
+// another number than it takes gives a picture if that is 1 or 3, else an array; logits are always
+// one. A model that takes more than the image wants exactly its channels: none is replicated or
+// left out. INVALID_ARGUMENT (CHANNEL_MISMATCH) else, for instance a colour image for a 1-channel
+// model.
 absl::StatusOr<ChannelMatch> MatchChannels(const v1::Model& model, const Channels& input);
 
 }  // namespace tilewright

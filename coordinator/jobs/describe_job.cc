@@ -181,8 +181,8 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_input_width(static_cast<uint32_t>(plan.image().width));
   summary->set_input_height(static_cast<uint32_t>(plan.image().height));
   summary->set_input_pages(static_cast<uint32_t>(job.reader->info().pages));
-  summary->set_channels(static_cast<uint32_t>(job.format.channels));
-  summary->set_output_sample(ToWire(job.format.sample));
+  summary->set_channels(static_cast<uint32_t>(job.written.channels));
+  summary->set_output_sample(ToWire(job.written.sample));
   summary->set_output_width(static_cast<uint32_t>(job.published_size().width));
   summary->set_output_height(static_cast<uint32_t>(job.published_size().height));
   summary->set_tile_width(static_cast<uint32_t>(plan.compute_shape().width));
@@ -198,22 +198,22 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   summary->set_halo_overhead(plan.HaloOverhead());
   summary->set_memory_bytes(static_cast<uint64_t>(UsualBytes(job)));
   summary->set_memory_floor_bytes(static_cast<uint64_t>(job.memory.floor()));
-  int64_t disk_bytes = plan.output().area() * job.format.pixel_bytes();
+  int64_t disk_bytes = plan.output().area() * job.written.pixel_bytes();
   const bool overviews = job.request.output_options().overviews();
   if (job.resampled.has_value()) {
     // The canvas and what is made of it; reduced images are a third of that at most.
     const int64_t pixels = job.resampled->area();
-    disk_bytes += (overviews ? pixels + pixels / 3 + 1 : pixels) * job.format.pixel_bytes();
+    disk_bytes += (overviews ? pixels + pixels / 3 + 1 : pixels) * job.written.pixel_bytes();
     // As libvips does it: down to one tile.
     uint32_t levels = 0;
     int64_t side = std::max(job.resampled->width, job.resampled->height);
     for (; overviews && side > job.encoding.tile_side; side /= 2) ++levels;
     summary->set_overview_levels(levels);
   } else if (overviews) {
-    const int levels = PyramidLevels(job.format.size);
+    const int levels = PyramidLevels(job.written.size);
     summary->set_overview_levels(static_cast<uint32_t>(levels - 1));
     for (int level = 1; level < levels; ++level) {
-      disk_bytes += LevelFormat(job.format, level).size.area() * job.format.pixel_bytes();
+      disk_bytes += LevelFormat(job.written, level).size.area() * job.written.pixel_bytes();
     }
   }
   // Beside the canvas that it is made of.

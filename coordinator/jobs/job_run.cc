@@ -55,7 +55,7 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   };
   OutputOptions& output = opened.output;
   output.path = options.output_path;
-  output.format = job.format;
+  output.format = job.written;
   output.resampled = job.resampled;
   output.metadata = job.input.metadata;
   output.encoding = job.encoding;
@@ -80,15 +80,15 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       tiles_(job_, record_, options_.scratch, options_.now),
       inputs_(options_.inputs != nullptr ? options_.inputs : InputsOf(job_, options_.scratch)),
       files_(std::move(files)),
-      drawing_(*files_.output, job_.format),
+      drawing_(*files_.output, job_.written),
+      deciding_(job_.decided ? std::make_unique<DecidingSink>(job_.format, drawing_) : nullptr),
       masking_(job_.mask == nullptr
                    ? nullptr
                    : std::make_unique<MaskingSink>(job_.format, job_.plan->part().x,
                                                    job_.plan->part().y, *job_.reader, *job_.mask,
                                                    KeepsStoredTiles(job_), drawing_)),
-      merger_(std::make_unique<TileMerger>(
-          *job_.plan, job_.format, job_.model->merge,
-          masking_ != nullptr ? static_cast<BlockSink&>(*masking_) : drawing_, &files_.scratch())),
+      merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, FirstSink(),
+                                           &files_.scratch())),
       held_(record_) {
   int64_t number = 0;
   for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
@@ -112,6 +112,12 @@ JobRun::~JobRun() {
   } else if (files_.checkpoints != nullptr) {
     files_.checkpoints->Remove();
   }
+}
+
+BlockSink& JobRun::FirstSink() {
+  if (deciding_ != nullptr) return *deciding_;
+  if (masking_ != nullptr) return *masking_;
+  return drawing_;
 }
 
 absl::Status JobRun::Continue(const Checkpoint& checkpoint) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/image/deciding_sink.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/masking_sink.h"
 #include "coordinator/image/output_file.h"
@@ -104,6 +105,8 @@ class JobRun : public JobHost {
   // After a tile was merged: takes a checkpoint if one is due.
   void MaybeCheckpoint();
 
+  // What the merger writes to.
+  BlockSink& FirstSink();
   TileIndex PlanTile(int64_t tile) const { return job_.wanted->at(tile); }
   // An error of the merger, with its reason.
   absl::Status MergeError(const absl::Status& status) const;
@@ -126,8 +129,10 @@ class JobRun : public JobHost {
 
   // Of the merging thread.
   JobFiles files_;
-  DrawingSink drawing_;                   // before the output
-  std::unique_ptr<MaskingSink> masking_;  // before drawing_; null: no mask
+  DrawingSink drawing_;  // before the output
+  // Before drawing_, at most one of the two.
+  std::unique_ptr<DecidingSink> deciding_;  // null: what is merged is written
+  std::unique_ptr<MaskingSink> masking_;    // null: no mask
   std::unique_ptr<TileMerger> merger_;
   HeldReport held_;
   int64_t next_of_plan_ = 0;    // Invariant: all unwanted tiles below it were left out.

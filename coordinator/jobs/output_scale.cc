@@ -6,7 +6,7 @@
 namespace tilewright {
 
 absl::StatusOr<std::optional<Size>> ResampledSize(const v1::RenderRequest& request, Size input,
-                                                  const CanvasFormat& canvas, MergeKind merge) {
+                                                  const CanvasFormat& canvas) {
   const v1::OutputOptions& options = request.output_options();
   if (options.scale_p() == 0 && options.scale_q() == 0) return std::nullopt;
   TW_ASSIGN_OR_RETURN(const Scale scale, Scale::Create(options.scale_p(), options.scale_q()));
@@ -19,7 +19,7 @@ absl::StatusOr<std::optional<Size>> ResampledSize(const v1::RenderRequest& reque
         "a region has the pixels of the whole, and a resampled part has not at its border: leave "
         "the scale or the region away");
   }
-  if (merge == MergeKind::kCut || canvas.array) {
+  if (canvas.labels || canvas.array) {
     return absl::InvalidArgumentError(
         "this model's output is no picture but labels or an array, which are not resampled: leave "
         "the scale away");

@@ -8,7 +8,6 @@
 
 #include "absl/status/statusor.h"
 #include "coordinator/merge/canvas.h"
-#include "coordinator/plan/stage_plan.h"
 #include "proto/geometry/rect.h"
 #include "tilewright/v1/render_service.pb.h"
 
@@ -19,7 +18,7 @@ namespace tilewright {
 // take and make. INVALID_ARGUMENT for a scale outside 1/32 … 32, with a mask, a region or labels,
 // which resampling would change or mix, and for f16, which the library that resamples cannot read.
 absl::StatusOr<std::optional<Size>> ResampledSize(const v1::RenderRequest& request, Size input,
-                                                  const CanvasFormat& canvas, MergeKind merge);
+                                                  const CanvasFormat& canvas);
 
 }  // namespace tilewright
 

@@ -13,15 +13,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "coordinator/image/deciding_sink.h"
 #include "coordinator/image/decoded_copy.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/image/npy_header.h"
 #include "coordinator/jobs/beside_image.h"
+#include "coordinator/jobs/decision.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/output_scale.h"
 #include "coordinator/jobs/resolve_stage.h"
 #include "coordinator/jobs/wire_types.h"
+#include "coordinator/models/manifest.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/file_uri.h"
 #include "proto/wire/status_details.h"
@@ -154,10 +157,12 @@ absl::Status ChooseTiles(ResolvedJob* job) {
 
 // That of the job's input, unless the models make something else of a picture: an array would lose
 // what it is in integers, a picture of an array and labels are what 8 bits are for. `format` has
-// its channels.
+// its channels. Logits are f32, whatever they are made of.
 SampleType DefaultSample(const ResolvedJob& job) {
   const ImageInfo& first = job.reader->info();
-  if (job.format.array && !first.array) return SampleType::kF32;
+  if (job.format.array && (!first.array || GivesLogits(job.model->model.manifest()))) {
+    return SampleType::kF32;
+  }
   const bool labels =
       job.model->merge == MergeKind::kCut && job.format.channels != job.input.channels;
   if (labels || (first.array && !job.format.array)) return SampleType::kU8;
@@ -189,7 +194,7 @@ absl::Status ResolveEncoding(OutputKind kind, ResolvedJob* job) {
     encoding.jpeg_quality = static_cast<int>(std::min<uint32_t>(options.jpeg_quality(), INT_MAX));
   }
   encoding.tile_side =
-      options.tiff_tile() != 0 ? int64_t{options.tiff_tile()} : UsualTileSide(job->format);
+      options.tiff_tile() != 0 ? int64_t{options.tiff_tile()} : UsualTileSide(job->written);
   if (kind != OutputKind::kTiff) {
     if (encoding.compression == Compression::kJpeg) {
       return absl::InvalidArgumentError(
@@ -199,16 +204,34 @@ absl::Status ResolveEncoding(OutputKind kind, ResolvedJob* job) {
       return absl::InvalidArgumentError("overviews are kept in TIFF files only; write .tif");
     }
   }
-  const bool reduced = options.overviews() || kind == OutputKind::kDzi || kind == OutputKind::kSzi;
-  if (reduced && job->model->merge == MergeKind::kCut) {
-    return absl::InvalidArgumentError(
-        "reduced images are means of pixels, and this model's output is labels, which have none: "
-        "leave overviews away, write no .dzi or .szi");
-  }
-  return CheckEncoding(encoding, job->format);
+  return CheckEncoding(encoding, job->written);
 }
 
-// Fills output_path, output_extension, kind, format, resampled and encoding.
+// Fills format, decided and written, for an output of that kind.
+absl::Status ResolveFormat(OutputKind kind, ResolvedJob* job) {
+  const v1::RenderRequest& request = job->request;
+  TW_ASSIGN_OR_RETURN(job->decided, ResolveDecision(request, *job->model));
+  CanvasFormat& format = job->format;
+  format.size = job->plan->output();
+  format.labels = job->model->merge == MergeKind::kCut;
+  const v1::SampleType asked = request.stages(job->number).output_sample();
+  if (job->decided) {
+    format.sample = SampleType::kF32;
+  } else if (asked != v1::SAMPLE_TYPE_UNSPECIFIED) {
+    const std::optional<SampleType> sample = FromWire(asked);
+    if (!sample.has_value()) {
+      return BadRequest(absl::StrCat("sample type ", static_cast<int>(asked), " is unknown"));
+    }
+    format.sample = *sample;
+  } else {
+    format.sample = DefaultSample(*job);
+    if (!CheckOutputFormat(kind, format).ok()) format.sample = SampleType::kU8;
+  }
+  job->written = job->decided ? DecidedFormat(format) : format;
+  return absl::OkStatus();
+}
+
+// Fills output_path, output_extension, kind, format, decided, written, resampled and encoding.
 absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   const v1::RenderRequest& request = job->request;
   std::string name;
@@ -265,26 +288,15 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   const absl::StatusOr<OutputKind> kind = OutputKindOf(name);
   if (!kind.ok()) return OutputFormatError(kind.status());
   job->kind = *kind;
-  job->format.size = job->plan->output();
-  const v1::SampleType asked = request.stages(job->number).output_sample();
-  if (asked != v1::SAMPLE_TYPE_UNSPECIFIED) {
-    const std::optional<SampleType> sample = FromWire(asked);
-    if (!sample.has_value()) {
-      return BadRequest(absl::StrCat("sample type ", static_cast<int>(asked), " is unknown"));
-    }
-    job->format.sample = *sample;
-  } else {
-    job->format.sample = DefaultSample(*job);
-    if (!CheckOutputFormat(*kind, job->format).ok()) job->format.sample = SampleType::kU8;
-  }
+  TW_RETURN_IF_ERROR(ResolveFormat(*kind, job));
   absl::StatusOr<std::optional<Size>> resampled =
-      ResampledSize(request, job->reader->info().size, job->format, job->model->merge);
+      ResampledSize(request, job->reader->info().size, job->written);
   if (!resampled.ok()) return OutputFormatError(resampled.status());
   job->resampled = *std::move(resampled);
-  CanvasFormat published = job->format;
+  CanvasFormat published = job->written;
   published.size = job->published_size();
   TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(*kind, published)));
-  TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(OutputKind::kTiff, job->format)));
+  TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(OutputKind::kTiff, job->written)));
   return OutputFormatError(ResolveEncoding(*kind, job));
 }
 
@@ -294,7 +306,7 @@ bool LosesInformation(const ResolvedJob& job) {
   const bool alpha = job.format.channels == 2 || job.format.channels == 4;
   return job.kind == OutputKind::kJpeg || job.kind == OutputKind::kWebp ||
          (job.kind == OutputKind::kTiff && job.encoding.compression == Compression::kJpeg) ||
-         (deep_zoom && !alpha && job.format.sample == SampleType::kU8);
+         (deep_zoom && !alpha && !job.written.labels && job.format.sample == SampleType::kU8);
 }
 
 // That the output takes on its disk: pixels that are stored as they are. 0 of all else.
@@ -383,6 +395,11 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
     notes.push_back(
         "the output's format loses information: what the mask does not mark is the input's only "
         "until it is compressed");
+  }
+  if (job.decided) {
+    notes.push_back(absl::StrCat("each pixel becomes the number of the greatest of its ",
+                                 job.format.channels, " values, a label from 0 to ",
+                                 job.format.channels - 1));
   }
   TW_RETURN_IF_ERROR(DescribeStage(request, &job, &notes));
   FillSummary(job, notes, &job.summary);

@@ -44,7 +44,7 @@ struct ResolvedStage {
   std::optional<WantedTiles> wanted;  // set
   ImageInfo input;                    // the image that it reads
   std::vector<ImageInfo> beside;      // what its tiles hold beside that; of no size: zeros
-  CanvasFormat format;                // of the canvas
+  CanvasFormat format;                // of the canvas that its tiles are merged to
   std::string dtype;
   std::string exactness;
   v1::StageSpec stage;  // without the job's name
@@ -63,6 +63,8 @@ struct ResolvedJob : ResolvedStage {
   std::unique_ptr<ImageReader> mask_reader;      // null: no mask
   std::unique_ptr<Mask> mask;                    // of mask_reader
   std::unique_ptr<ImageReader> previous_reader;  // null: no previous frame
+  bool decided = false;                          // the canvas holds logits, labels are written
+  CanvasFormat written;                          // of the file: `format`, or what is decided of it
   std::optional<Size> resampled;  // what the canvas is resampled to when it is published
   OutputKind kind = OutputKind::kTiff;
   TiffEncoding encoding;    // of the TIFF, that an export is made from too

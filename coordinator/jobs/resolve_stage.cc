@@ -12,6 +12,7 @@
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/wire_types.h"
+#include "coordinator/models/manifest.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 #include "proto/wire/tile_types.h"
@@ -167,6 +168,11 @@ absl::Status ResolveInnerStage(const v1::RenderRequest& request, const ModelRepo
     return BadStage(absl::StrCat(stage->model->model.name(),
                                  " makes labels, which no other model reads: it can only be the "
                                  "last stage"));
+  }
+  if (GivesLogits(stage->model->model.manifest())) {
+    return BadStage(absl::StrCat(stage->model->model.name(),
+                                 " gives logits, of which labels are made when they are written: "
+                                 "it can only be the last stage"));
   }
   stage->wanted.emplace(*stage->plan);
   return DescribeStage(request, stage, notes);

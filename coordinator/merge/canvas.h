@@ -22,7 +22,8 @@ struct CanvasFormat {
   Size size;  // output pixels
   int channels = 3;
   SampleType sample = SampleType::kU8;
-  bool array = false;  // 2, 4 or more channels are values, not colours: none is alpha
+  bool array = false;   // 2, 4 or more channels are values, not colours: none is alpha
+  bool labels = false;  // samples are numbers of classes: there is no mean of them
 
   int64_t pixel_bytes() const { return channels * BytesPerSample(sample); }
   int64_t block_columns() const { return (size.width + kBlockSide - 1) / kBlockSide; }

@@ -58,7 +58,7 @@ void Preview::AddBlock(int64_t column, int64_t row, absl::Span<const std::byte> 
 template <typename Sample, double (*ToLevel)(Sample)>
 void Preview::Draw(const Rect& block, absl::Span<const std::byte> samples) {
   const int64_t colours = format_.channels < 3 ? 1 : 3;
-  const int64_t stride = std::max<int64_t>(1, step_ / kTapsMax);
+  const int64_t stride = format_.labels ? step_ : std::max<int64_t>(1, step_ / kTapsMax);
   for (int64_t y = 0; y < block.height; y += step_) {
     for (int64_t x = 0; x < block.width; x += step_) {
       const int64_t bottom = std::min(y + step_, block.height);

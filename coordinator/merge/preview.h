@@ -23,8 +23,8 @@ class Preview {
   explicit Preview(const CanvasFormat& format);
 
   // Draws a block, in any order. `samples` as for BlockSink::WriteBlock. Each pixel is the mean of
-  // up to 4×4 evenly spaced ones; u16 is scaled to 8 bits, floats are shown from 0 to 1. The
-  // canvas' own alpha is not shown.
+  // up to 4×4 evenly spaced ones, of labels the top left one; u16 is scaled to 8 bits, floats are
+  // shown from 0 to 1. The canvas' own alpha is not shown.
   void AddBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples);
 
   // Pixels of the canvas that were drawn / all.

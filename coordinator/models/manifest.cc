@@ -85,12 +85,31 @@ absl::Status CheckInputs(const v1::ModelManifest& manifest) {
   return absl::OkStatus();
 }
 
+absl::Status CheckDecision(const v1::TensorManifest& output) {
+  if (output.decision() == v1::DECISION_KIND_UNSPECIFIED) return absl::OkStatus();
+  if (output.decision() != v1::DECISION_KIND_GREATEST) {
+    return Wrong("outputs.decision: ", static_cast<int>(output.decision()),
+                 " is unknown to this coordinator; it knows DECISION_KIND_GREATEST");
+  }
+  if (output.merge() == v1::MERGE_KIND_CUT) {
+    return Wrong(
+        "outputs.decision: values that are decided are blended before, and merge is "
+        "MERGE_KIND_CUT; leave one of the two away");
+  }
+  if (output.channels() < 2) {
+    return Wrong("outputs.decision: is made among 2 to ", kChannelsMax, " channels, not ",
+                 output.channels());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTensors(const v1::ModelManifest& manifest) {
   TW_RETURN_IF_ERROR(CheckInputs(manifest));
   if (manifest.outputs_size() != 1) {
     return Wrong("outputs: ", manifest.outputs_size(), " given; exactly one is supported");
   }
   TW_RETURN_IF_ERROR(CheckTensor("outputs", manifest.outputs(0)));
+  TW_RETURN_IF_ERROR(CheckDecision(manifest.outputs(0)));
   if ((manifest.inputs(0).channels() == 0) != (manifest.outputs(0).channels() == 0)) {
     return Wrong(
         "outputs.channels: a model that takes any number of channels (0) gives as many, "
@@ -189,6 +208,11 @@ const v1::TensorManifest* FindInput(const v1::ModelManifest& manifest, absl::str
     if (input.name() == name) return &input;
   }
   return nullptr;
+}
+
+bool GivesLogits(const v1::ModelManifest& manifest) {
+  return manifest.outputs_size() > 0 &&
+         manifest.outputs(0).decision() == v1::DECISION_KIND_GREATEST;
 }
 
 absl::StatusOr<v1::ModelManifest> ParseManifest(absl::string_view path, const std::string& text) {

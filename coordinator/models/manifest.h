@@ -23,6 +23,9 @@ inline constexpr char kPreviousInput[] = "previous";
 // The input of that name; null if there is none.
 const v1::TensorManifest* FindInput(const v1::ModelManifest& manifest, absl::string_view name);
 
+// Whether its output is logits: blended, then decided when they are written.
+bool GivesLogits(const v1::ModelManifest& manifest);
+
 // Parses the text format. INVALID_ARGUMENT opens with "path:line:column:" of the first mistake,
 // unknown fields included.
 absl::StatusOr<v1::ModelManifest> ParseManifest(absl::string_view path, const std::string& text);

@@ -71,7 +71,9 @@ absl::StatusOr<std::string> WritePackage(const std::string& root, const TestnetP
       "inputs { name: \"image\" channels: $7 }\noutputs { name: \"image\" channels: $8$9 }\n",
       package.description, engine, entry, package.scale, package.halo, package.tile, package.flops,
       package.channels, package.channels_out == 0 ? package.channels : package.channels_out,
-      package.labels ? " range { hi: 255 } merge: MERGE_KIND_CUT" : "");
+      package.labels   ? " range { hi: 255 } merge: MERGE_KIND_CUT"
+      : package.logits ? " decision: DECISION_KIND_GREATEST"
+                       : "");
   if (!package.beside.empty()) {
     manifest << absl::Substitute("inputs { name: \"$0\" channels: $1 }\n", package.beside,
                                  package.channels_beside);

@@ -23,6 +23,7 @@ struct TestnetPackage {
   int tile = 128;
   double flops = 0;         // per input pixel
   bool labels = false;      // the output is numbers that stand for classes: cut, not blended
+  bool logits = false;      // the output is decided when it is written
   std::string beside = {};  // what it takes beside the image: "mask", "previous"; empty: nothing
   int channels_beside = 0;
 };

@@ -155,6 +155,16 @@ def forward(self, image, previous):
 )");
 }
 
+torch::jit::Module Logits5() {
+  torch::jit::Module module("Logits5");
+  AddWeight(&module, "w", Ramp(5, 3, 9));
+  module.define(R"(
+def forward(self, x):
+    return 40.0 * torch.conv2d(x - 0.5, self.w, None, [1, 1], [4, 4])
+)");
+  return module;
+}
+
 torch::jit::Module Lanczos4x() {
   const PhaseFilter filter = LanczosFilter(4);
   torch::Tensor taps = torch::empty({4, 1, 1, 2 * filter.reach + 1});
@@ -261,6 +271,14 @@ absl::Status WriteAll(const std::string& root, const std::vector<int>& reaches) 
                                    .flops = 50,
                                    .labels = true},
                                   Segment()));
+  TW_RETURN_IF_ERROR(WriteNetwork(root,
+                                  {.name = "logits-5",
+                                   .description = "Makes 5 logits of each pixel.",
+                                   .halo = 4,
+                                   .channels_out = 5,
+                                   .flops = 2430,
+                                   .logits = true},
+                                  Logits5()));
   TW_RETURN_IF_ERROR(WriteNetwork(root, FillMaskedPackage(""), FillMasked()));
   TW_RETURN_IF_ERROR(WriteNetwork(root, MixPreviousPackage(""), MixPrevious()));
   TW_RETURN_IF_ERROR(WriteNetwork(root,

@@ -22,6 +22,7 @@ namespace tilewright {
 //   encode-8, decode-8    3 channels to 4 of an eighth of the size, and back: radius 0 and 1
 //   features-12, fold-12  3 channels to 12 and back, radius 1 and 0
 //   segment               3 channels to labels 0, 1 and 2, radius 2
+//   logits-5              3 channels to 5 logits, radius 4
 //   fill-masked           takes a mask beside the image, radius 2
 //   mix-previous          takes a previous frame beside the image, radius 0
 //   nan                   gives NaN wherever the tile is not constant

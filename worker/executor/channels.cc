@@ -55,7 +55,9 @@ absl::StatusOr<ChannelPlan> PlanChannels(const v1::ModelManifest& manifest, int 
   plan.network_in = takes;
   plan.network_out = gives;
   plan.replicate = colours == 1 && takes == 3;
-  plan.average = plan.replicate && gives == 3;
+  // Logits are no colours.
+  const bool logits = manifest.outputs(0).decision() != v1::DECISION_KIND_UNSPECIFIED;
+  plan.average = plan.replicate && gives == 3 && !logits;
   if (has_alpha && gives != 1 && gives != 3) {
     return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
                        absl::StrCat("the model gives ", gives,

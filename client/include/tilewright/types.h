@@ -76,6 +76,9 @@ struct RenderRequest {
   uint32_t jpeg_quality = 0;       // of JPEG files and compression, 1 to 100; 0: 95
   uint32_t tiff_tile = 0;          // side of a TIFF's tiles: 128, 256, 512; 0: 512
   bool overviews = false;          // reduced images in a TIFF, down to 512 pixels
+  // Write the values of a model whose output is labels decided of them, an array of f32 unless
+  // `sample` says else.
+  bool undecided = false;
   // Of a job that fails or is cancelled, leave what was computed: see Job.partial_output.
   bool keep_partial = false;
   std::optional<Ratio> scale;  // of the output, 1/32 to 32; absent: the model's

@@ -7,6 +7,7 @@
 
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/deep_zoom.h"
@@ -76,6 +77,25 @@ TEST(DeepZoom, HoldsPhotographsAsJpegTilesAndAllElseAsPng) {
     ASSERT_TRUE(exact.ok()) << exact;
     EXPECT_EQ(WorstTile(folder.path("b_files/9"), ".png", ToMat(format, noise)), 0.0);
   }
+}
+
+TEST(DeepZoom, NeverMixesLabels) {
+  TempFolder folder;
+  CanvasFormat format = {{300, 260}, 1, SampleType::kU8};
+  std::vector<std::byte> samples = NoiseSamples(format, 4);
+  for (std::byte& sample : samples) sample = (sample & std::byte{1}) << 7;
+  const auto values = [&](bool labels) {
+    format.labels = labels;
+    const absl::Status rendered = RenderDeepZoom(folder.path("a.dzi"), format, samples, true);
+    EXPECT_TRUE(rendered.ok()) << rendered;
+    // Half the size.
+    const cv::Mat tile = cv::imread(
+        absl::StrCat(folder.path("a_files/8/0_0"), labels ? ".png" : ".jpg"), cv::IMREAD_UNCHANGED);
+    EXPECT_EQ(tile.size(), cv::Size(150, 130));
+    return std::set<int>(tile.begin<uint8_t>(), tile.end<uint8_t>());
+  };
+  EXPECT_THAT(values(true), ElementsAre(0, 128));
+  EXPECT_GT(values(false).size(), 2u) << "the control: levels of grey are averaged";
 }
 
 TEST(DeepZoom, IsReplacedOnlyWhenThatIsWanted) {

@@ -124,6 +124,34 @@ TEST_F(OverviewsTest, AreMeansInEveryTypeDownToABlock) {
   }
 }
 
+// Of labels 0 and 2, a mean would be label 1, which nothing in the picture has.
+TEST_F(OverviewsTest, OfLabelsAreTheTopLeftOfEachFour) {
+  CanvasFormat format = {{1101, 701}, 1, SampleType::kU8};
+  format.labels = true;
+  std::vector<std::byte> samples = NoiseSamples(format, 2);
+  for (std::byte& sample : samples) sample &= std::byte{2};
+  ASSERT_NO_FATAL_FAILURE(Render(format, samples, 7));
+  TiffImage above = ReadByLibtiff(path_);
+  EXPECT_TRUE(above.samples == samples);
+  for (int level = 1; level < 3; ++level) {
+    SCOPED_TRACE(absl::StrCat("level ", level));
+    TiffImage image = ReadByLibtiff(path_, level);
+    std::vector<std::byte> corners;
+    for (int64_t y = 0; y < above.format.size.height; y += 2) {
+      for (int64_t x = 0; x < above.format.size.width; x += 2) {
+        corners.push_back(above.samples[static_cast<size_t>(y * above.format.size.width + x)]);
+      }
+    }
+    EXPECT_TRUE(image.samples == corners);
+    above = std::move(image);
+  }
+  // The control: the same samples as levels of grey are averaged.
+  format.labels = false;
+  ASSERT_NO_FATAL_FAILURE(Render(format, samples, 7));
+  EXPECT_FALSE(ReadByLibtiff(path_, 1).samples == above.samples);
+  EXPECT_THAT(ReadByLibtiff(path_, 1).samples, ::testing::Contains(std::byte{1}));
+}
+
 TEST_F(OverviewsTest, DoNotDependOnTheOrderOfBlocks) {
   const CanvasFormat format = {{2000, 1100}, 3, SampleType::kU8};
   const std::vector<std::byte> samples = NoiseSamples(format, 2);

@@ -92,5 +92,21 @@ TEST(MatchChannels, MakesUpNothingWhereAModelTakesMoreThanTheImage) {
   }
 }
 
+TEST(MatchChannels, CallsLogitsAnArrayAndPutsNothingBesideThem) {
+  v1::Model model;
+  model.set_name("models/m/versions/1");
+  model.mutable_manifest()->add_inputs()->set_channels(3);
+  v1::TensorManifest* const output = model.mutable_manifest()->add_outputs();
+  output->set_channels(3);
+  output->set_decision(v1::DECISION_KIND_GREATEST);
+  for (const Channels& input : {kColour, kGrey}) {
+    const auto match = MatchChannels(model, input);
+    ASSERT_TRUE(match.ok()) << match.status();
+    EXPECT_EQ(match->output, Array(3));
+  }
+  EXPECT_THAT(MatchChannels(model, kColourAlpha).status().message(),
+              HasSubstr("the input has an alpha channel, and beside the 3 channels"));
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -19,8 +19,8 @@ v1::RenderRequest RequestFor(uint32_t p, uint32_t q) {
 
 absl::StatusOr<std::optional<Size>> SizeFor(const v1::RenderRequest& request,
                                             SampleType sample = SampleType::kU8,
-                                            MergeKind merge = MergeKind::kBlend) {
-  return ResampledSize(request, kInput, {{404, 200}, 3, sample}, merge);
+                                            bool labels = false) {
+  return ResampledSize(request, kInput, {{404, 200}, 3, sample, /*array=*/false, labels});
 }
 
 TEST(ResampledSize, IsAskedForAsAFractionOfTheInput) {
@@ -44,7 +44,7 @@ TEST(ResampledSize, IsRefusedWhereItWouldBreakAPromise) {
   };
   EXPECT_THAT(refusal(SizeFor(masked)), HasSubstr("mask"));
   EXPECT_THAT(refusal(SizeFor(part)), HasSubstr("region"));
-  EXPECT_THAT(refusal(SizeFor(RequestFor(3, 2), SampleType::kU8, MergeKind::kCut)),
+  EXPECT_THAT(refusal(SizeFor(RequestFor(3, 2), SampleType::kU8, /*labels=*/true)),
               HasSubstr("labels"));
   EXPECT_THAT(refusal(SizeFor(RequestFor(3, 2), SampleType::kF16)), HasSubstr("f16"));
   EXPECT_THAT(refusal(SizeFor(RequestFor(33, 1))), HasSubstr("32"));

@@ -49,6 +49,14 @@ TEST(Preview, TakesTheMeanOfThePixelsThatOneStandsFor) {
   EXPECT_EQ(PixelAt(preview, 512 + 254, 0), (Pixel{0, 0, 0, 255}));
 }
 
+TEST(Preview, OfLabelsTakesOneOfThePixelsThatOneStandsFor) {
+  Preview preview({{2048, 2}, 1, SampleType::kU8, /*array=*/false, /*labels=*/true});
+  std::vector<uint8_t> block(512 * 2);
+  block[510] = 10, block[511] = 20, block[1022] = 31, block[1023] = 41;
+  preview.AddBlock(2, 0, Bytes(block));
+  EXPECT_EQ(PixelAt(preview, 512 + 255, 0), (Pixel{10, 10, 10, 255}));
+}
+
 TEST(Preview, OfAHugeCanvasStaysSmallAndKeepsItsPlaces) {
   Preview preview({{1'000'000, 300'000}, 3, SampleType::kU8});
   EXPECT_EQ(preview.size(), (Size{1954, 586}));

@@ -136,6 +136,32 @@ TEST(Manifest, RefusesWordsAndTensorsItDoesNotKnow) {
   EXPECT_EQ(graph_of("torch"), "accepted");
 }
 
+TEST(Manifest, LetsLogitsBeDecidedAmongSeveralBlendedChannels) {
+  const auto logits = [](v1::ModelManifest* m, uint32_t channels) {
+    m->mutable_inputs(0)->set_channels(3);
+    m->mutable_outputs(0)->set_channels(channels);
+    m->mutable_outputs(0)->set_decision(v1::DECISION_KIND_GREATEST);
+  };
+  EXPECT_FALSE(GivesLogits(Good()));
+  v1::ModelManifest two = Good();
+  logits(&two, 2);
+  EXPECT_TRUE(CheckManifest(two).ok());
+  EXPECT_TRUE(GivesLogits(two));
+  EXPECT_EQ(RefusalOf([&](auto* m) { logits(m, 64); }), "accepted");
+  EXPECT_EQ(RefusalOf([&](auto* m) { logits(m, 1); }),
+            "outputs.decision: is made among 2 to 64 channels, not 1");
+  EXPECT_THAT(RefusalOf([&](auto* m) {
+                logits(m, 5);
+                m->mutable_outputs(0)->set_merge(v1::MERGE_KIND_CUT);
+              }),
+              StartsWith("outputs.decision: values that are decided are blended before"));
+  EXPECT_THAT(RefusalOf([&](auto* m) {
+                logits(m, 5);
+                m->mutable_outputs(0)->set_decision(static_cast<v1::DecisionKind>(7));
+              }),
+              StartsWith("outputs.decision: 7 is unknown"));
+}
+
 // Adds inputs behind an image of three channels.
 std::string RefusalOfInputs(const std::vector<std::pair<const char*, uint32_t>>& beside,
                             const std::function<void(v1::ModelManifest*)>& change = nullptr) {
