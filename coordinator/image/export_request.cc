@@ -15,7 +15,7 @@ std::vector<std::string> ExportWords(const ExportRequest& request) {
           absl::StrCat(request.encoding.level),
           absl::StrCat(request.encoding.tile_side),
           request.overviews ? "overviews" : "alone",
-          request.labels ? "labels" : "levels"};
+          request.labels ? "labels" : "means"};
 }
 
 absl::StatusOr<ExportRequest> ParseExportWords(absl::Span<char* const> words) {
@@ -26,7 +26,8 @@ absl::StatusOr<ExportRequest> ParseExportWords(absl::Span<char* const> words) {
       !absl::SimpleAtoi(words[5], &request.encoding.level) ||
       !absl::SimpleAtoi(words[6], &request.encoding.tile_side)) {
     return absl::InvalidArgumentError(
-        "an export is said as KIND WIDTH HEIGHT QUALITY COMPRESSION LEVEL TILE OVERVIEWS SAMPLES");
+        "an export is said as KIND WIDTH HEIGHT QUALITY COMPRESSION LEVEL TILE OVERVIEWS "
+        "REDUCTION");
   }
   TW_ASSIGN_OR_RETURN(request.kind, OutputKindOf(absl::StrCat("export.", words[0])));
   TW_ASSIGN_OR_RETURN(request.encoding.compression, ParseCompression(words[4]));

@@ -180,8 +180,8 @@ class FailingChild : public ::testing::Test {
 TEST_F(FailingChild, GetsWhatItNeedsOnItsCommandLine) {
   const absl::Status status = RenderWith("echo \"$# $*\" >&2; exit 1");
   EXPECT_EQ(status, absl::InternalError(absl::StrCat(
-                        Doing(), ": 11 --export-child ", folder_.path("a.png.partial"), " ",
-                        folder_.path("a.png.export"), " png 20 20 95 deflate 1 512 alone")));
+                        Doing(), ": 12 --export-child ", folder_.path("a.png.partial"), " ",
+                        folder_.path("a.png.export"), " png 20 20 95 deflate 1 512 alone means")));
 }
 
 TEST_F(FailingChild, ThatExitsIsQuotedAndLeavesNothingBehind) {
