@@ -20,12 +20,10 @@ using ::testing::HasSubstr;
 
 class ArrayTest : public NetworksTest {
  protected:
+  ArrayTest() : NetworksTest({"a", "b"}) {}
+
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(NetworksTest::SetUp());
-    for (const char* name : {"a", "b"}) {
-      const absl::Status added = cluster_->AddWorker(name);
-      ASSERT_TRUE(added.ok()) << added;
-    }
     ASSERT_TRUE(WritePicture(NoisePicture(288, 192, 3, 8, 21), cluster_->Path("in.png")).ok());
   }
 

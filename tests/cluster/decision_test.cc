@@ -19,6 +19,8 @@ using ::testing::HasSubstr;
 
 class LogitsTest : public NetworksTest {
  protected:
+  LogitsTest() : NetworksTest({"a", "b"}) {}
+
   // Tiles of 64 with half the context that they need, so that neighbours differ where they blend.
   CliResult Render(const std::string& output, const std::vector<std::string>& flags = {}) {
     std::vector<std::string> arguments = {"render",
@@ -43,10 +45,6 @@ class LogitsTest : public NetworksTest {
 };
 
 TEST_F(LogitsTest, LabelsAreTheGreatestOfTheBlendedLogits) {
-  for (const char* name : {"a", "b"}) {
-    const absl::Status added = cluster_->AddWorker(name);
-    ASSERT_TRUE(added.ok()) << added;
-  }
   ASSERT_TRUE(WritePicture(NoisePicture(288, 192, 3, 8, 21), cluster_->Path("in.png")).ok());
   const CliResult decided = Render("labels.png");
   EXPECT_THAT(decided.out, HasSubstr("a label from 0 to 4"));

@@ -92,13 +92,7 @@ Picture Mixed(const Picture& image, const Picture& previous) {
 
 class FurtherInputsTest : public NetworksTest {
  protected:
-  void SetUp() override {
-    ASSERT_NO_FATAL_FAILURE(NetworksTest::SetUp());
-    for (const char* name : {"a", "b"}) {
-      const absl::Status added = cluster_->AddWorker(name);
-      ASSERT_TRUE(added.ok()) << added;
-    }
-  }
+  FurtherInputsTest() : NetworksTest({"a", "b"}) {}
 
   Picture Write(const std::string& name, const Picture& picture) {
     EXPECT_TRUE(WritePicture(picture, cluster_->Path(name)).ok());

@@ -40,6 +40,10 @@ void NetworksTest::SetUp() {
   absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
   ASSERT_TRUE(cluster.ok()) << cluster.status();
   cluster_ = *std::move(cluster);
+  for (const std::string& worker : workers_) {
+    const absl::Status added = cluster_->AddWorker(worker);
+    ASSERT_TRUE(added.ok()) << added;
+  }
 }
 
 }  // namespace tilewright

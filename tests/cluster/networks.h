@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
@@ -31,13 +32,18 @@ class Networks {
   const std::string folder_;
 };
 
-// Tests of networks in a cluster, which begins without workers.
+// Tests of networks in a cluster.
 class NetworksTest : public testing::Test {
  protected:
+  // The names of the workers that it begins with.
+  explicit NetworksTest(std::vector<std::string> workers = {}) : workers_(std::move(workers)) {}
   void SetUp() override;
 
   std::unique_ptr<Networks> networks_;
   std::unique_ptr<Cluster> cluster_;
+
+ private:
+  const std::vector<std::string> workers_;
 };
 
 }  // namespace tilewright

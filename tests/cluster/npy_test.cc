@@ -41,7 +41,10 @@ CliResult RenderIn(Cluster& cluster, const std::string& input, const std::string
   return cluster.Cli(arguments, absl::Seconds(90));
 }
 
-class LatentsTest : public NetworksTest {};
+class LatentsTest : public NetworksTest {
+ protected:
+  LatentsTest() : NetworksTest({"a"}) {}
+};
 
 TEST(NpyTest, AnArrayComesOutAsItWentIn) {
   absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
@@ -71,8 +74,6 @@ TEST(NpyTest, AnArrayComesOutAsItWentIn) {
 }
 
 TEST_F(LatentsTest, GoThroughArraysToAPicture) {
-  const absl::Status added = cluster_->AddWorker("a");
-  ASSERT_TRUE(added.ok()) << added;
   ASSERT_TRUE(WritePicture(NoisePicture(288, 192, 3, 8, 21), cluster_->Path("in.png")).ok());
   const CliResult encoded =
       RenderIn(*cluster_, "in.png", "latents.npy", "encode-8", {"--overlap", "0"});

@@ -24,12 +24,10 @@ using ::testing::HasSubstr;
 
 class TorchTest : public NetworksTest {
  protected:
+  TorchTest() : NetworksTest({"a", "b"}) {}
+
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(NetworksTest::SetUp());
-    for (const char* name : {"a", "b"}) {
-      const absl::Status added = cluster_->AddWorker(name);
-      ASSERT_TRUE(added.ok()) << added;
-    }
     ASSERT_TRUE(
         WritePicture(NoisePicture(3 * 96, 2 * 96, 3, 8, 21), cluster_->Path("in.png")).ok());
   }
