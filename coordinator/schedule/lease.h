@@ -69,8 +69,9 @@ struct Lease {
   std::optional<Instant> started;     // reported by the worker, or implied by a result
   Instant clock;                      // last restart of the work clock; valid if started
   Instant busy_since;                 // since when the next tile runs; valid if started
-  absl::Duration tile_estimate;       // of its worker, as last known; zero: unknown
-  bool copy = false;                  // doubles tiles that run elsewhere; counted by its job
+  std::optional<absl::Duration> last_budget;  // of the work clock, when its job ended here
+  absl::Duration tile_estimate;               // of its worker, as last known; zero: unknown
+  bool copy = false;      // doubles tiles that run elsewhere; counted by its job
   bool computed = false;  // taken over with all results at hand: they only have to arrive
   int handovers = 0;      // times that its tiles were taken back from one worker for another
   std::optional<Instant> finish;  // its place in Job::finishes
@@ -85,6 +86,9 @@ struct Lease {
     return state == LeaseState::kQueued || state == LeaseState::kPreparing ||
            state == LeaseState::kRunning;
   }
+  // Whether the work clock runs for it once it has started. A lease that was taken over of a job
+  // that had ended before is asked for instead.
+  bool timed() const { return job != nullptr || last_budget.has_value(); }
   // Position of a tile in `tiles`; -1 if it is not there.
   int64_t Find(int64_t tile) const {
     auto it = std::lower_bound(tiles.begin(), tiles.end(), tile);

@@ -83,6 +83,7 @@ void Scheduler::Impl::Start(Lease& lease, Instant started) {
 }
 
 absl::Duration Scheduler::Impl::WorkBudgetOf(const Lease& lease) const {
+  if (lease.job == nullptr) return *lease.last_budget;
   const JobSpec& spec = lease.job->spec;
   const auto at = lease.job->stage->workers.find(lease.worker->id);
   const bool measured = at != lease.job->stage->workers.end() && at->second.seconds.measured();
@@ -97,7 +98,7 @@ absl::Duration Scheduler::Impl::WorkBudgetOf(const Lease& lease) const {
 
 void Scheduler::Impl::RestartClock(Lease& lease) {
   if (lease.state != LeaseState::kRunning && lease.state != LeaseState::kReturning) return;
-  if (lease.job == nullptr) return;  // whoever holds a lease of an ended job is asked, not timed
+  if (!lease.timed()) return;
   deadlines_.Set({TimerKind::kLease, lease.sequence}, lease.clock + WorkBudgetOf(lease));
 }
 
@@ -152,7 +153,7 @@ void Scheduler::Impl::OnLeaseDeadline(Lease& lease) {
       lease.overdue = true;
       return;
     case LeaseState::kReturning:
-      if (lease.started.has_value() && lease.job != nullptr) {
+      if (lease.started.has_value() && lease.timed()) {
         Lapse(lease);
         return;
       }
@@ -255,7 +256,7 @@ void Scheduler::Impl::PreferOthers(Lease& lease) {
 }
 
 void Scheduler::Impl::WaitForReturn(Lease& lease) {
-  if (lease.state == LeaseState::kReturning && lease.started.has_value() && lease.job != nullptr) {
+  if (lease.state == LeaseState::kReturning && lease.started.has_value() && lease.timed()) {
     // A running attempt that is no longer wanted may end like any other, so its work clock goes on.
     if (deadlines_.At({TimerKind::kLease, lease.sequence}) == Instant::Never()) {
       lease.clock = now_;

@@ -111,6 +111,7 @@ void Scheduler::Impl::EndStage(Job& job, EndReason reason, const absl::Status& s
   for (const auto& [sequence, lease] : leases_) {
     if (lease->job != &job) continue;
     if (lease->wanted > 0) TakeBackLease(*lease, why);
+    lease->last_budget = WorkBudgetOf(*lease);
     lease->job = nullptr;
   }
   for (const auto& [id, worker] : job.candidates) std::erase(worker->canary_jobs, job.id);
