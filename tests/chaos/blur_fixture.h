@@ -16,18 +16,17 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 
 // Under the load of other tests a process may take its time.
 inline constexpr absl::Duration kPatience = absl::Minutes(3);
 
-class BlurTest : public testing::Test {
+class BlurTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     ASSERT_TRUE(WritePicture(NoisePicture(250, 130, 3, 8, 5), cluster_->Path("in.tif")).ok());
   }
 
@@ -65,7 +64,6 @@ class BlurTest : public testing::Test {
     End("reference");
   }
 
-  std::unique_ptr<Cluster> cluster_;
   std::string reference_;
 
  private:

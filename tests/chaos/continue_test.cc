@@ -17,6 +17,7 @@
 #include "tests/chaos/blur_fixture.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -32,14 +33,11 @@ uint64_t Seed() {
   return seed;
 }
 
-class ContinueTest : public testing::Test {
+class ContinueTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    ClusterOptions options;
-    options.coordinator_flags = {"--checkpoint-interval", interval_};
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(
+        StartCluster({}, {.coordinator_flags = {"--checkpoint-interval", interval_}}));
     ASSERT_TRUE(WritePicture(NoisePicture(1400, 1100, 3, 8, 5), cluster_->Path("in.tif")).ok());
     // Slow enough to be killed on the way.
     const absl::Status added = cluster_->AddWorker("w", "slow:3");
@@ -83,7 +81,6 @@ class ContinueTest : public testing::Test {
   bool Exists(const std::string& name) { return std::filesystem::exists(cluster_->Path(name)); }
 
   std::string interval_ = "0.05";  // seconds between checkpoints
-  std::unique_ptr<Cluster> cluster_;
 };
 
 class StoppedTest : public ContinueTest {

@@ -17,6 +17,7 @@
 #include "proto/wire/status_details.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -26,12 +27,10 @@ constexpr int kWidth = 2400;
 constexpr int kHeight = 1800;
 constexpr int kTile = 64;
 
-class FaultsTest : public testing::Test {
+class FaultsTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     ASSERT_TRUE(
         WritePicture(NoisePicture(kWidth, kHeight, 3, 8, 11), cluster_->Path("in.tif")).ok());
   }
@@ -102,7 +101,6 @@ class FaultsTest : public testing::Test {
 
   static bool AllTilesDone(const v1::Job& job) { return job.tiles_done() == job.plan().tiles(); }
 
-  std::unique_ptr<Cluster> cluster_;
   Picture reference_;
   std::string reference_hash_;
   int submitted_ = 0;

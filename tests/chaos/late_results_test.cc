@@ -11,16 +11,15 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
 #include "tests/cluster/scripted_worker.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
 
-class LateResultsTest : public testing::Test {
+class LateResultsTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     input_ = NoisePicture(200, 150, 3, 8, 5);
     ASSERT_TRUE(WritePicture(input_, cluster_->Path("in.tif")).ok());
     absl::StatusOr<std::unique_ptr<ScriptedWorker>> worker =
@@ -76,7 +75,6 @@ class LateResultsTest : public testing::Test {
     ExpectTheRightPicture();
   }
 
-  std::unique_ptr<Cluster> cluster_;
   Picture input_;
   std::unique_ptr<ScriptedWorker> worker_;
   std::string job_;

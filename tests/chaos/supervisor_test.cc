@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -23,12 +24,10 @@ using testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Minutes(3);  // of a busy machine
 
-class SupervisedTest : public testing::Test {
+class SupervisedTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     ASSERT_TRUE(WritePicture(NoisePicture(2000, 1500, 3, 8, 11), cluster_->Path("in.tif")).ok());
     auto supervisor = cluster_->StartSupervisor("s", {}, {"--drain-timeout", "120"});
     ASSERT_TRUE(supervisor.ok()) << supervisor.status();
@@ -83,7 +82,6 @@ class SupervisedTest : public testing::Test {
     ASSERT_LT(middle->tiles_done(), middle->plan().tiles()) << "make the job bigger";
   }
 
-  std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Process> supervisor_;
   int submitted_ = 0;
   bool left_tiles_ = false;  // the worker, in the last job that ended

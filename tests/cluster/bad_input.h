@@ -15,30 +15,19 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/exit_status.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 
-// Exit statuses of the command line, as its --help documents them.
-inline constexpr int kUsage = 2;
-inline constexpr int kInvalid = 3;
-inline constexpr int kNotFound = 4;
-inline constexpr int kOutputExists = 5;
-inline constexpr int kPrecondition = 7;
-inline constexpr int kExhausted = 10;
-inline constexpr int kPermission = 11;
-
-class BadInputTest : public testing::Test {
+class BadInputTest : public WithCluster, public testing::Test {
  protected:
   explicit BadInputTest(std::vector<std::string> coordinator_flags = {})
       : coordinator_flags_(std::move(coordinator_flags)) {}
 
   void SetUp() override {
-    ClusterOptions options;
-    options.coordinator_flags = coordinator_flags_;
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster({}, {.coordinator_flags = coordinator_flags_}));
     good_ = cluster_->Path("good.png");
     ASSERT_TRUE(WritePicture(NoisePicture(300, 200, 3, 8, 1), good_).ok());
   }
@@ -87,7 +76,6 @@ class BadInputTest : public testing::Test {
   }
 
   const std::vector<std::string> coordinator_flags_;
-  std::unique_ptr<Cluster> cluster_;
   std::string good_;
 };
 

@@ -23,8 +23,8 @@
 namespace tilewright {
 
 struct ClusterOptions {
-  std::vector<std::string> coordinator_flags;  // beside the folder, port and model flags
-  std::string models;                          // empty: the models that the project ships
+  std::vector<std::string> coordinator_flags = {};  // beside the folder, port and model flags
+  std::string models = {};                          // empty: the models that the project ships
 };
 
 // What a run of the command line gave.

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -18,19 +19,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class ClusterExportTest : public testing::Test {
+class ClusterExportTest : public WithCluster, public testing::Test {
  protected:
-  void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-    for (const char* name : {"a", "b"}) {
-      const absl::Status added = cluster_->AddWorker(name);
-      ASSERT_TRUE(added.ok()) << added;
-    }
-  }
-
-  std::unique_ptr<Cluster> cluster_;
+  void SetUp() override { ASSERT_NO_FATAL_FAILURE(StartCluster({"a", "b"})); }
 };
 
 TEST_F(ClusterExportTest, ASequenceRendersEveryFrameButTheDamagedOne) {

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -31,13 +32,9 @@ const std::vector<std::pair<int, int>>& Sizes() {
   return *kSizes;
 }
 
-class IdentityTest : public testing::Test {
+class IdentityTest : public WithCluster, public testing::Test {
  protected:
-  void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-  }
+  void SetUp() override { ASSERT_NO_FATAL_FAILURE(StartCluster()); }
 
   // Submits one job for each size and type, all at once, and compares every sample of every output.
   void RenderAll(const std::string& round) {
@@ -75,8 +72,6 @@ class IdentityTest : public testing::Test {
       EXPECT_EQ(Difference(*output, one.input), "equal") << one.output;
     }
   }
-
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(IdentityTest, EverySizeAndTypeComesBackBitForBitFromOneTwoAndFourWorkers) {

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -25,14 +26,10 @@ int SampleAt(const Picture& picture, size_t i) {
   return value;
 }
 
-class MaskTest : public testing::TestWithParam<int> {
+class MaskTest : public WithCluster, public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-    const absl::Status added = cluster_->AddWorker("w");
-    ASSERT_TRUE(added.ok()) << added;
+    ASSERT_NO_FATAL_FAILURE(StartCluster({"w"}));
     source_ = NoisePicture(kWidth, kHeight, 3, GetParam(), 1);
     ASSERT_TRUE(WritePicture(source_, cluster_->Path("in.png")).ok());
     mask_ = Picture{kWidth, kHeight, 1, 8, std::vector<std::byte>(kWidth * kHeight)};
@@ -82,7 +79,6 @@ class MaskTest : public testing::TestWithParam<int> {
     return at == std::string::npos ? "" : report_.out.substr(at, report_.out.find('\n', at) - at);
   }
 
-  std::unique_ptr<Cluster> cluster_;
   std::string input_ = "in.png";
   Picture source_;
   Picture mask_;

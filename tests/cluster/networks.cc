@@ -37,13 +37,10 @@ void NetworksTest::SetUp() {
   networks_ = *std::move(networks);
   ClusterOptions options;
   options.models = networks_->folder();
-  absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-  ASSERT_TRUE(cluster.ok()) << cluster.status();
-  cluster_ = *std::move(cluster);
-  for (const std::string& worker : workers_) {
-    const absl::Status added = cluster_->AddWorker(worker);
-    ASSERT_TRUE(added.ok()) << added;
-  }
+  StartCluster(workers_, options);
 }
+
+// Before the networks that its processes read.
+void NetworksTest::TearDown() { cluster_.reset(); }
 
 }  // namespace tilewright

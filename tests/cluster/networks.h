@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 
@@ -33,14 +34,14 @@ class Networks {
 };
 
 // Tests of networks in a cluster.
-class NetworksTest : public testing::Test {
+class NetworksTest : public WithCluster, public testing::Test {
  protected:
   // The names of the workers that it begins with.
   explicit NetworksTest(std::vector<std::string> workers = {}) : workers_(std::move(workers)) {}
   void SetUp() override;
+  void TearDown() override;
 
   std::unique_ptr<Networks> networks_;
-  std::unique_ptr<Cluster> cluster_;
 
  private:
   const std::vector<std::string> workers_;

@@ -14,32 +14,23 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/exit_status.h"
 #include "tests/cluster/picture.h"
 #include "tests/cluster/scripted_worker.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
 
 using ::testing::HasSubstr;
 
-// Exit statuses of the command line, as its --help documents them.
-constexpr int kNotFound = 4;
-constexpr int kPrecondition = 7;
-constexpr int kJobFailed = 8;
-constexpr int kExhausted = 10;
-constexpr int kHoles = 12;
-
-class OperationsTest : public testing::Test {
+class OperationsTest : public WithCluster, public testing::Test {
  protected:
   explicit OperationsTest(std::vector<std::string> coordinator_flags = {})
       : coordinator_flags_(std::move(coordinator_flags)) {}
 
   void SetUp() override {
-    ClusterOptions options;
-    options.coordinator_flags = coordinator_flags_;
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster({}, {.coordinator_flags = coordinator_flags_}));
     ASSERT_TRUE(WritePicture(NoisePicture(300, 200, 3, 8, 1), cluster_->Path("in.png")).ok());
   }
 
@@ -84,7 +75,6 @@ class OperationsTest : public testing::Test {
   }
 
   const std::vector<std::string> coordinator_flags_;
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(OperationsTest, APausedJobStandsStillWhileOthersAreRendered) {

@@ -9,16 +9,15 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
 
-class OrderTest : public testing::Test {
+class OrderTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     ASSERT_TRUE(WritePicture(NoisePicture(1100, 700, 3, 8, 3), cluster_->Path("in.tif")).ok());
   }
 
@@ -43,7 +42,6 @@ class OrderTest : public testing::Test {
     return output.ok() ? *output : Picture{};
   }
 
-  std::unique_ptr<Cluster> cluster_;
   std::set<std::string> hashes_;
   int renders_ = 0;
 };

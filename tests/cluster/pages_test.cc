@@ -11,20 +11,17 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
 #include "tests/cluster/process.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
 
 using ::testing::HasSubstr;
 
-class PagesTest : public testing::Test {
+class PagesTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-    const absl::Status added = cluster_->AddWorker("w");
-    ASSERT_TRUE(added.ok()) << added;
+    ASSERT_NO_FATAL_FAILURE(StartCluster({"w"}));
     // A pyramid, whose reduced images are no pages; another size, in strips; and tiles again.
     const std::vector<std::string> options = {"[tile,pyramid,compression=deflate]", "", "[tile]"};
     Command join;
@@ -60,8 +57,6 @@ class PagesTest : public testing::Test {
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     return cluster_->Cli(arguments);
   }
-
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(PagesTest, RenderAsPicturesOfTheirOwn) {

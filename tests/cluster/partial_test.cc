@@ -19,8 +19,10 @@
 #include "gtest/gtest.h"
 #include "proto/wire/file_uri.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/exit_status.h"
 #include "tests/cluster/picture.h"
 #include "tests/cluster/scripted_worker.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -31,14 +33,11 @@ using ::testing::HasSubstr;
 constexpr absl::Duration kPatience = absl::Minutes(4);
 constexpr int kWidth = 1300;
 constexpr int kHeight = 900;
-constexpr int kJobFailed = 8;
 
-class PartialTest : public testing::Test {
+class PartialTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     source_ = NoisePicture(kWidth, kHeight, 3, 8, 1);
     ASSERT_TRUE(WritePicture(source_, cluster_->Path("in.png")).ok());
   }
@@ -91,7 +90,6 @@ class PartialTest : public testing::Test {
     EXPECT_NE(Difference(*got, nothing), "equal") << "everything is missing";
   }
 
-  std::unique_ptr<Cluster> cluster_;
   Picture source_;
   std::set<int> missing_;  // tiles, as the list has them
 };

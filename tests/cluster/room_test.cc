@@ -19,7 +19,9 @@
 #include "gtest/gtest.h"
 #include "proto/wire/status_details.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/exit_status.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -27,18 +29,11 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Minutes(4);
-constexpr int kCancelled = 9;
 
-class RoomTest : public testing::Test {
+class RoomTest : public WithCluster, public testing::Test {
  protected:
   void Start(const std::vector<std::string>& coordinator_flags = {}) {
-    ClusterOptions options;
-    options.coordinator_flags = coordinator_flags;
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-    const absl::Status added = cluster_->AddWorker("w");
-    ASSERT_TRUE(added.ok()) << added;
+    ASSERT_NO_FATAL_FAILURE(StartCluster({"w"}, {.coordinator_flags = coordinator_flags}));
     // 5.8 MB that nothing compresses.
     ASSERT_TRUE(WritePicture(NoisePicture(1600, 1200, 3, 8, 1), cluster_->Path("in.png")).ok());
   }
@@ -86,8 +81,6 @@ class RoomTest : public testing::Test {
     EXPECT_TRUE(cluster_->coordinator().Running());
     EXPECT_TRUE(cluster_->worker("w").Running());
   }
-
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(RoomTest, AFileSizeLimitPausesTheJobUntilItIsRaised) {

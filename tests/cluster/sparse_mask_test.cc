@@ -20,6 +20,7 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/giant_tiff.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -64,14 +65,10 @@ int RunTiffinfo(const std::string& path) {
   return (*process)->Wait(absl::Minutes(5)).value_or(-1);
 }
 
-class SparseMaskTest : public testing::Test {
+class SparseMaskTest : public WithCluster, public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
-    const absl::Status added = cluster_->AddWorker("w");
-    ASSERT_TRUE(added.ok()) << added;
+    ASSERT_NO_FATAL_FAILURE(StartCluster({"w"}));
     ASSERT_TRUE(WriteGiantTiff(Path("in.tif"),
                                {kWidth, kHeight, 3, {source_}, [](auto, auto) { return 0; }})
                     .ok());
@@ -114,7 +111,6 @@ class SparseMaskTest : public testing::Test {
 
   const std::string source_ = TexturedTile();
   const std::string mask_ = MarkedTile();
-  std::unique_ptr<Cluster> cluster_;
 };
 
 TEST_F(SparseMaskTest, ComputesWhatIsMarkedAndCopiesTheRest) {

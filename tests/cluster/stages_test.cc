@@ -11,18 +11,17 @@
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
 
 using ::testing::HasSubstr;
 
-class StagesTest : public testing::TestWithParam<int> {
+class StagesTest : public WithCluster, public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster());
     const int bits = GetParam();
     sample_ = bits == 8 ? "u8" : "u16";
     ASSERT_TRUE(WritePicture(NoisePicture(700, 500, 3, bits, 1), cluster_->Path("in.tif")).ok());
@@ -54,7 +53,6 @@ class StagesTest : public testing::TestWithParam<int> {
     return result.json.has_value() ? result.json->fields().at(key).number_value() : -1;
   }
 
-  std::unique_ptr<Cluster> cluster_;
   std::string sample_;
 };
 

@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/exit_status.h"
 #include "tests/cluster/networks.h"
 #include "tests/cluster/picture.h"
 
@@ -81,7 +82,6 @@ TEST_F(TorchTest, TiledEqualsWholeAtTheModelsHaloAndNotWithoutIt) {
 }
 
 TEST_F(TorchTest, ANetworkThatGivesNonsenseEndsItsJobWithASentence) {
-  constexpr int kJobFailed = 8;
   for (const auto& [model, said] : std::vector<std::pair<std::string, std::string>>{
            {"nan", "finite"}, {"wrong-shape", "shape"}, {"raises", "always fails"}}) {
     const CliResult result = Render(model + ".tif", model);
