@@ -72,11 +72,13 @@ void AddStage(const ResolvedStage& stage, v1::PlanSummary* summary) {
 void FillStages(const ResolvedJob& job, v1::PlanSummary* summary) {
   const StagePlan& first = *job.before.front().plan;
   int64_t tiles = job.plan->tile_count();
+  int64_t skipped = job.wanted->skipped();
   int64_t memory = static_cast<int64_t>(summary->memory_bytes());
   int64_t floor = job.memory.floor();
   for (const ResolvedStage& stage : job.before) {
     AddStage(stage, summary);
     tiles += stage.plan->tile_count();
+    skipped += stage.wanted->skipped();
     memory += UsualBytes(stage);
     floor += stage.memory.floor();
   }
@@ -93,6 +95,7 @@ void FillStages(const ResolvedJob& job, v1::PlanSummary* summary) {
   summary->set_rows(stage.rows());
   summary->set_stripe_columns(static_cast<uint32_t>(first.stripe_columns()));
   summary->set_tiles(static_cast<uint64_t>(tiles));
+  summary->set_skipped_tiles(static_cast<uint64_t>(skipped));
   summary->set_halo_overhead(stage.halo_overhead());
   summary->set_memory_bytes(static_cast<uint64_t>(memory));
   summary->set_memory_floor_bytes(static_cast<uint64_t>(floor));

@@ -196,6 +196,22 @@ int64_t JobRecord::version() const {
   return version_;
 }
 
+void JobRecord::AddSkipped(v1::Job* job) const {
+  int64_t skipped = 0;
+  for (const int64_t tiles : skipped_tiles_) skipped += tiles;
+  job->mutable_plan()->set_skipped_tiles(static_cast<uint64_t>(skipped));
+  job->set_tiles_done(job->tiles_done() + job->plan().skipped_tiles());
+  for (int i = 0; i < job->stage_tiles_done_size(); ++i) {
+    const int64_t of_stage = skipped_tiles_.at(static_cast<size_t>(i));
+    job->set_stage_tiles_done(i, job->stage_tiles_done(i) + static_cast<uint64_t>(of_stage));
+  }
+}
+
+void JobRecord::SetSkipped(std::vector<int64_t> tiles) {
+  absl::MutexLock lock(&mu_);
+  skipped_tiles_ = std::move(tiles);
+}
+
 v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) const {
   v1::Job job;
   job.set_name(identity_.name);
@@ -216,7 +232,7 @@ v1::Job JobRecord::Snapshot(const JobView* view, Instant now, bool with_events) 
       job.set_eta_seconds(absl::ToDoubleSeconds(*view->remaining));
     }
   }
-  job.set_tiles_done(job.tiles_done() + plan_.skipped_tiles());
+  AddSkipped(&job);
   job.set_waits_for_decision(!IsEnd(state_) && job.failed_tile_count() > 0);
   if (IsEnd(state_)) job.set_paused(false);
   job.set_hole_count(holes_.size());

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -71,6 +72,8 @@ class JobRecord {
     spilled_bytes_ += scratch_bytes;
   }
 
+  // Tiles of the plan that are not computed, by stage; none before that is said.
+  void SetSkipped(std::vector<int64_t> tiles);
   // Tiles that it took over from an unfinished job.
   void SetContinued(int64_t tiles) { continued_tiles_ = tiles; }
   // Blocks of its output that are its input's as they are stored there.
@@ -95,6 +98,8 @@ class JobRecord {
  private:
   void SetState(v1::Job::State state);
   void AddEventLocked(const Notice& notice, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What is not computed counts as done.
+  void AddSkipped(v1::Job* job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether this is the first of its kind from that worker.
   bool FirstOf(const std::string& worker, int kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -113,6 +118,7 @@ class JobRecord {
   mutable absl::Mutex mu_;
   v1::Job::State state_ ABSL_GUARDED_BY(mu_) = v1::Job::STATE_QUEUED;
   int64_t version_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<int64_t> skipped_tiles_ ABSL_GUARDED_BY(mu_);  // by stage
   EventLog events_ ABSL_GUARDED_BY(mu_);
   bool told_checkpoint_ ABSL_GUARDED_BY(mu_) = false;               // that one could not be taken
   std::map<v1::LadderStep, uint64_t> ladder_ ABSL_GUARDED_BY(mu_);  // attempts by step

@@ -90,14 +90,7 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, FirstSink(),
                                            &files_.scratch())),
       held_(record_) {
-  int64_t number = 0;
-  for (int64_t tile = 0; job_.wanted->skipped() > 0 && tile < job_.plan->tile_count(); ++tile) {
-    if (number < job_.wanted->count() && PlanTile(number).value == tile) {
-      ++number;
-    } else {
-      inputs_->Drop(TileIndex{tile});
-    }
-  }
+  job_.wanted->ForEachSkipped([this](TileIndex tile) { inputs_->Drop(tile); });
   record_->SetPreview(drawing_.preview());
   if (!files_.found.empty()) {
     record_->AddEvent({job_.stage.job(), "continued", std::nullopt, "", files_.found},

@@ -18,9 +18,11 @@
 #include "coordinator/image/file_error.h"
 #include "coordinator/image/npy_header.h"
 #include "coordinator/jobs/beside_image.h"
+#include "coordinator/jobs/chosen_stages.h"
 #include "coordinator/jobs/decision.h"
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
+#include "coordinator/jobs/marked_tiles.h"
 #include "coordinator/jobs/output_scale.h"
 #include "coordinator/jobs/resolve_stage.h"
 #include "coordinator/jobs/wire_types.h"
@@ -135,7 +137,7 @@ absl::Status ResolveMask(ResolvedJob* job) {
 
 // Fills `wanted`.
 absl::Status ChooseTiles(ResolvedJob* job) {
-  job->wanted.emplace(*job->plan);
+  job->wanted = std::make_shared<const WantedTiles>(*job->plan);
   if (job->mask == nullptr && !job->request.has_region()) return absl::OkStatus();
   if (job->mask != nullptr && job->format.channels != job->input.channels) {
     return BadMask(absl::InvalidArgumentError(
@@ -149,9 +151,9 @@ absl::Status ChooseTiles(ResolvedJob* job) {
         "with a mask the output keeps samples of the input, of 8 or 16 bits: the input has ",
         SampleTypeName(job->input.sample), ", the output would have ", SampleTypeName(sample))));
   }
-  absl::StatusOr<WantedTiles> wanted = WantedTiles::Choose(*job->plan, job->mask.get());
+  absl::StatusOr<WantedTiles> wanted = MarkedTiles(*job->plan, job->mask.get());
   if (!wanted.ok()) return WithInputReason(wanted.status());
-  job->wanted = *std::move(wanted);
+  job->wanted = std::make_shared<const WantedTiles>(*std::move(wanted));
   return absl::OkStatus();
 }
 
@@ -383,9 +385,12 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   }
   TW_RETURN_IF_ERROR(ResolveBeside(&job, &notes));
 
-  TW_RETURN_IF_ERROR(PlanStage(request, &job, &notes));
+  TW_ASSIGN_OR_RETURN(const std::optional<Rect> region, RegionOfLast(request, job.before));
+  TW_RETURN_IF_ERROR(PlanStage(request, region, &job, &notes));
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
   TW_RETURN_IF_ERROR(ChooseTiles(&job));
+  ChooseBefore(*job.wanted, &job);
+  NoteSkipped(job, &notes);
 
   if (job.resampled.has_value()) {
     notes.push_back(absl::StrCat("the picture of ", ToString(job.format.size),

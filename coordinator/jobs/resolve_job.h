@@ -15,11 +15,11 @@
 #include "coordinator/image/output_file.h"
 #include "coordinator/jobs/roots.h"
 #include "coordinator/jobs/uploads.h"
-#include "coordinator/jobs/wanted_tiles.h"
 #include "coordinator/merge/canvas.h"
 #include "coordinator/merge/memory_budget.h"
 #include "coordinator/models/repository.h"
 #include "coordinator/plan/stage_plan.h"
+#include "coordinator/plan/wanted_tiles.h"
 #include "coordinator/schedule/types.h"
 #include "tilewright/v1/render_service.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
@@ -41,10 +41,10 @@ struct ResolvedStage {
   int number = 0;                          // in its job
   const RepositoryModel* model = nullptr;  // of the repository
   std::shared_ptr<const StagePlan> plan;
-  std::optional<WantedTiles> wanted;  // set
-  ImageInfo input;                    // the image that it reads
-  std::vector<ImageInfo> beside;      // what its tiles hold beside that; of no size: zeros
-  CanvasFormat format;                // of the canvas that its tiles are merged to
+  std::shared_ptr<const WantedTiles> wanted;
+  ImageInfo input;                // the image that it reads
+  std::vector<ImageInfo> beside;  // what its tiles hold beside that; of no size: zeros
+  CanvasFormat format;            // of the canvas that its tiles are merged to
   std::string dtype;
   std::string exactness;
   v1::StageSpec stage;  // without the job's name

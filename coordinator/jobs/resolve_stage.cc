@@ -100,7 +100,6 @@ absl::Status CheckStages(const v1::RenderRequest& request) {
   std::string what;
   if (!request.mask().empty()) what = "a mask";
   if (!request.previous().empty()) what = "a previous frame";
-  if (request.has_region()) what = "a region";
   if (request.output_options().continue_partial()) what = "what an unfinished job left";
   if (what.empty()) return absl::OkStatus();
   return BadStage(absl::StrCat("a job of several stages cannot have ", what,
@@ -116,18 +115,16 @@ absl::Status FindModel(const v1::RenderRequest& request, const ModelRepository& 
   return CheckBeside(request, **model);
 }
 
-absl::Status PlanStage(const v1::RenderRequest& request, ResolvedStage* stage,
-                       std::vector<std::string>* notes) {
+absl::Status PlanStage(const v1::RenderRequest& request, const std::optional<Rect>& region,
+                       ResolvedStage* stage, std::vector<std::string>* notes) {
   TW_ASSIGN_OR_RETURN(
       const ChannelMatch channels,
       MatchChannels(stage->model->model,
                     {stage->input.channels, stage->input.has_alpha, stage->input.array}));
   stage->format.channels = channels.output.count;
   stage->format.array = channels.output.array;
-  TW_ASSIGN_OR_RETURN(
-      StagePlan plan,
-      ResolvePlan(request.stages(stage->number), *stage->model, stage->input, channels.alpha_beside,
-                  request.has_region() ? std::optional(FromWire(request.region())) : std::nullopt));
+  TW_ASSIGN_OR_RETURN(StagePlan plan, ResolvePlan(request.stages(stage->number), *stage->model,
+                                                  stage->input, channels.alpha_beside, region));
   stage->plan = std::make_shared<const StagePlan>(std::move(plan));
   AddNotes(request, *stage, stage->plan->notes(), notes);
   return absl::OkStatus();
@@ -150,7 +147,8 @@ absl::Status DescribeStage(const v1::RenderRequest& request, ResolvedStage* stag
 absl::Status ResolveInnerStage(const v1::RenderRequest& request, const ModelRepository& models,
                                ResolvedStage* stage, std::vector<std::string>* notes) {
   TW_RETURN_IF_ERROR(FindModel(request, models, stage));
-  TW_RETURN_IF_ERROR(PlanStage(request, stage, notes));
+  // Whole, since tiles of the next stage look beyond a region; it computes what they need of it.
+  TW_RETURN_IF_ERROR(PlanStage(request, std::nullopt, stage, notes));
   stage->format.size = stage->plan->output();
   stage->format.sample =
       stage->input.sample == SampleType::kU8 || stage->input.sample == SampleType::kF16
@@ -174,8 +172,21 @@ absl::Status ResolveInnerStage(const v1::RenderRequest& request, const ModelRepo
                                  " gives logits, of which labels are made when they are written: "
                                  "it can only be the last stage"));
   }
-  stage->wanted.emplace(*stage->plan);
+  stage->wanted = std::make_shared<const WantedTiles>(*stage->plan);
   return DescribeStage(request, stage, notes);
+}
+
+absl::StatusOr<std::optional<Rect>> RegionOfLast(const v1::RenderRequest& request,
+                                                 const std::vector<ResolvedStage>& before) {
+  if (!request.has_region()) return std::nullopt;
+  Rect region = FromWire(request.region());
+  for (const ResolvedStage& stage : before) {
+    const absl::StatusOr<Rect> reach =
+        ReachOf(region, stage.plan->image(), stage.plan->model().scale);
+    if (!reach.ok()) return OrReason(reach.status(), "BAD_GEOMETRY");
+    region = *reach;
+  }
+  return region;
 }
 
 ImageInfo MadeBy(const ResolvedStage& stage) {

@@ -18,8 +18,10 @@ StageRun::StageRun(ResolvedStage stage, std::shared_ptr<JobRecord> record, Optio
       tiles_(stage_, record_, options_.scratch, options_.now),
       scratch_(options_.scratch),
       merger_(std::make_unique<TileMerger>(*stage_.plan, stage_.format, stage_.model->merge,
-                                           *options_.output, &scratch_)),
-      held_(record_) {}
+                                           *options_.output, &scratch_, stage_.wanted.get())),
+      held_(record_) {
+  stage_.wanted->ForEachSkipped([this](TileIndex tile) { options_.inputs->Drop(tile); });
+}
 
 absl::StatusOr<OutgoingTile> StageRun::ReadTile(int64_t tile, LeaseKey lease) {
   absl::StatusOr<OutgoingTile> outgoing = tiles_.Read(*options_.inputs, tile, lease);
@@ -72,7 +74,7 @@ absl::Status StageRun::Finish() {
   if (!merger_->done()) {
     return absl::InternalError(
         absl::StrCat("stage ", stage_.number, " is not complete: ", merger_->tiles_added(), " of ",
-                     stage_.plan->tile_count(), " tiles were merged; this is a bug"));
+                     stage_.wanted->count(), " tiles were merged; this is a bug"));
   }
   if (options_.reader == nullptr) return absl::OkStatus();
   return WithInputReason(options_.reader->CheckUnchanged());

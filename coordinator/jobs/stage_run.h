@@ -33,7 +33,7 @@ class StageRun : public JobHost {
     std::shared_ptr<ImageReader> reader;
     std::shared_ptr<TileSource> inputs;
     std::shared_ptr<IntermediateImage> output;
-    // Tiles of the next stage are complete; called by the merging thread, without a lock.
+    // Tiles of the next stage's plan are complete; called by the merging thread, without a lock.
     std::function<void(const StageChain::Complete&)> on_complete;
   };
 

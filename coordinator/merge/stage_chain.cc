@@ -54,7 +54,9 @@ void StageChain::AddBlock(int64_t column, int64_t row, Complete* complete) {
   for (const int64_t j : y_.tiles_of_block[static_cast<size_t>(row)]) {
     for (const int64_t i : x_.tiles_of_block[static_cast<size_t>(column)]) {
       const TileIndex tile = next_.IndexAt({i, j});
-      if (--missing_[static_cast<size_t>(tile.value)] > 0) continue;
+      if (--missing_[static_cast<size_t>(tile.value)] > 0 ||
+          dropped_[static_cast<size_t>(tile.value)])
+        continue;
       (TakesHole(tile) ? complete->left_out : complete->tiles).push_back(tile.value);
     }
   }

@@ -23,8 +23,8 @@ class StageChain {
     std::vector<int64_t> left_out;
   };
 
-  // `image` is what the plan `before` makes, merged by `merge`, and `next` reads; neither is
-  // clipped to a region. Both plans must outlive the chain.
+  // `image` is what the plan `before`, which is not clipped to a region, makes, merged by `merge`,
+  // and `next` reads. Both plans must outlive the chain.
   StageChain(const StagePlan& before, MergeKind merge, const CanvasFormat& image,
              const StagePlan& next);
 
@@ -32,10 +32,11 @@ class StageChain {
 
   // The earlier stage's tile is left out; before a block that it contributes to is added.
   void AddHole(TileIndex tile) { holes_.insert(tile.value); }
-  // The block is final; once for each. Appends the tiles that waited for it alone.
+  // The block is final; once for each. Appends the tiles that waited for it alone and were not
+  // dropped.
   void AddBlock(int64_t column, int64_t row, Complete* complete);
-  // The later stage's tile needs its input no more; once for each. Returns the blocks that nobody
-  // else needs, added or not.
+  // The later stage's tile needs its input no more, or never did; once for each. Returns the blocks
+  // that nobody else needs, added or not.
   std::vector<int64_t> DropTile(TileIndex tile);
 
   // Of the image, what a tile of the later stage takes.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/merge/block_pool.h"
 #include "coordinator/merge/cell_grid.h"
+#include "coordinator/merge/cell_states.h"
 #include "coordinator/merge/next_tile.h"
 #include "coordinator/merge/part_store.h"
 #include "proto/base/status_macros.h"
@@ -40,19 +41,20 @@ struct OpenBlock {
 class TileMerger::Impl {
  public:
   Impl(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink,
-       Scratch* scratch)
+       Scratch* scratch, const WantedTiles* wanted)
       : plan_(plan),
         format_(format),
         sink_(sink),
         x_(plan.x(), plan.part().horizontal(), merge, plan.window()),
         y_(plan.y(), plan.part().vertical(), merge, plan.window()),
         pool_(kFreeBlocksMax),
-        settled_(static_cast<size_t>(plan.tile_count()), false),
-        next_(plan, x_, y_, settled_),
-        tiles_left_(plan.tile_count()),
-        parts_(scratch, [this] { return Candidates(); }),
-        blocks_left_(format.block_columns() * format.block_rows()) {
+        cells_(plan, x_, y_, wanted),
+        next_(plan, x_, y_, cells_.settled()),
+        parts_(scratch, [this] { return Candidates(); }) {
     assert(format.size == plan.output());
+    for (int64_t index = 0; index < format.block_columns() * format.block_rows(); ++index) {
+      blocks_left_ += cells_.WantedPixels(BlockRect(index)) > 0;
+    }
   }
 
   absl::Status AddTile(TileIndex tile, std::vector<std::byte> samples) {
@@ -71,7 +73,7 @@ class TileMerger::Impl {
     HeldTile& held = held_[tile.value];
     held.rect = rect;
     held.part.samples = std::move(samples);
-    held.open_cells = OpenCellsOf(tile);
+    held.open_cells = cells_.OpenCellsOf(tile);
     parts_.Add(held.part);
     return Settle(tile);
   }
@@ -94,7 +96,7 @@ class TileMerger::Impl {
 
   absl::StatusOr<MergerState> Save() {
     TW_RETURN_IF_ERROR(broken_);
-    MergerState state{settled_, tiles_added_, blocks_left_, {}, {}};
+    MergerState state{cells_.settled(), tiles_added_, blocks_left_, {}, {}};
     for (auto& [tile, held] : held_) {
       TW_ASSIGN_OR_RETURN(const Scratch::Slot slot, parts_.Save(held.part));
       state.tiles.push_back({tile, held.rect, slot});
@@ -109,14 +111,13 @@ class TileMerger::Impl {
   absl::Status Restore(const MergerState& state) {
     assert(held_.empty() && open_.empty());
     TW_RETURN_IF_ERROR(CheckMergerState(state, plan_, format_));
-    settled_ = state.settled;
-    tiles_left_ = std::count(settled_.begin(), settled_.end(), false);
+    cells_.Restore(state.settled);
     tiles_added_ = state.tiles_added;
     blocks_left_ = state.blocks_left;
     for (const MergerState::Tile& tile : state.tiles) {
       HeldTile& held = held_[tile.tile];
       held.rect = tile.rect;
-      held.open_cells = OpenCellsOf({tile.tile});
+      held.open_cells = cells_.OpenCellsOf({tile.tile});
       parts_.Adopt(held.part, tile.slot);
     }
     for (const MergerState::Block& block : state.blocks) {
@@ -127,8 +128,8 @@ class TileMerger::Impl {
     return absl::OkStatus();
   }
 
-  bool settled(TileIndex tile) const { return settled_[static_cast<size_t>(tile.value)]; }
-  bool done() const { return tiles_left_ == 0 && blocks_left_ == 0; }
+  bool settled(TileIndex tile) const { return cells_.settled(tile); }
+  bool done() const { return cells_.tiles_left() == 0 && blocks_left_ == 0; }
   int64_t tiles_added() const { return tiles_added_; }
   void set_bytes_max(int64_t bytes_max) {
     parts_.set_bytes_max(std::max(bytes_max, BytesNeeded(plan_, format_)));
@@ -157,36 +158,22 @@ class TileMerger::Impl {
       return absl::InvalidArgumentError(absl::StrCat("merging: there is no tile ", tile.value,
                                                      ": the plan has ", plan_.tile_count()));
     }
-    if (settled_[static_cast<size_t>(tile.value)]) {
+    if (cells_.settled(tile)) {
       return absl::AlreadyExistsError(
           absl::StrCat("merging: tile ", tile.value, " was merged or left out before"));
     }
     return absl::OkStatus();
   }
 
-  int64_t OpenCellsOf(TileIndex tile) const {
-    const GridPlace place = plan_.PlaceOf(tile);
-    const Interval columns = x_.CellsOfTile(place.column);
-    const Interval rows = y_.CellsOfTile(place.row);
-    int64_t open = 0;
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      for (int64_t column = columns.begin; column < columns.end; ++column) {
-        open += !Complete({column, row});
-      }
-    }
-    return open;
-  }
-
   // Nothing more comes of this tile: merges the cells that waited for it alone.
   absl::Status Settle(TileIndex tile) {
-    settled_[static_cast<size_t>(tile.value)] = true;
-    --tiles_left_;
+    cells_.Settle(tile);
     const auto [x, y] = plan_.PlaceOf(tile);
     const Interval columns = x_.CellsOfTile(x);
     const Interval rows = y_.CellsOfTile(y);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       for (int64_t column = columns.begin; column < columns.end; ++column) {
-        if (!Complete({column, row})) continue;
+        if (cells_.Of({column, row}) != CellState::kComplete) continue;
         broken_ = Merge({column, row});
         TW_RETURN_IF_ERROR(broken_);
       }
@@ -204,18 +191,6 @@ class TileMerger::Impl {
   }
 
   int64_t TileAt(int64_t column, int64_t row) const { return plan_.IndexAt({column, row}).value; }
-
-  // Nothing more comes for the cell: its contributors have arrived or are left out.
-  bool Complete(Cell cell) const {
-    const AxisSpan& x = x_.span(cell.column);
-    const AxisSpan& y = y_.span(cell.row);
-    for (int64_t j = y.first_tile; j <= y.first_tile + (y.blended ? 1 : 0); ++j) {
-      for (int64_t i = x.first_tile; i <= x.first_tile + (x.blended ? 1 : 0); ++i) {
-        if (!settled_[static_cast<size_t>(TileAt(i, j))]) return false;
-      }
-    }
-    return true;
-  }
 
   HeldTile* FindHeld(int64_t column, int64_t row) {
     const auto found = held_.find(TileAt(column, row));
@@ -269,7 +244,7 @@ class TileMerger::Impl {
     const auto [found, is_new] = open_.try_emplace(block_index);
     OpenBlock& block = found->second;
     if (is_new) {
-      block.missing = block_rect.area();
+      block.missing = cells_.WantedPixels(block_rect);
       TW_RETURN_IF_ERROR(parts_.MakeRoom(block_bytes));
       block.part.samples = pool_.Take(static_cast<size_t>(block_bytes));
       parts_.Add(block.part);
@@ -330,7 +305,7 @@ class TileMerger::Impl {
     const Interval rows = y_.CellsUnder(rect.vertical());
     for (int64_t j = rows.begin; j < rows.end; ++j) {
       for (int64_t i = columns.begin; i < columns.end; ++i) {
-        if (Complete({i, j})) continue;
+        if (cells_.Of({i, j}) == CellState::kComplete) continue;
         complete = false;
         const Rect part =
             Intersect(Rect::FromIntervals(x_.span(i).output, y_.span(j).output), rect);
@@ -358,7 +333,7 @@ class TileMerger::Impl {
       held_.erase(TileAt(column, row));
       return absl::OkStatus();
     }
-    const Rect needed = OpenPart(column, row);
+    const Rect needed = cells_.OpenPart(plan_.IndexAt({column, row}));
     if (tile.part.slot.has_value() || needed.area() * kCropShare > tile.rect.area()) {
       return absl::OkStatus();
     }
@@ -388,10 +363,10 @@ class TileMerger::Impl {
     return candidates;
   }
 
-  int64_t NextOfBlock(int64_t index) const {
-    return next_.OfBlock(
-        format_.BlockRect(index % format_.block_columns(), index / format_.block_columns()));
+  Rect BlockRect(int64_t index) const {
+    return format_.BlockRect(index % format_.block_columns(), index / format_.block_columns());
   }
+  int64_t NextOfBlock(int64_t index) const { return next_.OfBlock(BlockRect(index)); }
 
   // What lies along the right side of a stripe waits for the whole stripe: so that this does not
   // grow with the height of the image, it is put away at once, around the tile at `place`.
@@ -425,24 +400,6 @@ class TileMerger::Impl {
     return absl::OkStatus();
   }
 
-  // The smallest rectangle around the open cells of a tile. Precondition: it has one.
-  Rect OpenPart(int64_t column, int64_t row) const {
-    const Interval columns = x_.CellsOfTile(column);
-    const Interval rows = y_.CellsOfTile(row);
-    Interval horizontal{format_.size.width, 0};
-    Interval vertical{format_.size.height, 0};
-    for (int64_t j = rows.begin; j < rows.end; ++j) {
-      for (int64_t i = columns.begin; i < columns.end; ++i) {
-        if (Complete({i, j})) continue;
-        const Interval x = x_.span(i).output;
-        const Interval y = y_.span(j).output;
-        horizontal = {std::min(horizontal.begin, x.begin), std::max(horizontal.end, x.end)};
-        vertical = {std::min(vertical.begin, y.begin), std::max(vertical.end, y.end)};
-      }
-    }
-    return Rect::FromIntervals(horizontal, vertical);
-  }
-
   const StagePlan& plan_;
   const CanvasFormat format_;
   BlockSink& sink_;
@@ -450,22 +407,21 @@ class TileMerger::Impl {
   const CellAxis y_;
   BlockPool pool_;
 
-  std::vector<bool> settled_;  // by tile: added, or left out
-  const NextTile next_;        // by settled_
-  int64_t tiles_left_;         // Invariant: those of settled_ that are false
+  CellStates cells_;
+  const NextTile next_;  // by cells_.settled()
   int64_t tiles_added_ = 0;
   // Tiles that open cells wait for. Invariant between calls: open_cells > 0.
   absl::node_hash_map<int64_t, HeldTile> held_;
   // By row * block_columns + column. Invariant between calls: 0 < missing < the block's pixels.
   absl::node_hash_map<int64_t, OpenBlock> open_;
   PartStore parts_;  // counts those of held_ and open_
-  int64_t blocks_left_;
+  int64_t blocks_left_ = 0;
   absl::Status broken_;  // the first error of the sink
 };
 
 TileMerger::TileMerger(const StagePlan& plan, const CanvasFormat& format, MergeKind merge,
-                       BlockSink& sink, Scratch* scratch)
-    : impl_(std::make_unique<Impl>(plan, format, merge, sink, scratch)) {}
+                       BlockSink& sink, Scratch* scratch, const WantedTiles* wanted)
+    : impl_(std::make_unique<Impl>(plan, format, merge, sink, scratch, wanted)) {}
 TileMerger::~TileMerger() = default;
 
 absl::Status TileMerger::AddTile(TileIndex tile, std::vector<std::byte> samples) {

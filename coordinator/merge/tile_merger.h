@@ -17,6 +17,7 @@
 #include "coordinator/merge/merger_state.h"
 #include "coordinator/merge/scratch.h"
 #include "coordinator/plan/stage_plan.h"
+#include "coordinator/plan/wanted_tiles.h"
 
 namespace tilewright {
 
@@ -24,9 +25,11 @@ class TileMerger {
  public:
   // `plan`, `sink` and `scratch` (null: none) must outlive the merger. format.size is
   // plan.output(). `merge` kCut takes each output pixel from the tile whose side of the cut it lies
-  // on.
+  // on. Tiles that are not in `wanted` (null: all are) count as left out from the beginning; cells
+  // that they contribute to are never filled, so a block's samples there may be anything, and a
+  // block without another cell is not written.
   TileMerger(const StagePlan& plan, const CanvasFormat& format, MergeKind merge, BlockSink& sink,
-             Scratch* scratch = nullptr);
+             Scratch* scratch = nullptr, const WantedTiles* wanted = nullptr);
   ~TileMerger();
   TileMerger(const TileMerger&) = delete;
   TileMerger& operator=(const TileMerger&) = delete;
@@ -56,7 +59,7 @@ class TileMerger {
   // every other one is as it would be. Errors as of AddTile; nothing may be added after it.
   absl::Status WriteUnfinished(bool all);
 
-  // All tiles were added or left out, and every block was written.
+  // All wanted tiles were added or left out, and every block that they reach was written.
   bool done() const;
   int64_t tiles_added() const;  // holes are not counted
   // Bytes of tiles and unfinished blocks held now.

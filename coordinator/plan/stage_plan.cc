@@ -68,27 +68,6 @@ int64_t StripeColumns(const Axis& x) {
   return std::clamp<int64_t>(StagePlan::kStripeWidthMax / widest, 1, x.tile_count());
 }
 
-// The output pixels that the region's pixels reach.
-absl::StatusOr<Rect> PartOf(const Scale& scale, Size image, const std::optional<Rect>& region) {
-  if (!region.has_value()) {
-    return Rect{0, 0, scale.OutputLength(image.width), scale.OutputLength(image.height)};
-  }
-  // Each side alone, since their sum may not fit.
-  const bool inside = !region->empty() && region->x >= 0 && region->y >= 0 &&
-                      region->x < image.width && region->y < image.height &&
-                      region->width <= image.width - region->x &&
-                      region->height <= image.height - region->y;
-  if (!inside) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the region ", ToString(*region), " is not a part of the image, which has ",
-                     ToString(image), " pixels: give x,y,width,height inside it"));
-  }
-  const auto reach = [&scale](Interval pixels) {
-    return Interval{pixels.begin * scale.p() / scale.q(), scale.OutputLength(pixels.end)};
-  };
-  return Rect::FromIntervals(reach(region->horizontal()), reach(region->vertical()));
-}
-
 const char* PadModeName(PadMode mode) {
   switch (mode) {
     case PadMode::kReflect:
@@ -102,6 +81,22 @@ const char* PadModeName(PadMode mode) {
 }
 
 }  // namespace
+
+absl::StatusOr<Rect> ReachOf(const Rect& region, Size image, const Scale& scale) {
+  // Each side alone, since their sum may not fit.
+  const bool inside = !region.empty() && region.x >= 0 && region.y >= 0 && region.x < image.width &&
+                      region.y < image.height && region.width <= image.width - region.x &&
+                      region.height <= image.height - region.y;
+  if (!inside) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the region ", ToString(region), " is not a part of the image, which has ",
+                     ToString(image), " pixels: give x,y,width,height inside it"));
+  }
+  const auto reach = [&scale](Interval pixels) {
+    return Interval{pixels.begin * scale.p() / scale.q(), scale.OutputLength(pixels.end)};
+  };
+  return Rect::FromIntervals(reach(region.horizontal()), reach(region.vertical()));
+}
 
 absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
                                             const PlanRequest& request) {
@@ -122,7 +117,8 @@ absl::StatusOr<StagePlan> StagePlan::Create(const ModelGeometry& model,
   plan.window_ = request.window.value_or(model.default_window);
   plan.padded_ = {PaddedLength(image.width, model.minimum, model.alignment),
                   PaddedLength(image.height, model.minimum, model.alignment)};
-  TW_ASSIGN_OR_RETURN(plan.part_, PartOf(model.scale, image, request.region));
+  const Rect whole{0, 0, image.width, image.height};
+  TW_ASSIGN_OR_RETURN(plan.part_, ReachOf(request.region.value_or(whole), image, model.scale));
 
   TW_ASSIGN_OR_RETURN(const int64_t tile,
                       AlignedTile(model, request.tile.value_or(model.default_tile), plan.notes_));

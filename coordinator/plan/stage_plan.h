@@ -60,6 +60,10 @@ struct PlanRequest {
   bool rows_in_order = false;
 };
 
+// The output pixels that a region of an image of that size reaches. INVALID_ARGUMENT for one that
+// is empty or no part of the image.
+absl::StatusOr<Rect> ReachOf(const Rect& region, Size image, const Scale& scale);
+
 class StagePlan {
  public:
   // Bound of the tiles of one stage.

@@ -81,7 +81,7 @@ class Dispatcher {
     std::shared_ptr<JobHost> host;
   };
   absl::Status Submit(std::vector<Stage> stages) ABSL_LOCKS_EXCLUDED(mu_);
-  // Tiles of a later stage can be computed, or are left out since what they read was.
+  // Tiles of a later stage, by number, can be computed, or are left out since what they read was.
   void ReleaseTiles(const std::string& stage, const StageChain::Complete& complete)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the job with that status (CANCELLED: the user's wish) unless its output is being published

@@ -8,6 +8,17 @@
 #include "coordinator/jobs/tile_inputs.h"
 
 namespace tilewright {
+namespace {
+
+// The numbers that the scheduler knows tiles of the plan by.
+std::vector<int64_t> NumbersOf(const WantedTiles& wanted, const std::vector<int64_t>& tiles) {
+  std::vector<int64_t> numbers;
+  numbers.reserve(tiles.size());
+  for (const int64_t tile : tiles) numbers.push_back(wanted.NumberOf({tile}).value());
+  return numbers;
+}
+
+}  // namespace
 
 std::vector<Dispatcher::Stage> StartInnerStages(const std::string& scratch,
                                                 const std::shared_ptr<JobRecord>& record,
@@ -30,9 +41,10 @@ std::vector<Dispatcher::Stage> StartInnerStages(const std::string& scratch,
     options.output = std::make_shared<IntermediateImage>(stage.plan, stage.model->merge,
                                                          stage.format, next.plan, scratch);
     inputs = options.output;
-    options.on_complete = [&dispatcher,
-                           name = next.spec.name](const StageChain::Complete& complete) {
-      dispatcher.ReleaseTiles(name, complete);
+    options.on_complete = [&dispatcher, name = next.spec.name,
+                           wanted = next.wanted](const StageChain::Complete& complete) {
+      dispatcher.ReleaseTiles(
+          name, {NumbersOf(*wanted, complete.tiles), NumbersOf(*wanted, complete.left_out)});
     };
     const JobSpec spec = stage.spec;
     hosts.push_back(

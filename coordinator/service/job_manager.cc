@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "coordinator/image/decode_process.h"
 #include "coordinator/image/png.h"
+#include "coordinator/jobs/chosen_stages.h"
 #include "coordinator/jobs/job_run.h"
 #include "coordinator/jobs/missing_tiles.h"
 #include "coordinator/jobs/resolve_stage.h"
@@ -104,6 +105,7 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
 
   auto record =
       std::make_shared<JobRecord>(identity, request, resolved.summary, resolved.exactness);
+  record->SetSkipped(SkippedTiles(resolved));
   record->set_listener([this] { watches_.Wake(); });
   JobRun::Options run_options;
   run_options.output_path = identity.output_path;

@@ -90,6 +90,34 @@ TEST_P(StagesTest, GiveTheBitsOfOneAfterTheOther) {
   EXPECT_EQ(Difference(Read("three.tif"), Read("apart.tif")), "equal");
 }
 
+TEST_P(StagesTest, ComputeOfEachWhatARegionNeeds) {
+  Add("a");
+  if (HasFatalFailure()) return;
+  const std::vector<std::string> flags = {
+      "-n", "lanczos2x", "-t",    "96",     "--overlap",
+      "16", "--sample",  sample_, "--then", "gaussian-blur,tile=200,overlap=8"};
+  Render("in.tif", "whole.tif", flags);
+  std::vector<std::string> part = flags;
+  part.insert(part.end(), {"--region", "333,120,150,101"});
+  const CliResult result = Render("in.tif", "part.tif", part);
+  const absl::StatusOr<Picture> cut =
+      ReadPictureRect(cluster_->Path("whole.tif"), {666, 240, 300, 202});
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(Difference(Read("part.tif"), *cut), "equal");
+  EXPECT_EQ(Number(result, "tiles_done"), Number(result, "tiles"));
+  const auto& fields = result.json->fields();
+  const auto& plan = fields.at("plan").struct_value().fields();
+  const double skipped = plan.at("skipped_tiles").number_value();
+  EXPECT_GT(skipped, Number(result, "tiles") / 2);
+  EXPECT_EQ(Number(result, "attempts"), Number(result, "tiles") - skipped);
+  // Of both stages, and a dry run says how many of each.
+  part.push_back("--dry-run");
+  const CliResult dry = Render("in.tif", "dry.tif", part);
+  EXPECT_THAT(dry.out, HasSubstr("stage 0 (models/lanczos2x/versions/1): "));
+  EXPECT_THAT(dry.out, HasSubstr("stage 1 (models/gaussian-blur/versions/1): "));
+  EXPECT_THAT(dry.out, HasSubstr(absl::StrCat("\"skipped_tiles\":", skipped)));
+}
+
 TEST_P(StagesTest, LoseNothingWhenAWorkerDies) {
   Add("a");
   if (HasFatalFailure()) return;
@@ -124,7 +152,8 @@ TEST_P(StagesTest, RefuseWhatTheyCannotHave) {
     EXPECT_NE(result.exit_code, 0);
     return result.err;
   };
-  EXPECT_THAT(refused({"--region", "0,0,10,10"}), HasSubstr("several stages cannot have a region"));
+  EXPECT_THAT(refused({"--region", "690,0,20,10"}),
+              HasSubstr("20x10+690+0 is not a part of the image, which has 700x500 pixels"));
   EXPECT_THAT(refused({"--then", "nothing-like-it"}), HasSubstr("nothing-like-it"));
   EXPECT_THAT(refused({"--then", "identity,side=3"}), HasSubstr("'side=3' in it makes no sense"));
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/merge/needed_tiles.h"
 #include "coordinator/merge/padding.h"
 #include "coordinator/merge/tile_merger.h"
 #include "gtest/gtest.h"
@@ -107,13 +108,15 @@ struct Course {
   size_t under_way = 4;
   size_t ready_max = std::numeric_limits<size_t>::max();  // as JobSpec::ready_max
   int64_t bytes_max = kNoBound;
-  std::set<int64_t> holes;  // of the first stage
-  int64_t straggler = -1;   // a tile of the second stage that is merged last of all
+  std::set<int64_t> holes;          // of the first stage
+  int64_t straggler = -1;           // a tile of the second stage that is merged last of all
+  std::set<int64_t> unwanted = {};  // tiles of the second stage
 };
 
 struct Fused {
   TestImage image;
   std::set<int64_t> left_out;  // of the second stage
+  int64_t skipped = 0;         // tiles of the first stage
   int64_t peak = 0;            // bytes between the stages
   int64_t spilled = 0;         // the most at a time
 };
@@ -124,17 +127,33 @@ Fused RunFused(const StageOf& first, const StageOf& second, const TestImage& inp
   IntermediateImage between(first.plan, MergeKind::kBlend, first.out, second.plan,
                             testing::TempDir());
   ImageSink sink(second.out);
-  TileMerger one(*first.plan, first.out, MergeKind::kBlend, between);
+  std::vector<int64_t> tiles;
+  for (int64_t tile = 0; tile < second.plan->tile_count(); ++tile) {
+    if (!course.unwanted.contains(tile)) tiles.push_back(tile);
+  }
+  const WantedTiles wanted(*second.plan, std::move(tiles));
+  const WantedTiles needed = NeededTiles(*first.plan, MergeKind::kBlend, *second.plan, wanted);
+  TileMerger one(*first.plan, first.out, MergeKind::kBlend, between, nullptr, &needed);
   TileMerger two(*second.plan, second.out, MergeKind::kBlend, sink);
+  for (const int64_t tile : course.unwanted) {
+    between.Drop({tile});
+    EXPECT_TRUE(two.AddHole({tile}).ok());
+  }
   EXPECT_TRUE(between.LimitHeld(course.bytes_max).ok());
   std::set<Work> ready;
   std::vector<std::pair<Work, std::vector<std::byte>>> under_way;
-  Fused fused{TestImage(second.out), {}, 0, 0};
-  for (int64_t tile = 0; tile < first.plan->tile_count(); ++tile) ready.insert({0, tile});
+  Fused fused{TestImage(second.out), {}, needed.skipped(), 0, 0};
+  for (int64_t number = 0; number < needed.count(); ++number) {
+    ready.insert({0, needed.at(number).value});
+  }
   const auto take_complete = [&] {
     const StageChain::Complete complete = between.TakeComplete();
-    for (const int64_t tile : complete.tiles) ready.insert({-1, tile});
+    for (const int64_t tile : complete.tiles) {
+      EXPECT_FALSE(course.unwanted.contains(tile));
+      ready.insert({-1, tile});
+    }
     for (const int64_t tile : complete.left_out) {
+      EXPECT_FALSE(course.unwanted.contains(tile));
       fused.left_out.insert(tile);
       between.Drop({tile});
       EXPECT_TRUE(two.AddHole({tile}).ok());
@@ -223,8 +242,8 @@ TEST(FusedStages, GiveThePixelsOfOneStageAfterTheOther) {
   const auto draw = [&random](int64_t least, int64_t most) {
     return least + static_cast<int64_t>(random() % static_cast<uint64_t>(most - least + 1));
   };
-  int64_t left_out = 0, spilled = 0;
-  for (int round = 0; round < 20; ++round) {
+  int64_t left_out = 0, spilled = 0, skipped = 0;
+  for (int round = 0; round < 30; ++round) {
     const std::pair<int64_t, int64_t> scales[] = {{2, 1}, {1, 1}, {1, 2}, {3, 2}};
     const auto [p, q] = scales[draw(0, 3)];
     const auto [p2, q2] = scales[draw(0, 2)];
@@ -252,17 +271,29 @@ TEST(FusedStages, GiveThePixelsOfOneStageAfterTheOther) {
     const int64_t block = kBlockSide * kBlockSide * first.out.pixel_bytes();
     course.bytes_max = draw(0, 2) == 0 ? kNoBound : draw(0, 3) * block;
     if (draw(0, 3) == 0) course.holes.insert(draw(0, first.plan->tile_count() - 1));
+    if (draw(0, 2) == 0) {
+      const int64_t one_in = draw(1, 6);
+      for (int64_t tile = 0; tile < second.plan->tile_count(); ++tile) {
+        if (draw(1, one_in) > 1) course.unwanted.insert(tile);
+      }
+    }
     const Fused fused = RunFused(first, second, input, course);
     if (HasFailure()) return;
     const TestImage between = RunWhole(first, input, course.holes);
-    const TestImage whole = RunWhole(second, between, fused.left_out);
+    std::set<int64_t> holes = fused.left_out;
+    holes.insert(course.unwanted.begin(), course.unwanted.end());
+    const TestImage whole = RunWhole(second, between, holes);
     ASSERT_EQ(fused.image.Hash(), whole.Hash());
-    ASSERT_EQ(fused.left_out.empty(), course.holes.empty());
+    if (course.unwanted.empty()) {
+      ASSERT_EQ(fused.left_out.empty(), course.holes.empty());
+    }
+    skipped += fused.skipped;
     left_out += static_cast<int64_t>(fused.left_out.size());
     spilled += fused.spilled;
   }
   EXPECT_GT(left_out, 0);
   EXPECT_GT(spilled, 0);
+  EXPECT_GT(skipped, 0);
 }
 
 TEST(FusedStages, HoldRowsBetweenThemHoweverTallThePicture) {

@@ -316,11 +316,6 @@ TEST_F(ResolveJobTest, SeveralStagesArePlannedEachOnWhatTheOneBeforeMakes) {
 TEST_F(ResolveJobTest, WhatSeveralStagesCannotHaveIsRefused) {
   v1::RenderRequest request = Request("colour.tif", "double");
   request.add_stages()->set_model("double");
-  v1::RenderRequest part = request;
-  part.mutable_region()->set_width(8);
-  ExpectRefused(part, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
-                "a job of several stages cannot have a region: leave it away, or render one stage "
-                "after the other");
   while (request.stages_size() < 9) request.add_stages()->set_model("double");
   ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
                 "the request has 9 stages: give 1 to 8");

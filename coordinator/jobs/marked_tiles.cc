@@ -1,12 +1,16 @@
-#include "coordinator/jobs/wanted_tiles.h"
+#include "coordinator/jobs/marked_tiles.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
 
-absl::StatusOr<WantedTiles> WantedTiles::Choose(const StagePlan& plan, const Mask* mask) {
-  WantedTiles wanted(plan);
-  wanted.chosen_ = true;
+absl::StatusOr<WantedTiles> MarkedTiles(const StagePlan& plan, const Mask* mask) {
+  std::vector<int64_t> tiles;
   std::vector<std::byte> samples;  // of the mask
   for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
     const Rect rect = plan.Contribution(TileIndex{tile});
@@ -15,9 +19,9 @@ absl::StatusOr<WantedTiles> WantedTiles::Choose(const StagePlan& plan, const Mas
       TW_ASSIGN_OR_RETURN(const bool marked, mask->Marks(rect, samples));
       if (!marked) continue;
     }
-    wanted.tiles_.push_back(tile);
+    tiles.push_back(tile);
   }
-  return wanted;
+  return WantedTiles(plan, std::move(tiles));
 }
 
 }  // namespace tilewright

@@ -1,6 +1,6 @@
 // Which tiles a masked job computes: held against a look at every pixel of every cell.
 
-#include "coordinator/jobs/wanted_tiles.h"
+#include "coordinator/jobs/marked_tiles.h"
 
 #include <vips/vips.h>
 
@@ -18,11 +18,11 @@ namespace {
 
 constexpr Size kSize = {500, 400};
 
-class WantedTilesTest : public testing::Test {
+class MarkedTilesTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() { ASSERT_TRUE(StartImageLibrary("wanted_tiles_test").ok()); }
+  static void SetUpTestSuite() { ASSERT_TRUE(StartImageLibrary("marked_tiles_test").ok()); }
   void SetUp() override {
-    folder_ = absl::StrCat(testing::TempDir(), "/wanted-", RandomId());
+    folder_ = absl::StrCat(testing::TempDir(), "/marked-", RandomId());
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -67,7 +67,7 @@ class WantedTilesTest : public testing::Test {
   std::unique_ptr<Mask> mask_;
 };
 
-TEST_F(WantedTilesTest, AreAllWithoutAMask) {
+TEST_F(MarkedTilesTest, AreAllWithoutAMask) {
   const StagePlan plan = Plan();
   const WantedTiles all(plan);
   EXPECT_EQ(all.count(), plan.tile_count());
@@ -75,14 +75,14 @@ TEST_F(WantedTilesTest, AreAllWithoutAMask) {
   EXPECT_EQ(all.at(3), TileIndex{3});
 }
 
-TEST_F(WantedTilesTest, AreNoneUnderAnEmptyMask) {
+TEST_F(MarkedTilesTest, AreNoneUnderAnEmptyMask) {
   const StagePlan plan = Plan();
-  const WantedTiles none = WantedTiles::Choose(plan, &Marking({})).value();
+  const WantedTiles none = MarkedTiles(plan, &Marking({})).value();
   EXPECT_EQ(none.count(), 0);
   EXPECT_EQ(none.skipped(), plan.tile_count());
 }
 
-TEST_F(WantedTilesTest, AreExactlyThoseThatACellWithAMarkedPixelNeeds) {
+TEST_F(MarkedTilesTest, AreExactlyThoseThatACellWithAMarkedPixelNeeds) {
   const StagePlan plan = Plan();
   const CellAxis x(plan.x(), {0, kSize.width}, MergeKind::kBlend, plan.window());
   const CellAxis y(plan.y(), {0, kSize.height}, MergeKind::kBlend, plan.window());
@@ -114,37 +114,35 @@ TEST_F(WantedTilesTest, AreExactlyThoseThatACellWithAMarkedPixelNeeds) {
       }
     }
     ASSERT_GE(needed.size(), 1u);
-    const WantedTiles wanted = WantedTiles::Choose(plan, &Marking({mark})).value();
+    const WantedTiles wanted = MarkedTiles(plan, &Marking({mark})).value();
     EXPECT_EQ(Of(wanted), needed);
   }
 }
 
-TEST_F(WantedTilesTest, OfAPixelInABlendZoneAreAllThatBlendThere) {
+TEST_F(MarkedTilesTest, OfAPixelInABlendZoneAreAllThatBlendThere) {
   const StagePlan plan = Plan();
   const AxisSpan across = plan.x().spans()[1], down = plan.y().spans()[1];
   ASSERT_TRUE(across.blended && down.blended);
-  EXPECT_EQ(
-      WantedTiles::Choose(plan, &Marking({{across.output.begin, down.output.begin}}))->count(), 4);
+  EXPECT_EQ(MarkedTiles(plan, &Marking({{across.output.begin, down.output.begin}}))->count(), 4);
 }
 
-TEST_F(WantedTilesTest, OfARegionReachIt) {
+TEST_F(MarkedTilesTest, OfARegionReachIt) {
   const StagePlan plan = Plan(Rect{100, 100, 20, 20});
-  const WantedTiles wanted = WantedTiles::Choose(plan, nullptr).value();
+  const WantedTiles wanted = MarkedTiles(plan, nullptr).value();
   EXPECT_GT(wanted.count(), 0);
   EXPECT_LE(wanted.count(), 4);
   for (int64_t i = 0; i < wanted.count(); ++i) {
     EXPECT_FALSE(plan.Contribution(wanted.at(i)).empty());
   }
   // A mask that marks nothing of the region leaves nothing to do.
-  EXPECT_EQ(WantedTiles::Choose(plan, &Marking({{400, 300}}))->count(), 0);
+  EXPECT_EQ(MarkedTiles(plan, &Marking({{400, 300}}))->count(), 0);
 }
 
-TEST_F(WantedTilesTest, CannotBeChosenByAMaskThatWasChanged) {
+TEST_F(MarkedTilesTest, CannotBeChosenByAMaskThatWasChanged) {
   const StagePlan plan = Plan();
   const Mask& mask = Marking({{1, 1}});
   std::filesystem::remove(folder_ + "/mask0.tif");
-  EXPECT_EQ(WantedTiles::Choose(plan, &mask).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(MarkedTiles(plan, &mask).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace
