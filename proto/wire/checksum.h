@@ -13,9 +13,6 @@
 
 namespace tilewright {
 
-// Bytes that are copied and hashed at a time, while they are in the innermost caches.
-inline constexpr size_t kHashedAtOnce = 64 << 10;
-
 uint64_t Checksum(absl::Span<const std::byte> bytes);
 // The checksum of bytes that come piece by piece. Belongs to one thread at a time.
 class RunningChecksum {

@@ -201,33 +201,35 @@ absl::Status Segment::Release(SegmentHalf half, const v1::SegmentSlice& slice) c
   return absl::OkStatus();
 }
 
-std::optional<int> Segment::FindFree(SegmentHalf half) const {
+std::optional<int> Segment::FindFree(SegmentHalf half, int count) const {
   // The lowest: pages that were used last are in the caches.
+  int in_a_row = 0;
   for (int slot = 0; slot < slots(); ++slot) {
     // What the reader did before it gave the slot back is over: its Release releases.
-    if (!claimed_[IndexOf(half, slot)] && WordOf(half, slot).load(std::memory_order_acquire) == 0) {
-      return slot;
-    }
+    const bool free =
+        !claimed_[IndexOf(half, slot)] && WordOf(half, slot).load(std::memory_order_acquire) == 0;
+    in_a_row = free ? in_a_row + 1 : 0;
+    if (in_a_row == count) return slot + 1 - count;
   }
   return std::nullopt;
 }
 
-std::optional<int> Segment::Claim(SegmentHalf half, absl::Duration patience) {
+std::optional<int> Segment::Claim(SegmentHalf half, int count, absl::Duration patience) {
   const absl::Time deadline = absl::Now() + patience;
   absl::MutexLock lock(&mu_);
-  std::optional<int> slot = FindFree(half);
-  while (!slot && patience > absl::ZeroDuration()) {
+  std::optional<int> first = FindFree(half, count);
+  while (!first && patience > absl::ZeroDuration()) {
     const bool late = unclaimed_.WaitWithDeadline(&mu_, deadline);
-    slot = FindFree(half);
+    first = FindFree(half, count);
     if (late) break;
   }
-  if (slot) claimed_[IndexOf(half, *slot)] = true;
-  return slot;
+  for (int i = 0; first && i < count; ++i) claimed_[IndexOf(half, *first + i)] = true;
+  return first;
 }
 
-void Segment::Unclaim(SegmentHalf half, int slot) {
+void Segment::Unclaim(SegmentHalf half, int first, int count) {
   absl::MutexLock lock(&mu_);
-  claimed_[IndexOf(half, slot)] = false;
+  for (int i = 0; i < count; ++i) claimed_[IndexOf(half, first + i)] = false;
   unclaimed_.Signal();
 }
 

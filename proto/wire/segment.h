@@ -81,12 +81,13 @@ class Segment {
 
   Segment(std::byte* base, uint64_t bytes, int fd) : base_(base), bytes_(bytes), fd_(fd) {}
 
-  // Of the half that this end sends through: a free slot for the caller alone, until Unclaim. Waits
-  // at most `patience` for an Unclaim if there is none.
-  std::optional<int> Claim(SegmentHalf half, absl::Duration patience) ABSL_LOCKS_EXCLUDED(mu_);
-  // The slot is free again, at once if nothing was announced in it, else when that was read.
-  void Unclaim(SegmentHalf half, int slot) ABSL_LOCKS_EXCLUDED(mu_);
-  std::optional<int> FindFree(SegmentHalf half) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of the half that this end sends through: the first of `count` free slots in a row for the
+  // caller alone, until Unclaim. Waits at most `patience` for an Unclaim if there are none.
+  std::optional<int> Claim(SegmentHalf half, int count, absl::Duration patience)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // The slots are free again, at once if nothing was announced in them, else when that was read.
+  void Unclaim(SegmentHalf half, int first, int count) ABSL_LOCKS_EXCLUDED(mu_);
+  std::optional<int> FindFree(SegmentHalf half, int count) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::byte* BytesOf(SegmentHalf half, int slot) const { return base_ + OffsetOf(half, slot); }
 
   int slots() const;                                   // of either half

@@ -1,54 +1,31 @@
 #include "proto/wire/slots.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <cstring>
 #include <utility>
 
-#include "proto/wire/checksum.h"
 #include "proto/wire/random_bytes.h"
 
 namespace tilewright {
-std::shared_ptr<const SlottedPayload> SlottedPayload::Copy(std::shared_ptr<Segment> segment,
-                                                           SegmentHalf half,
-                                                           absl::Span<const std::byte> bytes,
-                                                           absl::Duration patience,
-                                                           uint64_t* checksum) {
-  assert(!bytes.empty());
-  constexpr size_t kSlot = kSlotBytes;
-  const size_t pieces = (bytes.size() + kSlot - 1) / kSlot;
-  if (pieces > static_cast<size_t>(segment->slots())) return nullptr;
-  std::shared_ptr<SlottedPayload> payload(
-      new SlottedPayload(std::move(segment), half, bytes.size()));
-  Segment& memory = *payload->segment_;
-  for (size_t i = 0; i < pieces; ++i) {
-    const std::optional<int> slot = memory.Claim(half, patience);
-    if (!slot) return nullptr;
-    payload->slots_.push_back(*slot);
-  }
-  RunningChecksum running;
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t in_slot = at % kSlot;
-    const size_t size = std::min({kHashedAtOnce, kSlot - in_slot, bytes.size() - at});
-    std::memcpy(memory.BytesOf(half, payload->slots_[at / kSlot]) + in_slot, bytes.data() + at,
-                size);
-    running.Add(bytes.subspan(at, size));  // of what was meant, not of what a peer might change
-    at += size;
-  }
-  *checksum = running.value();
-  return payload;
+std::shared_ptr<SlottedPayload> SlottedPayload::Reserve(std::shared_ptr<Segment> segment,
+                                                        SegmentHalf half, size_t size,
+                                                        absl::Duration patience) {
+  assert(size > 0);
+  const uint64_t pieces = (uint64_t{size} + kSlotBytes - 1) / kSlotBytes;
+  if (pieces > static_cast<uint64_t>(segment->slots())) return nullptr;
+  const int count = static_cast<int>(pieces);
+  const std::optional<int> first = segment->Claim(half, count, patience);
+  if (!first) return nullptr;
+  return std::shared_ptr<SlottedPayload>(
+      new SlottedPayload(std::move(segment), half, size, *first, count));
 }
 
-SlottedPayload::~SlottedPayload() {
-  for (const int slot : slots_) segment_->Unclaim(half_, slot);
-}
+SlottedPayload::~SlottedPayload() { segment_->Unclaim(half_, first_, count_); }
 
 absl::Span<const std::byte> SlottedPayload::Piece(size_t offset) const {
-  constexpr size_t kSlot = kSlotBytes;
-  assert(offset < size_ && offset % kSlot == 0);
-  return absl::MakeConstSpan(segment_->BytesOf(half_, slots_[offset / kSlot]),
-                             std::min(kSlot, size_ - offset));
+  assert(offset < size_ && offset % kSlotBytes == 0);
+  return bytes().subspan(offset, kSlotBytes);
 }
 
 SlotWriter::SlotWriter(std::shared_ptr<Segment> segment, SegmentHalf half)
@@ -81,19 +58,20 @@ bool SlotWriter::Reaches(const SlottedPayload& payload) const {
 
 v1::SegmentSlice SlotWriter::Announce(const SlottedPayload& payload, size_t offset) {
   assert(Reaches(payload));
-  return AnnounceSlot(payload.slots_[offset / kSlotBytes], payload.Piece(offset).size());
+  const int slot = payload.first_ + static_cast<int>(offset / kSlotBytes);
+  return AnnounceSlot(slot, payload.Piece(offset).size());
 }
 
 std::optional<v1::SegmentSlice> SlotWriter::Put(absl::Span<const std::byte> bytes) {
   assert(!bytes.empty() && bytes.size() <= static_cast<size_t>(kSlotBytes));
-  const std::optional<int> slot = segment_->Claim(half_, absl::ZeroDuration());
+  const std::optional<int> slot = segment_->Claim(half_, 1, absl::ZeroDuration());
   if (!slot) {
     segment_->CountMiss();
     return std::nullopt;
   }
   std::memcpy(segment_->BytesOf(half_, *slot), bytes.data(), bytes.size());
   v1::SegmentSlice slice = AnnounceSlot(*slot, bytes.size());
-  segment_->Unclaim(half_, *slot);
+  segment_->Unclaim(half_, *slot, 1);
   return slice;
 }
 

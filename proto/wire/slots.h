@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -18,35 +17,39 @@
 
 namespace tilewright {
 
-// A payload that lies in slots for as long as this exists, in pieces of kSlotBytes, so that it can
-// be announced on one stream after the other without a copy. Immutable; thread-safe.
+// A payload that lies in slots, in a row, for as long as this exists, so that it can be announced
+// on one stream after the other without a copy. Its maker fills it before anybody else has it; from
+// then on it is immutable and thread-safe, but a peer that misbehaves can change the bytes at any
+// time: nothing of this process may be endangered by what they are.
 class SlottedPayload {
  public:
-  // Copies `bytes` (at least one) and takes their checksum on the way. Waits at most `patience` for
-  // each slot that is not free; nullptr if there are too few.
-  static std::shared_ptr<const SlottedPayload> Copy(std::shared_ptr<Segment> segment,
-                                                    SegmentHalf half,
-                                                    absl::Span<const std::byte> bytes,
-                                                    absl::Duration patience, uint64_t* checksum);
+  // Slots for `size` (at least one) bytes, with any contents. Waits at most `patience` for slots
+  // that are not free; nullptr if there are too few in a row.
+  static std::shared_ptr<SlottedPayload> Reserve(std::shared_ptr<Segment> segment, SegmentHalf half,
+                                                 size_t size, absl::Duration patience);
   // The slots are free once what was announced of them is read.
   ~SlottedPayload();
   SlottedPayload(const SlottedPayload&) = delete;
   SlottedPayload& operator=(const SlottedPayload&) = delete;
 
   size_t size() const { return size_; }
-  // The piece that begins at `offset`, a multiple of kSlotBytes.
+  absl::Span<std::byte> bytes() { return {segment_->BytesOf(half_, first_), size_}; }
+  absl::Span<const std::byte> bytes() const { return {segment_->BytesOf(half_, first_), size_}; }
+  // What one slot holds: at most kSlotBytes from `offset`, a multiple of that.
   absl::Span<const std::byte> Piece(size_t offset) const;
 
  private:
   friend class SlotWriter;
 
-  SlottedPayload(std::shared_ptr<Segment> segment, SegmentHalf half, size_t size)
-      : segment_(std::move(segment)), half_(half), size_(size) {}
+  SlottedPayload(std::shared_ptr<Segment> segment, SegmentHalf half, size_t size, int first,
+                 int count)
+      : segment_(std::move(segment)), half_(half), size_(size), first_(first), count_(count) {}
 
   const std::shared_ptr<Segment> segment_;
   const SegmentHalf half_;
   const size_t size_;
-  std::vector<int> slots_;  // claimed, one for each piece
+  const int first_;  // of the claimed slots
+  const int count_;
 };
 
 // Announces slots of one half on one stream. Several may work on one half. Belongs to one thread at

@@ -100,8 +100,8 @@ absl::StatusOr<double> Psnr(Executor& executor, const v1::StageSpec& spec,
     TW_RETURN_IF_ERROR(outcomes[i].samples.status());
     TW_RETURN_IF_ERROR(references[i].samples.status());
     for (size_t k = 0; k < outcomes[i].samples->size(); ++k) {
-      const double difference = std::to_integer<int>((*outcomes[i].samples)[k]) -
-                                std::to_integer<int>((*references[i].samples)[k]);
+      const double difference = std::to_integer<int>(outcomes[i].samples->bytes()[k]) -
+                                std::to_integer<int>(references[i].samples->bytes()[k]);
       squares += difference * difference;
     }
     samples += static_cast<double>(outcomes[i].samples->size());

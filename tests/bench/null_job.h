@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -87,7 +88,7 @@ class NullJob : public JobHost {
   absl::Notification ended_;
 };
 
-// Answers every tile at once with `bytes` zero bytes.
+// Answers every tile at once with `bytes` zero bytes, each written once.
 class NullExecutor : public Executor {
  public:
   explicit NullExecutor(size_t bytes) : bytes_(bytes) {}
@@ -100,7 +101,9 @@ class NullExecutor : public Executor {
     std::vector<TileOutcome> outcomes;
     outcomes.reserve(tasks.size());
     for (const TileTask& task : tasks) {
-      outcomes.push_back({task.index, std::vector<std::byte>(bytes_), v1::TileCost()});
+      TileSamples samples = task.TakeMemory(bytes_);
+      if (samples.slots()) std::memset(samples.bytes().data(), 0, bytes_);  // own memory is zero
+      outcomes.push_back({task.index, std::move(samples), v1::TileCost()});
     }
     return outcomes;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "proto/wire/tile_types.h"
 
 namespace tilewright {
@@ -42,7 +43,7 @@ absl::Status CheckTask(const v1::StageSpec& stage, const TileTask& task) {
 }
 
 // Whether all pixels of a rectangle of an image are the same.
-bool IsConstant(const std::vector<std::byte>& samples, int64_t row_pixels, const Rect& rect,
+bool IsConstant(absl::Span<const std::byte> samples, int64_t row_pixels, const Rect& rect,
                 size_t pixel_bytes) {
   const auto row = [&](int64_t y) {
     return samples.data() + static_cast<size_t>(y * row_pixels + rect.x) * pixel_bytes;
@@ -138,8 +139,8 @@ class CheckingExecutor : public Executor {
     const uint64_t wanted = static_cast<uint64_t>(contribution.area()) * pixel_bytes;
     if (outcome->samples->size() == wanted) {
       const Rect all{0, 0, contribution.width, contribution.height};
-      outcome->cost.set_constant_result(!constant_input &&
-                                        IsConstant(*outcome->samples, all.width, all, pixel_bytes));
+      outcome->cost.set_constant_result(
+          !constant_input && IsConstant(outcome->samples->bytes(), all.width, all, pixel_bytes));
       return;
     }
     outcome->samples = EngineError(

@@ -110,16 +110,22 @@ std::vector<float> Crop(const StageNumbers& stage, const TileTask& task,
 }
 
 // Colour samples and alpha samples, pixel by pixel.
-std::vector<std::byte> Interleave(const std::vector<std::byte>& colour, size_t colour_bytes,
-                                  const std::vector<std::byte>& alpha, size_t alpha_bytes) {
-  std::vector<std::byte> samples(colour.size() + alpha.size());
-  std::byte* out = samples.data();
+void Interleave(const std::vector<std::byte>& colour, size_t colour_bytes,
+                const std::vector<std::byte>& alpha, size_t alpha_bytes, std::byte* out) {
   const size_t pixels = alpha.size() / alpha_bytes;
   for (size_t i = 0; i < pixels; ++i) {
     out = std::copy_n(colour.data() + i * colour_bytes, colour_bytes, out);
     out = std::copy_n(alpha.data() + i * alpha_bytes, alpha_bytes, out);
   }
-  return samples;
+}
+
+// `values` as samples of the output's type.
+absl::Status Quantised(const StageNumbers& stage, const TileTask& task,
+                       const std::vector<float>& values, std::byte* samples) {
+  const absl::Status finite = FromNetwork(values, stage.output_range, stage.output_type, samples);
+  if (finite.ok()) return finite;
+  return EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
+                     absl::StrCat("tile ", task.index, ": ", finite.message()));
 }
 
 }  // namespace
@@ -171,22 +177,22 @@ NetworkTile ToNetworkTile(const StageNumbers& stage, const TileTask& task) {
           ToNetworkChannels(stage.channels, std::move(values))};
 }
 
-absl::StatusOr<std::vector<std::byte>> FromNetworkTile(const StageNumbers& stage,
-                                                       const TileTask& task,
-                                                       const NetworkTile& output) {
+absl::StatusOr<TileSamples> FromNetworkTile(const StageNumbers& stage, const TileTask& task,
+                                            const NetworkTile& output) {
   const std::vector<float> values = FromNetworkChannels(stage.channels, Crop(stage, task, output));
   const auto sample_bytes = static_cast<size_t>(BytesPerSample(stage.output_type));
-  std::vector<std::byte> colour(values.size() * sample_bytes);
-  const absl::Status finite =
-      FromNetwork(values, stage.output_range, stage.output_type, colour.data());
-  if (!finite.ok()) {
-    return EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
-                       absl::StrCat("tile ", task.index, ": ", finite.message()));
+  if (!stage.channels.split_alpha) {
+    TileSamples samples = task.TakeMemory(values.size() * sample_bytes);
+    TW_RETURN_IF_ERROR(Quantised(stage, task, values, samples.bytes().data()));
+    return samples;
   }
-  if (!stage.channels.split_alpha) return colour;
+  std::vector<std::byte> colour(values.size() * sample_bytes);
+  TW_RETURN_IF_ERROR(Quantised(stage, task, values, colour.data()));
   TW_ASSIGN_OR_RETURN(const std::vector<std::byte> alpha, AlphaOf(stage, task));
+  TileSamples samples = task.TakeMemory(colour.size() + alpha.size());
   const auto colour_bytes = static_cast<size_t>(stage.channels.colour_out()) * sample_bytes;
-  return Interleave(colour, colour_bytes, alpha, sample_bytes);
+  Interleave(colour, colour_bytes, alpha, sample_bytes, samples.bytes().data());
+  return samples;
 }
 
 }  // namespace tilewright

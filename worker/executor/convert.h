@@ -42,11 +42,10 @@ absl::StatusOr<StageNumbers> ReadStage(const v1::StageSpec& stage,
 // The tile in network values. Precondition: task.samples holds exactly the tile.
 NetworkTile ToNetworkTile(const StageNumbers& stage, const TileTask& task);
 
-// The samples of task.contribution out of what the engine gave for the tile. BAD_RESULT if a value
-// in it is not finite.
-absl::StatusOr<std::vector<std::byte>> FromNetworkTile(const StageNumbers& stage,
-                                                       const TileTask& task,
-                                                       const NetworkTile& output);
+// The samples of task.contribution out of what the engine gave for the tile, in the task's memory.
+// BAD_RESULT if a value in it is not finite.
+absl::StatusOr<TileSamples> FromNetworkTile(const StageNumbers& stage, const TileTask& task,
+                                            const NetworkTile& output);
 
 }  // namespace tilewright
 

@@ -16,6 +16,7 @@
 #include "tilewright/v1/tile.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
 #include "worker/engine/engine.h"
+#include "worker/executor/tile_samples.h"
 
 namespace tilewright {
 
@@ -25,14 +26,19 @@ struct TileTask {
   Rect input;         // padded stage-input pixels
   Rect contribution;  // output pixels to return
   std::vector<std::byte> samples;
-  std::string lease;  // for logs, e.g. "3/17"; may be empty
+  std::string lease;               // for logs, e.g. "3/17"; may be empty
+  ResultMemory* memory = nullptr;  // for the result's samples; null: this process's own
+
+  TileSamples TakeMemory(size_t bytes) const {
+    return memory ? memory->Take(bytes) : TileSamples(std::vector<std::byte>(bytes));
+  }
 };
 
 // What came of one tile: samples of the contribution in the stage's output type, or why not (with a
 // cause, EngineError).
 struct TileOutcome {
   uint64_t index = 0;
-  absl::StatusOr<std::vector<std::byte>> samples;
+  absl::StatusOr<TileSamples> samples;
   v1::TileCost cost;
   // False: computed in a way that may give other bits than this worker's numeric class stands for.
   bool of_class = true;

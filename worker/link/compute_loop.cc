@@ -18,10 +18,6 @@ namespace {
 constexpr std::chrono::microseconds kGather{1000};
 constexpr uint64_t kGatherBytes = 256 << 10;
 
-// The coordinator reads a slot within a millisecond. One that is busy elsewhere is not waited for:
-// results then queue in memory of our own.
-constexpr absl::Duration kSlotPatience = absl::Milliseconds(20);
-
 // What decides the raw bits of a stage on this worker.
 std::string StageKeyOf(const v1::StageSpec& stage) {
   return absl::StrCat(stage.model_digest(), "/", stage.stage(), "/", stage.tile_width(), "x",
@@ -44,7 +40,11 @@ bool EndsTheDevice(v1::FailureCause cause) {
 
 ComputeLoop::ComputeLoop(const ComputeOptions& options, Executor* executor, ModelCache* models,
                          TileDesk* desk)
-    : options_(options), executor_(executor), models_(models), desk_(desk) {}
+    : options_(options),
+      executor_(executor),
+      models_(models),
+      desk_(desk),
+      slots_([desk] { return desk->SharedMemory(); }, [this] { Flush(); }) {}
 
 void ComputeLoop::Run() {
   while (true) {
@@ -110,14 +110,16 @@ bool ComputeLoop::Compute(LeaseWork work) {
   for (size_t i = 0; i < places.size(); ++i) {
     places[i].index = work.tasks[i].index;
     places[i].contribution = work.tasks[i].contribution;
+    work.tasks[i].memory = &slots_;
   }
+  slots_.BeginBatch();
   std::vector<TileOutcome> outcomes = executor_->Execute(terms.stage, std::move(work.tasks));
   desk_->DeviceMoved();
 
   absl::Status lost;
   for (size_t i = 0; i < places.size(); ++i) {
     if (i < outcomes.size() && outcomes[i].samples.ok()) {
-      OutgoingTile result = Pack(terms, places[i], std::move(outcomes[i]));  // may flush
+      OutgoingTile result = Pack(terms, places[i], std::move(outcomes[i]));
       finished_bytes_ += result.header.payload_bytes();
       Finished(terms.lease).results.push_back(std::move(result));
       // A big result is on its way while the next one's checksum is taken.
@@ -183,16 +185,14 @@ const v1::TileHeader& ComputeLoop::HeaderFor(const LeaseTerms& terms) {
 
 OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task, TileOutcome outcome) {
   OutgoingTile result;
-  std::vector<std::byte> samples = *std::move(outcome.samples);
+  TileSamples samples = *std::move(outcome.samples);
   result.header = HeaderFor(terms);
   result.header.mutable_tile()->set_index(task.index);
   v1::Tensor* tensor = result.header.mutable_tensors(0);
   SetWire(task.contribution, tensor->mutable_rect());
   tensor->mutable_inline_()->set_bytes(samples.size());
   result.header.set_payload_bytes(samples.size());
-  uint64_t checksum = 0;
-  result.slotted = LayOut(samples, &checksum);
-  if (!result.slotted) checksum = Checksum(samples);
+  uint64_t checksum = Checksum(std::as_const(samples).bytes());
   options_.faults.Touch(&checksum);
   result.header.set_checksum(checksum);
   if (!outcome.of_class) {
@@ -200,27 +200,11 @@ OutgoingTile ComputeLoop::Pack(const LeaseTerms& terms, const TileTask& task, Ti
         absl::StrCat("unproven: ", absl::StrJoin(outcome.cost.steps(), ", ")));
   }
   *result.header.mutable_cost() = std::move(outcome.cost);
+  result.slotted = samples.slots();
   if (!result.slotted) {
-    result.payload = std::make_shared<const std::vector<std::byte>>(std::move(samples));
+    result.payload = std::make_shared<const std::vector<std::byte>>(std::move(samples).TakeOwn());
   }
   return result;
-}
-
-std::shared_ptr<const SlottedPayload> ComputeLoop::LayOut(const std::vector<std::byte>& samples,
-                                                          uint64_t* checksum) {
-  if (samples.size() < static_cast<size_t>(kSlicedBytesMin)) return nullptr;
-  const std::shared_ptr<Segment> segment = desk_->SharedMemory();
-  if (!segment) return nullptr;
-  const auto copy = [&](absl::Duration patience) {
-    return SlottedPayload::Copy(segment, SegmentHalf::kResults, samples, patience, checksum);
-  };
-  std::shared_ptr<const SlottedPayload> payload = copy(absl::ZeroDuration());
-  if (!payload && slots_move_) {
-    Flush();  // what lies here undelivered may hold the slots
-    payload = copy(kSlotPatience);
-  }
-  slots_move_ = payload != nullptr;
-  return payload;
 }
 
 void ComputeLoop::RunCanary(const v1::Canary& canary) {

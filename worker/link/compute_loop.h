@@ -17,13 +17,13 @@
 
 #include "absl/status/status.h"
 #include "proto/wire/segment.h"
-#include "proto/wire/slots.h"
 #include "proto/wire/tile_frames.h"
 #include "tilewright/v1/worker_service.pb.h"
 #include "worker/executor/executor.h"
 #include "worker/link/fault_injection.h"
 #include "worker/link/lease_book.h"
 #include "worker/link/model_cache.h"
+#include "worker/link/result_slots.h"
 
 namespace tilewright {
 
@@ -81,9 +81,6 @@ class ComputeLoop {
   absl::Status MakeReady(const v1::StageSpec& stage, LeaseRef lease, bool report);
   const v1::TileHeader& HeaderFor(const LeaseTerms& terms);
   OutgoingTile Pack(const LeaseTerms& terms, const TileTask& task, TileOutcome outcome);
-  // The samples in shared memory, if there is some and has room.
-  std::shared_ptr<const SlottedPayload> LayOut(const std::vector<std::byte>& samples,
-                                               uint64_t* checksum);
   // Where results and failures of the lease gather until Flush.
   Delivery& Finished(LeaseRef lease);
   void Flush();
@@ -92,6 +89,7 @@ class ComputeLoop {
   Executor* const executor_;
   ModelCache* const models_;
   TileDesk* const desk_;
+  ResultSlots slots_;
 
   std::set<std::string> ready_stages_;               // keys that were made ready before
   std::map<std::string, std::string> classes_;       // numeric class by stage key
@@ -100,7 +98,6 @@ class ComputeLoop {
   v1::TileHeader header_;           // what all results of header_lease_ share
   std::vector<Delivery> finished_;  // not yet delivered
   uint64_t finished_bytes_ = 0;
-  bool slots_move_ = true;  // the latest wait for a slot, if any, was not in vain
   std::chrono::steady_clock::time_point finished_since_;
 };
 

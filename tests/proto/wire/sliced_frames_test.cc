@@ -50,11 +50,11 @@ class SlicedFramesTest : public testing::TestWithParam<FrameEnvelope> {
   // The same, its payload in slots of a segment.
   OutgoingTile Slotted(uint64_t index, size_t size, const std::shared_ptr<Segment>& segment) {
     OutgoingTile tile = Tile(index, size);
-    uint64_t checksum = 0;
-    tile.slotted = SlottedPayload::Copy(segment, HalfOf(GetParam()), *tile.payload,
-                                        absl::ZeroDuration(), &checksum);
-    EXPECT_NE(tile.slotted, nullptr);
-    EXPECT_EQ(checksum, tile.header.checksum());
+    const auto slots =
+        SlottedPayload::Reserve(segment, HalfOf(GetParam()), size, absl::ZeroDuration());
+    EXPECT_NE(slots, nullptr);
+    std::ranges::copy(*tile.payload, slots->bytes().begin());
+    tile.slotted = slots;
     tile.payload = nullptr;
     return tile;
   }

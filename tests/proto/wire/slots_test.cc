@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "proto/wire/checksum.h"
 #include "proto/wire/segment.h"
 
 namespace tilewright {
@@ -30,7 +29,9 @@ class SlotsTest : public testing::Test {
  protected:
   std::shared_ptr<const SlottedPayload> Copy(const std::vector<std::byte>& bytes,
                                              absl::Duration patience = absl::ZeroDuration()) {
-    return SlottedPayload::Copy(sender_, kHalf, bytes, patience, &checksum_);
+    const auto payload = SlottedPayload::Reserve(sender_, kHalf, bytes.size(), patience);
+    if (payload) std::ranges::copy(bytes, payload->bytes().begin());
+    return payload;
   }
   bool Arrives(const v1::SegmentSlice& slice, absl::Span<const std::byte> bytes) const {
     const auto view = receiver_->View(kHalf, slice);
@@ -42,14 +43,12 @@ class SlotsTest : public testing::Test {
 
   std::shared_ptr<Segment> sender_ = Segment::Create(uint64_t{1} << 30).value();
   std::shared_ptr<Segment> receiver_ = Segment::Open(sender_->offer()).value();
-  uint64_t checksum_ = 0;
 };
 
 TEST_F(SlotsTest, APayloadIsAnnouncedOnOneStreamAfterTheOtherWithoutACopy) {
   const std::vector<std::byte> bytes = Pattern(kSlot + 12'345, 1);
   const auto payload = Copy(bytes);
   ASSERT_NE(payload, nullptr);
-  EXPECT_EQ(checksum_, Checksum(bytes));
   EXPECT_EQ(payload->size(), bytes.size());
   const absl::Span<const std::byte> rest = absl::MakeConstSpan(bytes).subspan(kSlot);
   auto first = std::make_unique<SlotWriter>(sender_, kHalf);
@@ -113,6 +112,25 @@ TEST_F(SlotsTest, APayloadThatDoesNotFitTakesNothing) {
   EXPECT_EQ(Copy(Pattern(kSlot * kSlotsMax, 2)), nullptr) << "one slot is taken";
   EXPECT_EQ(Copy(Pattern(kSlot * kSlotsMax + 1, 3)), nullptr) << "there are not so many";
   EXPECT_NE(Copy(Pattern(kSlot * (kSlotsMax - 1), 4)), nullptr);
+}
+
+TEST_F(SlotsTest, APayloadTakesTheFirstSlotsInARow) {
+  std::vector<std::shared_ptr<const SlottedPayload>> payloads;
+  for (size_t i = 0; i < kSlotsMax; ++i) payloads.push_back(Copy(Pattern(1000, i)));
+  for (const size_t free : {2, 4, 5, 8, 9, 10}) payloads[free].reset();
+  const std::vector<std::byte> three = Pattern(2 * kSlot + 1, 7);
+  const auto last = Copy(three);
+  ASSERT_NE(last, nullptr);
+  const auto middle = Copy(Pattern(kSlot + 1, 8));
+  ASSERT_NE(middle, nullptr);
+  EXPECT_EQ(Copy(Pattern(kSlot + 1, 9)), nullptr) << "one is free";
+  EXPECT_LT(middle->bytes().data(), last->bytes().data());
+  EXPECT_NE(Copy(Pattern(kSlot, 9)), nullptr);
+  SlotWriter writer(sender_, kHalf);
+  for (const size_t offset : {size_t{0}, kSlot, 2 * kSlot}) {
+    EXPECT_TRUE(
+        Arrives(writer.Announce(*last, offset), absl::MakeConstSpan(three).subspan(offset, kSlot)));
+  }
 }
 
 }  // namespace

@@ -81,7 +81,8 @@ std::vector<Samples> RunCalls(const EngineMaker& make, const std::vector<Call>& 
     EXPECT_TRUE(prepared.ok()) << prepared;
     auto outcomes = executor->Execute(spec, {TaskOf(call)});
     EXPECT_TRUE(outcomes[0].samples.ok()) << outcomes[0].samples.status();
-    results.push_back(outcomes[0].samples.ok() ? *std::move(outcomes[0].samples) : Samples());
+    results.push_back(outcomes[0].samples.ok() ? std::move(*outcomes[0].samples).TakeOwn()
+                                               : Samples());
   }
   return results;
 }

@@ -96,7 +96,7 @@ TEST(CheckingExecutor, KeepsWrongTasksFromTheEngineAndTheOrderOfTheRest) {
 TEST(CheckingExecutor, TurnsAResultOfTheWrongSizeIntoABadResult) {
   auto executor = CreateCheckingExecutor(std::make_unique<FakeExecutor>([](const TileTask& task) {
     TileOutcome outcome = Echo(task);
-    outcome.samples->push_back(std::byte{0});
+    outcome.samples = std::vector<std::byte>(outcome.samples->size() + 1);
     return outcome;
   }));
   const v1::StageSpec stage = FakeStageSpec(1, 1);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "worker/engine/engine.h"
 #include "worker/executor/executor.h"
 
@@ -62,7 +63,7 @@ inline TileTask FakeTask(uint64_t index, const v1::StageSpec& stage, int first =
   return task;
 }
 
-inline std::vector<int> AsInts(const std::vector<std::byte>& samples) {
+inline std::vector<int> AsInts(absl::Span<const std::byte> samples) {
   std::vector<int> numbers;
   for (std::byte sample : samples) numbers.push_back(static_cast<int>(sample));
   return numbers;

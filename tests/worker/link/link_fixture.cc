@@ -1,5 +1,6 @@
 #include "tests/worker/link/link_fixture.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <utility>
@@ -45,11 +46,12 @@ std::vector<TileOutcome> FakeExecutor::Execute(const v1::StageSpec&, std::vector
     TileOutcome outcome;
     outcome.index = task.index;
     outcome.cost.set_batch(static_cast<uint32_t>(tasks.size()));
+    outcome.samples = task.TakeMemory(task.samples.size());
     if (failures.contains(task.index)) {
       outcome.samples = failures[task.index];
     } else {
-      for (std::byte& sample : task.samples) sample = ~sample;
-      outcome.samples = std::move(task.samples);
+      std::ranges::transform(task.samples, outcome.samples->bytes().begin(),
+                             [](std::byte sample) { return ~sample; });
     }
     outcomes.push_back(std::move(outcome));
   }

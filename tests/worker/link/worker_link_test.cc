@@ -84,6 +84,24 @@ TEST_P(WorkerLinkTest, FailuresCarryTheirCause) {
   EXPECT_TRUE(AwaitIdle());
 }
 
+TEST_P(WorkerLinkTest, TilesThatFailHoldNoSharedMemory) {
+  std::vector<uint64_t> tiles;
+  for (uint64_t tile = 0; tile < 2 * kSlotsMax; ++tile) {
+    tiles.push_back(tile);
+    executor_.failures[tile] = EngineError(v1::FAILURE_CAUSE_BAD_RESULT, "not finite");
+  }
+  tiles.push_back(99);
+  StartLink();
+  AwaitSession();
+  coordinator_.Grant(Lease(1, tiles));
+  for (const uint64_t tile : tiles) SendInput(1, tile);
+  ASSERT_TRUE(AwaitResults(1));
+  EXPECT_EQ(coordinator_.Results()[0].payload, Inverted(99));  // TearDown looks at how it came
+  EXPECT_TRUE(coordinator_.Await([&] {
+    return coordinator_.Events(v1::WorkerEvent::kFailed).size() == tiles.size() - 1;
+  }));
+}
+
 TEST_P(WorkerLinkTest, ALostDeviceEndsTheWorkerAfterItWasReported) {
   executor_.failures[5] = EngineError(v1::FAILURE_CAUSE_DEVICE_LOST, "error 719");
   StartLink();
