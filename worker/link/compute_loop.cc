@@ -14,9 +14,10 @@
 namespace tilewright {
 namespace {
 
-// Results of tiny tiles are brought together: at most this long, this many bytes.
+// Results that come quickly are brought together: of so much time, so many bytes at most. What took
+// longer to compute leaves at once.
 constexpr std::chrono::microseconds kGather{1000};
-constexpr uint64_t kGatherBytes = 256 << 10;
+constexpr uint64_t kGatherBytes = 4 << 20;
 
 // What decides the raw bits of a stage on this worker.
 std::string StageKeyOf(const v1::StageSpec& stage) {
@@ -105,6 +106,7 @@ bool ComputeLoop::Compute(LeaseWork work) {
     const absl::Duration pause = options_.faults.slow() * static_cast<int64_t>(work.tasks.size());
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
   }
+  if (finished_.empty()) finished_since_ = std::chrono::steady_clock::now();
   // The headers need what the executor consumes.
   std::vector<TileTask> places(work.tasks.size());
   for (size_t i = 0; i < places.size(); ++i) {
@@ -151,7 +153,6 @@ bool ComputeLoop::Compute(LeaseWork work) {
 }
 
 Delivery& ComputeLoop::Finished(LeaseRef lease) {
-  if (finished_.empty()) finished_since_ = std::chrono::steady_clock::now();
   if (finished_.empty() || finished_.back().lease != lease) finished_.push_back({lease, {}, {}});
   return finished_.back();
 }

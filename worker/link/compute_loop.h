@@ -98,6 +98,7 @@ class ComputeLoop {
   v1::TileHeader header_;           // what all results of header_lease_ share
   std::vector<Delivery> finished_;  // not yet delivered
   uint64_t finished_bytes_ = 0;
+  // No batch with a result in finished_ was begun before.
   std::chrono::steady_clock::time_point finished_since_;
 };
 

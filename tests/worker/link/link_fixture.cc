@@ -43,6 +43,7 @@ std::vector<TileOutcome> FakeExecutor::Execute(const v1::StageSpec&, std::vector
     ++entered;
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(&open_));
+    visit(task.index);
     TileOutcome outcome;
     outcome.index = task.index;
     outcome.cost.set_batch(static_cast<uint32_t>(tasks.size()));

@@ -33,7 +33,7 @@ std::string DigestOf(const std::map<std::string, std::string>& files);
 std::string Inverted(uint64_t index);
 
 // Inverts every sample. Tiles can be made to fail or to wait in the engine. Thread-safe but for
-// `failures`, which are set before the link starts.
+// `failures` and `visit`, which are set before the link starts.
 class FakeExecutor : public Executor {
  public:
   absl::Status Prepare(const v1::StageSpec&, const LocalModel&,
@@ -47,6 +47,7 @@ class FakeExecutor : public Executor {
 
   std::atomic<int> entered = 0;  // tiles that have reached the engine
   std::map<uint64_t, absl::Status> failures;
+  std::function<void(uint64_t index)> visit = [](uint64_t) {};  // called in the engine
 
  private:
   absl::Mutex mutex_;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "proto/wire/checksum.h"
 #include "tests/worker/link/link_fixture.h"
 #include "tests/worker/link/tiles.h"
@@ -84,6 +86,22 @@ TEST_P(WorkerLinkTest, FailuresCarryTheirCause) {
   EXPECT_TRUE(AwaitIdle());
 }
 
+TEST_P(WorkerLinkTest, AResultThatTookItsTimeDoesNotWaitForTheNext) {
+  absl::Notification first_came;
+  executor_.visit = [&](uint64_t tile) {
+    if (tile == 5) absl::SleepFor(absl::Milliseconds(5));
+    if (tile == 6) first_came.WaitForNotification();
+  };
+  StartLink();
+  AwaitSession();
+  coordinator_.Grant(Lease(1, {5, 6}));
+  SendInput(1, 5);
+  SendInput(1, 6);
+  EXPECT_TRUE(AwaitResults(1)) << "while the other is computed";
+  first_came.Notify();
+  EXPECT_TRUE(AwaitResults(2));
+}
+
 TEST_P(WorkerLinkTest, TilesThatFailHoldNoSharedMemory) {
   std::vector<uint64_t> tiles;
   for (uint64_t tile = 0; tile < 2 * kSlotsMax; ++tile) {
@@ -97,9 +115,8 @@ TEST_P(WorkerLinkTest, TilesThatFailHoldNoSharedMemory) {
   for (const uint64_t tile : tiles) SendInput(1, tile);
   ASSERT_TRUE(AwaitResults(1));
   EXPECT_EQ(coordinator_.Results()[0].payload, Inverted(99));  // TearDown looks at how it came
-  EXPECT_TRUE(coordinator_.Await([&] {
-    return coordinator_.Events(v1::WorkerEvent::kFailed).size() == tiles.size() - 1;
-  }));
+  EXPECT_TRUE(coordinator_.Await(
+      [&] { return coordinator_.Events(v1::WorkerEvent::kFailed).size() == tiles.size() - 1; }));
 }
 
 TEST_P(WorkerLinkTest, ALostDeviceEndsTheWorkerAfterItWasReported) {
