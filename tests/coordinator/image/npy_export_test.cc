@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/export_process.h"
@@ -82,6 +85,47 @@ TEST(NpyExport, IsPublishedUnderItsNameAlone) {
   const auto reader = OpenOrFail(folder.path("a.npy"));
   ASSERT_NE(reader, nullptr);
   EXPECT_TRUE(ReadAll(*reader) == samples);
+}
+
+// For each file named: the array's own samples to FILE.samples, and what NumPy saves of it to
+// FILE.again.npy.
+constexpr char kReadByNumPy[] =
+    "import sys, numpy\n"
+    "for path in sys.argv[1:]:\n"
+    "  a = numpy.load(path)\n"
+    "  a.tofile(path + '.samples')\n"
+    "  numpy.save(path + '.again', a)\n";
+
+TEST(NpyExport, IsReadByNumPyAndIsWhatNumPySaves) {
+  // Debian's, as deploy/setup.sh --for test installs it.
+  const std::string python = "/usr/bin/python3";
+  if (std::system((python + " -c 'import numpy' 2>/dev/null").c_str()) != 0) {
+    GTEST_SKIP() << python << " has no NumPy: deploy/setup.sh --for test installs it";
+  }
+  TempFolder folder;
+  WriteFile(folder.path("read.py"), kReadByNumPy);
+  std::string command = absl::StrCat(python, " ", folder.path("read.py"));
+  std::vector<CanvasFormat> formats;
+  for (const SampleType sample : {SampleType::kU8, SampleType::kU16, SampleType::kF32}) {
+    for (const int channels : {1, 3, 4, 64}) {
+      formats.push_back({{37, 11}, channels, sample, /*array=*/channels > 3});
+    }
+  }
+  const auto path = [&](size_t i) { return folder.path(absl::StrCat(i, ".npy")); };
+  for (size_t i = 0; i < formats.size(); ++i) {
+    const absl::Status written = ExportSamples(path(i), formats[i], NoiseSamples(formats[i], i));
+    ASSERT_TRUE(written.ok()) << written;
+    absl::StrAppend(&command, " ", path(i));
+  }
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  for (size_t i = 0; i < formats.size(); ++i) {
+    SCOPED_TRACE(absl::StrCat(formats[i].channels, " x ", SampleTypeName(formats[i].sample)));
+    const std::vector<std::byte> samples = NoiseSamples(formats[i], i);
+    EXPECT_TRUE(ReadFile(path(i) + ".samples") ==
+                std::string(reinterpret_cast<const char*>(samples.data()), samples.size()));
+    EXPECT_TRUE(ReadFile(path(i) + ".again.npy") == ReadFile(path(i)));
+    EXPECT_FALSE(ReadFile(path(i)) == ReadFile(path((i + 1) % formats.size()))) << "the control";
+  }
 }
 
 TEST(NpyExport, RefusesHalves) {
