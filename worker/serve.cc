@@ -185,6 +185,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   options.build = TILEWRIGHT_VERSION;
   options.capabilities = *std::move(capabilities);
   options.cache_folder = settings.cache_folder;
+  options.cache_bytes = settings.cache_bytes;
   options.limits.tiles = settings.credit_tiles;
   options.limits.bytes = settings.credit_bytes;
   options.limits.unacknowledged_bytes_max = settings.credit_bytes;
