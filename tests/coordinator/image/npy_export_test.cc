@@ -35,6 +35,19 @@ absl::Status ExportSamples(const std::string& path, const CanvasFormat& format,
   return written.ok() ? (*output)->Publish() : written;
 }
 
+// To `path`, by what the export child runs: starting one takes longer than all the rest.
+void ExportHere(const TempFolder& folder, const CanvasFormat& format,
+                const std::vector<std::byte>& samples, const std::string& path) {
+  ASSERT_TRUE(ExportSamples(folder.path("a.tif"), format, samples).ok());
+  std::vector<std::string> words{folder.path("a.tif"), path};
+  for (std::string& word : ExportWords({OutputKind::kNpy, format.size, {}, false})) {
+    words.push_back(std::move(word));
+  }
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  ASSERT_EQ(RunExportChild(arguments), 0);
+}
+
 // The file as it should be.
 std::string NpyOf(const CanvasFormat& format, const std::vector<std::byte>& samples) {
   const std::string descr = format.sample == SampleType::kU8    ? "'|u1'"
@@ -56,15 +69,7 @@ TEST(NpyExport, HoldsEverySampleAsItIs) {
         SCOPED_TRACE(absl::StrCat(channels, " x ", SampleTypeName(sample), array ? " array" : ""));
         const CanvasFormat format = {{530, 20}, channels, sample, array};
         const std::vector<std::byte> samples = NoiseSamples(format, 3);
-        ASSERT_TRUE(ExportSamples(folder.path("a.tif"), format, samples).ok());
-        // Not as a child: starting one takes longer than all the rest.
-        std::vector<std::string> words{folder.path("a.tif"), folder.path("a.npy")};
-        for (std::string& word : ExportWords({OutputKind::kNpy, format.size, {}, false})) {
-          words.push_back(std::move(word));
-        }
-        std::vector<char*> arguments;
-        for (std::string& word : words) arguments.push_back(word.data());
-        ASSERT_EQ(RunExportChild(arguments), 0);
+        ASSERT_NO_FATAL_FAILURE(ExportHere(folder, format, samples, folder.path("a.npy")));
         EXPECT_TRUE(ReadFile(folder.path("a.npy")) == NpyOf(format, samples));
       }
     }
@@ -113,8 +118,7 @@ TEST(NpyExport, IsReadByNumPyAndIsWhatNumPySaves) {
   }
   const auto path = [&](size_t i) { return folder.path(absl::StrCat(i, ".npy")); };
   for (size_t i = 0; i < formats.size(); ++i) {
-    const absl::Status written = ExportSamples(path(i), formats[i], NoiseSamples(formats[i], i));
-    ASSERT_TRUE(written.ok()) << written;
+    ASSERT_NO_FATAL_FAILURE(ExportHere(folder, formats[i], NoiseSamples(formats[i], i), path(i)));
     absl::StrAppend(&command, " ", path(i));
   }
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
