@@ -10,7 +10,7 @@ usage() {
 usage: deploy/setup.sh [--for build|quickstart|test] [--no-torch] [--no-openvino] [--list]
   --for build       compiler, libraries, LibTorch and OpenVINO (default)
   --for quickstart  that, and the tool that makes the preview
-  --for test        that, and what the tests need (clang, clang-format, image tools, the Python side of LibTorch)
+  --for test        that, and what the tests need (clang, clang-format, image tools, NumPy, the Python side of LibTorch)
   --no-torch        without LibTorch, for builds with -DTILEWRIGHT_TORCH=OFF
   --no-openvino     without OpenVINO; a build then has no engine of that name
   --list            print the Debian packages and leave
@@ -27,7 +27,7 @@ build_packages=(
   libssl-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 quickstart_packages=(libvips-tools)
-test_packages=(libvips-tools libtiff-tools clang clang-format)
+test_packages=(libvips-tools libtiff-tools clang clang-format python3-numpy)
 
 purpose=build
 torch=yes

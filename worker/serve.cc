@@ -25,6 +25,7 @@
 #include "worker/device/device_probe.h"
 #include "worker/device/host_memory.h"
 #include "worker/device/malloc_tuning.h"
+#include "worker/device/process_memory.h"
 #include "worker/engine/capabilities.h"
 #include "worker/engine/measurements.h"
 #include "worker/executor/checking_executor.h"
@@ -108,6 +109,7 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
                                                    const DeviceName& device,
                                                    const ServeOptions& options, Watchdog* watchdog,
                                                    Measurements* measurements,
+                                                   ProcessMemory* memory,
                                                    v1::Capabilities* capabilities) {
   std::vector<std::unique_ptr<Engine>> engines;
   engines.push_back(CreateBuiltinEngine());
@@ -123,7 +125,7 @@ std::vector<std::unique_ptr<Engine>> CreateEngines(const WorkerSettings& setting
         CreateTorchEngine({settings.device, settings.threads, measurements, settings.cuda_graphs}));
   }
   if (const std::string name = OpenVinoDevice(device); !name.empty()) {
-    add("openvino", CreateOpenVinoEngine({name, settings.threads}));
+    add("openvino", CreateOpenVinoEngine({name, settings.threads, measurements, memory}));
   }
   for (auto& engine : engines) {
     if (options.wrap_engine) engine = options.wrap_engine(std::move(engine));
@@ -158,7 +160,9 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   }
   Watchdog watchdog(serve.watchdog, Now);
   Measurements measurements;
-  auto engines = CreateEngines(settings, *device, serve, &watchdog, &measurements, &*capabilities);
+  const std::unique_ptr<ProcessMemory> memory = CreateProcessMemory();
+  auto engines = CreateEngines(settings, *device, serve, &watchdog, &measurements, memory.get(),
+                               &*capabilities);
   CoreOptions core;
   // The other half is for what a run needs and what others on this device use.
   core.stage_bytes_max = capabilities->memory_total_bytes() / 2;
@@ -181,6 +185,7 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   options.build = TILEWRIGHT_VERSION;
   options.capabilities = *std::move(capabilities);
   options.cache_folder = settings.cache_folder;
+  options.cache_bytes = settings.cache_bytes;
   options.limits.tiles = settings.credit_tiles;
   options.limits.bytes = settings.credit_bytes;
   options.limits.unacknowledged_bytes_max = settings.credit_bytes;

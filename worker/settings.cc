@@ -133,6 +133,9 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
       {"drain-timeout", "SECONDS",
        "Time to finish the running batch after a first SIGTERM (default 20)"},
       {"cache-dir", "DIR", "Where fetched models are kept (default ~/.cache/tilewright)"},
+      {"cache-bytes", "BYTES",
+       "Bytes of them; beyond that the least recently used go, those in use never (default "
+       "34359738368)"},
       {"log-level", "LEVEL", "trace, debug, info, warn, error or off (default info)"}};
   Sources sources;
   sources.environment = environment;
@@ -202,6 +205,8 @@ absl::StatusOr<std::variant<WorkerSettings, std::string>> ParseSettings(
   TW_RETURN_IF_ERROR(Set(sources, "credits", 1u, 65536u, &settings.credit_tiles));
   TW_RETURN_IF_ERROR(
       Set(sources, "credit-bytes", uint64_t{1} << 20, uint64_t{1} << 40, &settings.credit_bytes));
+  TW_RETURN_IF_ERROR(
+      Set(sources, "cache-bytes", uint64_t{0}, uint64_t{1} << 50, &settings.cache_bytes));
   TW_RETURN_IF_ERROR(Set(sources, "drain-timeout", 0, 86400, &settings.drain_timeout_seconds));
   TW_RETURN_IF_ERROR(Set(sources, "first-rung", 0, 3, &settings.first_rung));
   settings.name = sources.Find("name").value_or(

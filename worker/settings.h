@@ -30,6 +30,7 @@ struct WorkerSettings {
   int first_rung = 0;
   int drain_timeout_seconds = 20;
   std::string cache_folder;
+  uint64_t cache_bytes = uint64_t{32} << 30;  // of models, without those in use
   bool insecure = false;
   bool shared_memory = true;  // with a coordinator on this machine
   bool cuda_graphs = true;    // for models that ask for them

@@ -154,12 +154,16 @@ absl::StatusOr<SampleType> SampleOf(absl::string_view descr) {
   if (descr == "|u1") return SampleType::kU8;
   if (descr == "<u2") return SampleType::kU16;
   if (descr == "<f4") return SampleType::kF32;
-  const absl::string_view nearest = descr == "|b1"                ? "uint8"
-                                    : absl::EndsWith(descr, "u2") ? "uint16"
-                                                                  : "float32";
-  return absl::InvalidArgumentError(
-      absl::StrCat("its samples are of type '", absl::CEscape(descr.substr(0, kQuotedCharsMax)),
-                   "'; '|u1', '<u2' and '<f4' can be read: save a.astype(numpy.", nearest, ")"));
+  std::string save;  // nothing for what is no plain number: texts, objects, dates, complex ones
+  if (descr == "|b1") {
+    save = ": save a.astype(numpy.uint8) * 255";
+  } else if (descr.size() > 1 && absl::StrContains("iuf", descr.substr(1, 1))) {
+    save = absl::StrCat(": save a.astype(numpy.",
+                        absl::EndsWith(descr, "u2") ? "uint16" : "float32", ")");
+  }
+  return absl::InvalidArgumentError(absl::StrCat("its samples are of type '",
+                                                 absl::CEscape(descr.substr(0, kQuotedCharsMax)),
+                                                 "'; '|u1', '<u2' and '<f4' can be read", save));
 }
 
 // Fills size and channels.
@@ -171,24 +175,24 @@ absl::Status ReadShape(const std::vector<int64_t>& shape, NpyHeader* header) {
     return absl::InvalidArgumentError(
         absl::StrCat("its shape is ", name, "; ", kReadable, ": save a.reshape(height, width)"));
   }
-  const bool first_axis_is_channels = [&] {
-    const size_t axis = shape.size() - 3;
-    return shape.size() >= 3 && shape[axis] <= kChannelsMax && shape.back() > kChannelsMax;
-  }();
+  // Among the last three axes.
+  const int64_t first = shape.size() >= 3 ? shape[shape.size() - 3] : 0;
   if (shape.size() > 3) {
     std::string image = "a[0";
     for (size_t axis = 4; axis < shape.size(); ++axis) image += ", 0";
     image += "]";
     return absl::InvalidArgumentError(absl::StrCat(
         "its shape ", name, " has ", shape.size(), " axes; ", kReadable, ": save one image of it, ",
-        first_axis_is_channels ? absl::StrCat("numpy.moveaxis(", image, ", 0, -1)") : image));
+        first <= kChannelsMax && first < shape.back()
+            ? absl::StrCat("numpy.moveaxis(", image, ", 0, -1)")
+            : image));
   }
   for (const int64_t side : shape) {
     if (side == 0) {
       return absl::InvalidArgumentError(absl::StrCat("its shape ", name, " holds no sample"));
     }
   }
-  if (first_axis_is_channels) {
+  if (shape.size() == 3 && first <= kChannelsMax && shape.back() > kChannelsMax) {
     return absl::InvalidArgumentError(absl::StrCat("its shape ", name, " has the channels first; ",
                                                    kReadable, ": save numpy.moveaxis(a, 0, -1)"));
   }

@@ -1,5 +1,6 @@
 // NumPy arrays in and out of a cluster: by path and by upload, as pictures and as latents.
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -12,10 +13,12 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/networks.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Where the samples of a file with a short header begin, as NumPy pads it.
@@ -41,36 +44,61 @@ CliResult RenderIn(Cluster& cluster, const std::string& input, const std::string
   return cluster.Cli(arguments, absl::Seconds(90));
 }
 
+class NpyTest : public WithCluster, public testing::Test {};
+
 class LatentsTest : public NetworksTest {
  protected:
   LatentsTest() : NetworksTest({"a"}) {}
 };
 
-TEST(NpyTest, AnArrayComesOutAsItWentIn) {
-  absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start({});
-  ASSERT_TRUE(cluster.ok()) << cluster.status();
-  const absl::Status added = (*cluster)->AddWorker("a");
-  ASSERT_TRUE(added.ok()) << added;
+// 700x530 of three channels of noise, u16.
+std::string NoiseArray() {
   const Picture noise = NoisePicture(700, 530, 3, 16, 5);
-  const std::string array =
-      NpyHeaderText("<u2", "530, 700, 3") +
-      std::string(reinterpret_cast<const char*>(noise.samples.data()), noise.samples.size());
-  std::ofstream((*cluster)->Path("in.npy"), std::ios::binary) << array;
-  const CliResult copied = RenderIn(**cluster, "in.npy", "out.npy", "identity");
+  return NpyHeaderText("<u2", "530, 700, 3") +
+         std::string(reinterpret_cast<const char*>(noise.samples.data()), noise.samples.size());
+}
+
+TEST_F(NpyTest, AnArrayComesOutAsItWentIn) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster({"a"}));
+  const std::string array = NoiseArray();
+  std::ofstream(cluster_->Path("in.npy"), std::ios::binary) << array;
+  const CliResult copied = RenderIn(*cluster_, "in.npy", "out.npy", "identity");
   ASSERT_EQ(copied.exit_code, 0) << copied.err;
-  EXPECT_TRUE(FileText((*cluster)->Path("out.npy")) == array);
+  EXPECT_TRUE(FileText(cluster_->Path("out.npy")) == array);
   // The control: other samples are told apart.
-  const CliResult other = RenderIn(**cluster, "in.npy", "other.npy", "lanczos2x", {"--scale", "1"});
+  const CliResult other = RenderIn(*cluster_, "in.npy", "other.npy", "lanczos2x", {"--scale", "1"});
   ASSERT_EQ(other.exit_code, 0) << other.err;
-  const std::string resampled = FileText((*cluster)->Path("other.npy"));
+  const std::string resampled = FileText(cluster_->Path("other.npy"));
   EXPECT_EQ(resampled.size(), array.size());
   EXPECT_EQ(resampled.substr(0, kHeaderBytes), array.substr(0, kHeaderBytes));
   EXPECT_FALSE(resampled == array);
 
-  std::ofstream((*cluster)->Path("in.npy"), std::ios::binary) << array.substr(0, array.size() / 2);
-  const CliResult cut = RenderIn(**cluster, "in.npy", "no.npy", "identity");
+  std::ofstream(cluster_->Path("in.npy"), std::ios::binary) << array.substr(0, array.size() / 2);
+  const CliResult cut = RenderIn(*cluster_, "in.npy", "no.npy", "identity");
   EXPECT_EQ(cut.exit_code, 3) << cut.out;
   EXPECT_THAT(cut.err, HasSubstr("its header tells of 2226128 bytes, and the file has 1113064"));
+}
+
+// Nothing of the client's is the coordinator's to see: inputs are uploaded, outputs downloaded.
+TEST_F(NpyTest, AnUploadedArrayIsDownloadedAsItWentIn) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster({"a"}, {.coordinator_flags = {"--root", "/proc"}}));
+  const std::string array = NoiseArray();
+  std::ofstream(cluster_->Path("in.npy"), std::ios::binary) << array;
+  const CliResult copied = RenderIn(*cluster_, "in.npy", "out.npy", "identity");
+  ASSERT_EQ(copied.exit_code, 0) << copied.err;
+  EXPECT_THAT(copied.err, AllOf(HasSubstr("bytes uploaded"), HasSubstr("will be downloaded")));
+  EXPECT_TRUE(FileText(cluster_->Path("out.npy")) == array);
+  // The control: another array is another file.
+  const CliResult other = RenderIn(*cluster_, "in.npy", "other.npy", "gaussian-blur");
+  ASSERT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_EQ(FileText(cluster_->Path("other.npy")).size(), array.size());
+  EXPECT_FALSE(FileText(cluster_->Path("other.npy")) == array);
+
+  std::ofstream(cluster_->Path("cut.npy"), std::ios::binary) << array.substr(0, array.size() / 2);
+  const CliResult cut = RenderIn(*cluster_, "cut.npy", "no.npy", "identity");
+  EXPECT_EQ(cut.exit_code, 3) << cut.out;
+  EXPECT_THAT(cut.err, HasSubstr("its header tells of 2226128 bytes, and the file has 1113064"));
+  EXPECT_FALSE(std::filesystem::exists(cluster_->Path("no.npy")));
 }
 
 TEST_F(LatentsTest, GoThroughArraysToAPicture) {

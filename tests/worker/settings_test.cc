@@ -60,6 +60,7 @@ TEST_F(SettingsTest, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(settings.device, "cpu");
   EXPECT_GE(settings.threads, 1);
   EXPECT_EQ(settings.credit_tiles, 2048u);
+  EXPECT_EQ(settings.cache_bytes, 34359738368u);
   EXPECT_EQ(settings.first_rung, 0);
   EXPECT_FALSE(settings.insecure);
   EXPECT_TRUE(settings.shared_memory);
@@ -74,6 +75,9 @@ TEST_F(SettingsTest, WrongValuesAreNamed) {
             "--threads is '0': it must be a whole number from 1 to 1024");
   EXPECT_EQ(Parse({"--first-rung", "4"}).status().message(),
             "--first-rung is '4': it must be a whole number from 0 to 3");
+  EXPECT_EQ(Settings({"--cache-bytes", "0"}).cache_bytes, 0u);
+  EXPECT_EQ(Parse({"--cache-bytes", "2G"}).status().message(),
+            "--cache-bytes is '2G': it must be a whole number from 0 to 1125899906842624");
   EXPECT_EQ(Parse({"--log-level", "loud"}).status().message(),
             "--log-level is 'loud': it must be trace, debug, info, warn, error or off");
   EXPECT_THAT(std::string(Parse({"--nosuch"}).status().message()), HasSubstr("--nosuch"));

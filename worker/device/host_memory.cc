@@ -10,22 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "worker/device/number_field.h"
 
 namespace tilewright {
 namespace {
-
-// "MemTotal:  123 kB" or "inactive_file 123": the number after `field`.
-std::optional<uint64_t> NumberOfField(const std::string& text, absl::string_view field) {
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    const std::vector<absl::string_view> words =
-        absl::StrSplit(line, absl::ByAnyChar(" :\t"), absl::SkipEmpty());
-    uint64_t number = 0;
-    if (words.size() >= 2 && words[0] == field && absl::SimpleAtoi(words[1], &number)) {
-      return number;
-    }
-  }
-  return std::nullopt;
-}
 
 std::optional<uint64_t> NumberIn(const FileReader& read, const std::string& path) {
   const auto text = read(path);

@@ -1,9 +1,10 @@
 """Compiles test networks to AOTInductor packages for this machine; run it with deploy/torch_python.sh.
 
-usage: aot_package.py --networks REPOSITORY NAME...
+usage: aot_package.py --networks REPOSITORY [--keep-bytes BYTES] NAME...
 For each network NAME that tilewright-testnets wrote to REPOSITORY, prints the folder (manifest.textproto and model.pt2)
 that holds it as a package. What was compiled before, from the same file for the same machine, is taken from
-$TILEWRIGHT_CACHE/packages.
+$TILEWRIGHT_CACHE/packages. At the end, the packages there that were asked for longest ago are removed until the rest has
+no more than BYTES (4 GiB); those that were asked for within the last hour, in this run or another, stay.
 
 A package of one's own is made with `compile_package`, on a machine like those that are to run it: the code is for
 this machine's processor (or GPU) and this LibTorch. A worker refuses it elsewhere.
@@ -14,9 +15,10 @@ import hashlib
 import os
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
+
+import package_cache
 
 
 def compile_package(module, examples, dynamic_shapes, path):
@@ -93,21 +95,23 @@ def key_of(source):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--networks", type=pathlib.Path, required=True)
+    parser.add_argument("--keep-bytes", type=int, default=package_cache.KEEP_BYTES)
     parser.add_argument("names", nargs="+")
     arguments = parser.parse_args()
     cache = pathlib.Path(os.environ["TILEWRIGHT_CACHE"]) / "packages"
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as making:
+    with tempfile.TemporaryDirectory(dir=cache, prefix=package_cache.MAKING) as making:
         # For the compiler's files too, among them headers that every network of this process uses.
         tempfile.tempdir = os.environ["TMPDIR"] = os.environ["TORCHINDUCTOR_CACHE_DIR"] = making
         for name in arguments.names:
             source = arguments.networks / name / "1"
             kept = cache / f"{name}-{key_of(source)}"
-            if not kept.exists():
+            if not package_cache.ask_for(kept):
                 made = pathlib.Path(making) / f"made-{name}"
                 compile_network(source, made)
-                shutil.move(str(made), str(kept))
+                package_cache.keep(made, kept)
             print(kept, flush=True)
+    package_cache.prune(cache, arguments.keep_bytes)
     return 0
 
 

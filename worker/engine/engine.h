@@ -22,12 +22,15 @@
 namespace tilewright {
 
 class Measurements;
+class ProcessMemory;
 
 // A model's files on this machine.
 struct LocalModel {
   v1::ModelManifest manifest;
   std::string digest;
   std::string folder;  // absolute; holds manifest.textproto and the entry file
+  // While a copy lives, whoever keeps the folder leaves it there. Null: nobody removes it.
+  std::shared_ptr<const void> hold = nullptr;
 };
 
 // Compiled state is keyed by all of it: a recompile can never turn one stage into another.
@@ -144,6 +147,10 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(const TorchOptions& op
 struct OpenVinoOptions {
   std::string device = "CPU";  // as OpenVINO names it: "CPU", "GPU", "GPU.1", "NPU"
   int threads = 1;             // of a CPU
+  // Is told what is measured; outlives the engine. Null: nobody is.
+  Measurements* measurements = nullptr;
+  // Counts what models take on the CPU; outlives the engine. Null: their memory is reckoned.
+  ProcessMemory* memory = nullptr;
 };
 // OpenVINO's engine. UNAVAILABLE with the reason where its module or the device does not load.
 absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const OpenVinoOptions& options);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,9 +15,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/base/status_macros.h"
+#include "worker/device/process_memory.h"
 #include "worker/engine/cpu_environment.h"
 #include "worker/engine/dtype_probe.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/memory_book.h"
+#include "worker/engine/memory_model.h"
+#include "worker/engine/memory_trial.h"
 #include "worker/engine/openvino_backend.h"
 #include "worker/engine/program_module.h"
 #include "worker/engine/stage_output.h"
@@ -41,11 +46,12 @@ absl::Status StatusOf(const OpenVinoFailure& failure) {
 class OpenVinoStage : public Stage {
  public:
   OpenVinoStage(StageKey key, StageOutput output, std::string model,
-                std::unique_ptr<OpenVinoNetwork> network)
+                std::unique_ptr<OpenVinoNetwork> network, std::optional<MemoryModel> memory)
       : key_(std::move(key)),
         output_(output),
         model_(std::move(model)),
-        network_(std::move(network)) {}
+        network_(std::move(network)),
+        memory_(memory) {}
 
   absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
@@ -71,16 +77,16 @@ class OpenVinoStage : public Stage {
     return outputs;
   }
 
-  // Tiles in and out; activations are held between runs. Reckoned, not measured, and so not told to
-  // anyone as a memory model: OpenVINO has no count of its memory and takes no allocator of ours,
-  // and the process's resident set moves with the tiles that other threads receive meanwhile.
+  // Tiles in and out: what the network itself takes for a run it keeps.
   uint64_t MemoryEstimate() const override {
     const auto in = static_cast<uint64_t>(key_.shape.area() * key_.channels);
     const auto out = static_cast<uint64_t>(output_.size.area() * output_.channels);
     return static_cast<uint64_t>(key_.batch) * sizeof(float) * (in + out);
   }
+  uint64_t weight_bytes() const { return network_->weight_bytes(); }
   uint64_t StateBytes() const override {
-    return network_->weight_bytes() + network_->activation_bytes();
+    return network_->weight_bytes() +
+           (memory_.has_value() ? MeasuredBytes() : network_->activation_bytes());
   }
 
  private:
@@ -96,16 +102,27 @@ class OpenVinoStage : public Stage {
                      " channels of ", ToString(output_.size)));
   }
 
+  // What was measured includes the tiles.
+  uint64_t MeasuredBytes() const {
+    const uint64_t all = memory_->BytesAt(static_cast<uint64_t>(key_.batch) *
+                                          static_cast<uint64_t>(key_.shape.area()));
+    return all - std::min(all, MemoryEstimate());
+  }
+
   const StageKey key_;
   const StageOutput output_;
   const std::string model_;
   const std::unique_ptr<OpenVinoNetwork> network_;
+  const std::optional<MemoryModel> memory_;
 };
 
 class OpenVinoEngine : public Engine {
  public:
-  OpenVinoEngine(std::unique_ptr<OpenVinoRuntime> runtime, std::string device)
-      : runtime_(std::move(runtime)), device_(std::move(device)) {}
+  OpenVinoEngine(std::unique_ptr<OpenVinoRuntime> runtime, const OpenVinoOptions& options)
+      : runtime_(std::move(runtime)),
+        device_(options.device),
+        process_memory_(device_ == "CPU" ? options.memory : nullptr),
+        memory_(options.measurements) {}
 
   std::string name() const override { return "openvino"; }
 
@@ -137,7 +154,6 @@ class OpenVinoEngine : public Engine {
       const LocalModel& model, const StageKey& key,
       const std::function<void(std::string)>& progress) override {
     TW_RETURN_IF_ERROR(CheckDtypeAllowed(model.manifest, key));
-    TW_ASSIGN_OR_RETURN(const StageOutput output, OutputOf(model.manifest, key, name()));
     const std::string& entry = model.manifest.entry();
     if (!absl::EndsWith(entry, ".xml")) {
       return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR,
@@ -145,8 +161,23 @@ class OpenVinoEngine : public Engine {
                                       "model.bin, not ",
                                       entry));
     }
+    const std::optional<MemoryModel> memory = memory_.Of(
+        key, entry, [&] { return MeasureMemory(model, key); }, progress);
+    if (progress) progress(absl::StrCat("compiling ", entry, " for ", ToString(key.shape)));
+    return Compile(model, key, memory);
+  }
+
+ private:
+  // Differences of less have been seen where nothing differed: huge pages, and what the C library
+  // cannot give back because it lies between pieces in use.
+  static constexpr uint64_t kNoiseBytes = 1 << 20;
+
+  absl::StatusOr<std::unique_ptr<OpenVinoStage>> Compile(const LocalModel& model,
+                                                         const StageKey& key,
+                                                         const std::optional<MemoryModel>& memory) {
+    TW_ASSIGN_OR_RETURN(const StageOutput output, OutputOf(model.manifest, key, name()));
     OpenVinoLoad load;
-    load.path = absl::StrCat(model.folder, "/", entry);
+    load.path = absl::StrCat(model.folder, "/", model.manifest.entry());
     load.batch = static_cast<size_t>(key.batch);
     for (const int64_t channels : InputChannelsOf(model.manifest, key)) {
       load.channels.push_back(static_cast<size_t>(channels));
@@ -154,16 +185,43 @@ class OpenVinoEngine : public Engine {
     load.height = static_cast<size_t>(key.shape.height);
     load.width = static_cast<size_t>(key.shape.width);
     load.dtype = key.dtype;
-    if (progress) progress(absl::StrCat("compiling ", entry, " for ", ToString(key.shape)));
     OpenVinoFailure failure;
     std::unique_ptr<OpenVinoNetwork> network = runtime_->Load(load, &failure);
     TW_RETURN_IF_ERROR(StatusOf(failure));
-    return std::make_unique<OpenVinoStage>(key, output, entry, std::move(network));
+    return std::make_unique<OpenVinoStage>(key, output, model.manifest.entry(), std::move(network),
+                                           memory);
   }
 
- private:
+  // OpenVINO has no count of its memory and takes no allocator of ours, so the process is watched
+  // while a small shape is compiled and run.
+  absl::StatusOr<MemoryModel> MeasureMemory(const LocalModel& model, const StageKey& key) {
+    if (process_memory_ == nullptr) {
+      return absl::UnavailableError("nothing here counts the memory that OpenVINO takes");
+    }
+    return TryMemory(TrialOf(model.manifest, kNoiseBytes),
+                     [&](int64_t side) { return TakenAtSide(model, key, side); });
+  }
+
+  // What stays of compiling, weights aside, and what one run takes beside that; not what compiling
+  // takes in between, which is soon over.
+  absl::StatusOr<uint64_t> TakenAtSide(const LocalModel& model, StageKey key, int64_t side) {
+    key.shape = {side, side};
+    key.batch = 1;
+    NetworkTile tile{0, key.shape, key.channels, {}};
+    tile.values.resize(static_cast<size_t>(key.shape.area() * key.channels));
+    TW_ASSIGN_OR_RETURN(const uint64_t before, process_memory_->Begin());
+    TW_ASSIGN_OR_RETURN(const auto stage, Compile(model, key, std::nullopt));
+    TW_RETURN_IF_ERROR(process_memory_->Begin().status());
+    TW_RETURN_IF_ERROR(stage->Run({&tile, 1}).status());
+    TW_ASSIGN_OR_RETURN(const uint64_t peak, process_memory_->Peak());
+    const uint64_t without = before + stage->weight_bytes();
+    return peak - std::min(peak, without);
+  }
+
   const std::unique_ptr<OpenVinoRuntime> runtime_;
   const std::string device_;
+  ProcessMemory* const process_memory_;  // null: none, or not the device's
+  MemoryBook memory_;
 };
 
 absl::StatusOr<OpenVinoOpen> OpenModule() {
@@ -185,7 +243,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateOpenVinoEngine(const OpenVinoOptio
   OpenVinoFailure failure;
   std::unique_ptr<OpenVinoRuntime> runtime(open(options.device.c_str(), options.threads, &failure));
   if (runtime == nullptr) return absl::UnavailableError(failure.text);
-  return std::make_unique<OpenVinoEngine>(std::move(runtime), options.device);
+  return std::make_unique<OpenVinoEngine>(std::move(runtime), options);
 }
 
 }  // namespace tilewright

@@ -16,12 +16,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -34,8 +32,9 @@
 #include "worker/engine/cpu_environment.h"
 #include "worker/engine/dtype_probe.h"
 #include "worker/engine/engine.h"
-#include "worker/engine/measurements.h"
+#include "worker/engine/memory_book.h"
 #include "worker/engine/memory_model.h"
+#include "worker/engine/memory_trial.h"
 #include "worker/engine/package_key.h"
 #include "worker/engine/program_module.h"
 #include "worker/engine/stage_output.h"
@@ -85,7 +84,8 @@ class TorchEngine : public Engine {
         stream_(device.stream),
         package_key_(std::move(package_key)),
         recorder_(std::move(recorder)),
-        options_(options) {}
+        options_(options),
+        memory_(options.measurements) {}
 
   std::string name() const override { return "torch"; }
 
@@ -133,7 +133,10 @@ class TorchEngine : public Engine {
                             : LoadTorchScript(path, device_, type, options_.freeze, progress));
     network.stream = stream_;
     network.input_channels = InputChannelsOf(model.manifest, key);
-    const std::optional<MemoryModel> memory = MemoryOf(model, key, network, progress);
+    const std::optional<MemoryModel> memory = memory_.Of(
+        key, network.name,
+        [&] { return MeasureTorchMemory(network, key.channels, TrialOf(model.manifest, 0)); },
+        progress);
     return CreateTorchStage(key, output, std::move(network), memory, GraphsFor(model));
   }
 
@@ -168,30 +171,6 @@ class TorchEngine : public Engine {
     if (!recorder_.ok()) return recorder_.status();
     if (*recorder_ == nullptr) return std::nullopt;
     return recorder_->get();
-  }
-
-  // Measured when a model is loaded in a dtype for the first time, and told. Absent where the
-  // network does not run at the shapes that are tried; why it fails, if it does, the tiles say.
-  std::optional<MemoryModel> MemoryOf(const LocalModel& model, const StageKey& key,
-                                      const TorchNetwork& network,
-                                      const std::function<void(std::string)>& progress) {
-    const auto name = std::tuple(key.model_digest, key.channels, key.dtype);
-    if (const auto known = memory_.find(name); known != memory_.end()) return known->second;
-    if (progress) progress(absl::StrCat("measuring the memory that ", network.name, " needs"));
-    const auto measured = MeasureTorchMemory(
-        network, key.channels, std::max(1u, model.manifest.alignment()), model.manifest.minimum());
-    if (memory_.size() >= Measurements::kModelsMax) memory_.clear();
-    if (!measured.ok()) {
-      if (progress) {
-        progress(
-            absl::StrCat("its memory is assumed, not measured: ", measured.status().message()));
-      }
-      return memory_[name] = std::nullopt;
-    }
-    if (options_.measurements != nullptr) {
-      options_.measurements->AddMemory(key.model_digest, key.dtype, *measured);
-    }
-    return memory_[name] = *measured;
   }
 
   // A convolution of 64 channels on fixed values; the time is the shortest of a few, because others
@@ -259,8 +238,7 @@ class TorchEngine : public Engine {
   const PackageKey package_key_;
   const absl::StatusOr<std::unique_ptr<GraphRecorder>> recorder_;  // null: not wanted
   const TorchOptions options_;
-  // By model digest, channels and dtype; absent where it could not be measured.
-  std::map<std::tuple<std::string, int, std::string>, std::optional<MemoryModel>> memory_;
+  MemoryBook memory_;
 };
 
 // "x86_64".

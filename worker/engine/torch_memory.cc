@@ -5,7 +5,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
@@ -51,21 +50,19 @@ uint64_t TorchMemoryWatch::Taken() const {
 bool TorchMemoryWatch::RanOut() const { return Read().failures > begin_.failures; }
 
 absl::StatusOr<MemoryModel> MeasureTorchMemory(const TorchNetwork& network, int channels,
-                                               int64_t alignment, int64_t minimum) {
-  std::vector<MemorySample> samples;
-  for (int64_t side : {64, 128}) {
-    side = std::max(side, minimum * side / 64);
-    side = (side + alignment - 1) / alignment * alignment;
+                                               const MemoryTrial& trial) {
+  return TryMemory(trial, [&](int64_t side) -> absl::StatusOr<uint64_t> {
+    uint64_t taken = 0;
     TW_RETURN_IF_ERROR(Guarded(absl::StrCat("measuring ", network.name), [&] {
       const c10::InferenceMode inference;
       const TorchMemoryWatch watch(network.device);
       const at::Tensor tile = at::zeros({1, channels, side, side}).to(network.device, network.type);
       const c10::IValue result = RunNetwork(network, tile);
       const at::Tensor back = InterleavedFloats(result.toTensor()).to(c10::kCPU);  // waits
-      samples.push_back({static_cast<uint64_t>(side * side), watch.Taken()});
+      taken = watch.Taken();
     }));
-  }
-  return FitMemoryModel(samples[0], samples[1]);
+    return taken;
+  });
 }
 
 }  // namespace tilewright

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/engine/memory_model.h"
+#include "worker/engine/memory_trial.h"
 #include "worker/engine/torch_stage.h"
 
 namespace tilewright {
@@ -39,11 +40,10 @@ class TorchMemoryWatch {
   Count begin_;
 };
 
-// Runs the network on tiles of two small shapes, of sides that are multiples of `alignment` and at
-// least `minimum`, input pixels; takes as long as two such tiles. Errors are the network's: not
-// every one takes every shape.
+// Runs the network on tiles of two small shapes (memory_trial.h); takes as long as these. Errors
+// are the network's: not every one takes every shape.
 absl::StatusOr<MemoryModel> MeasureTorchMemory(const TorchNetwork& network, int channels,
-                                               int64_t alignment, int64_t minimum);
+                                               const MemoryTrial& trial);
 
 }  // namespace tilewright
 

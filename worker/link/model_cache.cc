@@ -1,9 +1,9 @@
 #include "worker/link/model_cache.h"
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/model_digest.h"
@@ -26,12 +25,6 @@ namespace fs = std::filesystem;
 constexpr absl::Duration kStall = absl::Seconds(60);
 constexpr uint64_t kModelBytesMax = uint64_t{64} << 30;
 constexpr int kModelFilesMax = 1000;
-
-bool IsDigest(absl::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_isdigit(static_cast<unsigned char>(c)) || (c >= 'a' && c <= 'f');
-         });
-}
 
 absl::Status FileError(absl::string_view what, const std::string& path, int error) {
   return absl::Status(absl::ErrnoToStatusCode(error),
@@ -115,32 +108,53 @@ std::string DefaultCacheFolder() {
   return absl::StrCat("/tmp/tilewright-", getuid());
 }
 
-ModelCache::ModelCache(std::string folder, v1::WorkerService::StubInterface* stub)
-    : folder_(absl::StrCat(folder, "/models")), stub_(stub) {}
+ModelCache::ModelCache(const std::string& folder, uint64_t bytes_max,
+                       v1::WorkerService::StubInterface* stub)
+    : folders_(absl::StrCat(folder, "/models"), bytes_max), stub_(stub) {}
 
 absl::StatusOr<LocalModel> ModelCache::Get(const std::string& digest,
                                            const std::function<void(std::string)>& progress) {
   if (const auto it = open_.find(digest); it != open_.end()) return it->second;
-  if (!IsDigest(digest)) {
+  if (!IsModelDigest(digest)) {
     return absl::InvalidArgumentError(absl::StrCat("'", digest, "' is not a model digest"));
   }
-  const std::string target = absl::StrCat(folder_, "/", digest);
   std::error_code error;
-  if (fs::exists(target, error)) {
-    absl::StatusOr<LocalModel> model = OpenLocalModel(target, digest);
-    if (model.ok()) return open_.emplace(digest, *std::move(model)).first->second;
+  if (fs::exists(folders_.PathOf(digest), error)) {
+    absl::StatusOr<LocalModel> model = Open(digest);
+    if (model.ok()) return model;
     progress(absl::StrCat("fetching the model again: ", model.status().message()));
-    fs::remove_all(target, error);
+    fs::remove_all(folders_.PathOf(digest), error);
   }
-  TW_RETURN_IF_ERROR(Fetch(digest, target, progress));
-  TW_ASSIGN_OR_RETURN(LocalModel model, OpenLocalModel(target, digest));
+  TW_RETURN_IF_ERROR(Fetch(digest, progress));
+  TW_ASSIGN_OR_RETURN(LocalModel model, Open(digest));
+  Prune();
+  return model;
+}
+
+absl::StatusOr<LocalModel> ModelCache::Open(const std::string& digest) {
+  std::shared_ptr<const void> hold = folders_.Use(digest);
+  TW_ASSIGN_OR_RETURN(LocalModel model, OpenLocalModel(folders_.PathOf(digest), digest));
+  model.hold = std::move(hold);
   return open_.emplace(digest, std::move(model)).first->second;
 }
 
-absl::Status ModelCache::Fetch(const std::string& digest, const std::string& target,
+void ModelCache::Prune() {
+  if (folders_.Bytes() <= folders_.bytes_max()) return;
+  std::erase_if(open_, [](const auto& entry) { return entry.second.hold.use_count() == 1; });
+  const ModelFolders::Pruned pruned = folders_.Prune();
+  for (const std::string& digest : pruned.removed) {
+    spdlog::info("removed the model {} from the cache: the least recently used", digest);
+  }
+  if (pruned.bytes_left > folders_.bytes_max()) {
+    spdlog::warn("the models in use take {} bytes, and the cache may hold {} (--cache-bytes)",
+                 pruned.bytes_left, folders_.bytes_max());
+  }
+}
+
+absl::Status ModelCache::Fetch(const std::string& digest,
                                const std::function<void(std::string)>& progress) {
-  // A name of our own: another process may fetch the same model at the same time.
-  const std::string partial = absl::StrCat(folder_, "/.", digest, ".", getpid(), ".partial");
+  const std::string target = folders_.PathOf(digest);
+  const std::string partial = folders_.PartialPathOf(digest);
   std::error_code error;
   fs::remove_all(partial, error);
   fs::create_directories(partial, error);
@@ -187,20 +201,6 @@ void ModelCache::Cancel() {
   absl::MutexLock lock(&mutex_);
   cancelled_ = true;
   if (fetch_ != nullptr) fetch_->Cancel();
-}
-
-std::vector<std::string> ModelCache::Cached() const {
-  std::vector<std::string> digests;
-  std::error_code error;
-  fs::directory_iterator entries(folder_, error);
-  for (const auto end = fs::directory_iterator(); !error && entries != end;
-       entries.increment(error)) {
-    if (std::string name = entries->path().filename().string(); IsDigest(name)) {
-      digests.push_back(std::move(name));
-    }
-  }
-  std::sort(digests.begin(), digests.end());
-  return digests;
 }
 
 }  // namespace tilewright

@@ -45,6 +45,7 @@ struct LinkOptions {
   std::string build;        // version, for people
   v1::Capabilities capabilities;
   std::string cache_folder;
+  uint64_t cache_bytes = uint64_t{32} << 30;  // of models in it that are not in use
   LeaseBookLimits limits;
   // Offer memory to a coordinator on this machine (proto/wire/segment.h).
   bool shared_memory = true;

@@ -18,27 +18,6 @@ using ::testing::HasSubstr;
 
 constexpr Size kSize = {40, 24};
 
-// The picture that make.py paints.
-std::vector<std::byte> Ramp(int channels, SampleType sample) {
-  std::vector<std::byte> samples;
-  for (int y = 0; y < kSize.height; ++y) {
-    for (int x = 0; x < kSize.width; ++x) {
-      for (int c = 0; c < channels; ++c) {
-        const int value = (7 * x + 13 * y + 50 * c) % 256;
-        const auto u8 = static_cast<uint8_t>(value);
-        const auto u16 = static_cast<uint16_t>(value * 257);
-        const auto f32 = static_cast<float>(value * (1.0 / 255));
-        const void* from = &u8;
-        if (sample == SampleType::kU16) from = &u16;
-        if (sample == SampleType::kF32) from = &f32;
-        const auto* first = static_cast<const std::byte*>(from);
-        samples.insert(samples.end(), first, first + BytesPerSample(sample));
-      }
-    }
-  }
-  return samples;
-}
-
 struct FileCase {
   const char* name;
   int channels;
@@ -57,7 +36,7 @@ TEST_P(FormatFile, GivesThePixelsThatItsMakerPutIntoIt) {
   EXPECT_EQ(reader->info().has_alpha, file.channels == 2 || file.channels == 4);
   EXPECT_EQ(reader->info().sample, file.sample);
   EXPECT_EQ(reader->info().access, file.access);
-  EXPECT_TRUE(ReadAll(*reader) == Ramp(file.channels, file.sample));
+  EXPECT_TRUE(ReadAll(*reader) == RampSamples({kSize, file.channels, file.sample}));
 }
 
 constexpr auto kU8 = SampleType::kU8;
@@ -151,7 +130,7 @@ TEST(FormatFiles, PremultipliedAlphaIsTakenOutOfTheColours) {
   const auto reader = OpenOrFail(DataFile("rgba16_premultiplied.tif"));
   ASSERT_NE(reader, nullptr);
   EXPECT_TRUE(reader->info().has_alpha);
-  const std::vector<std::byte> stored = Ramp(4, kU16);
+  const std::vector<std::byte> stored = RampSamples({kSize, 4, kU16});
   const std::vector<std::byte> samples = ReadAll(*reader);
   const auto at = [](const std::vector<std::byte>& from, size_t i) {
     uint16_t value;
@@ -193,7 +172,7 @@ TEST(FormatFiles, ValuesThatAreNoColoursAreAnArray) {
   EXPECT_EQ(reader->info().channels, 5);
   EXPECT_TRUE(reader->info().array);
   EXPECT_FALSE(reader->info().has_alpha);
-  EXPECT_TRUE(ReadAll(*reader) == Ramp(5, SampleType::kU8));
+  EXPECT_TRUE(ReadAll(*reader) == RampSamples({kSize, 5, SampleType::kU8}));
 }
 
 TEST(FormatFiles, ThatCannotBeReadSayWhy) {

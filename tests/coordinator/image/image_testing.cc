@@ -114,6 +114,29 @@ std::string DataFile(const std::string& name) {
   return absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/tests/data/images/", name);
 }
 
+std::string ArrayFile(const std::string& name) {
+  return absl::StrCat(TILEWRIGHT_SOURCE_DIR, "/tests/data/arrays/", name);
+}
+
+std::vector<std::byte> RampSamples(const CanvasFormat& format) {
+  std::vector<std::byte> samples;
+  for (int64_t y = 0; y < format.size.height; ++y) {
+    for (int64_t x = 0; x < format.size.width; ++x) {
+      for (int c = 0; c < format.channels; ++c) {
+        const auto u8 = static_cast<uint8_t>(7 * x + 13 * y + 50 * c);
+        const auto u16 = static_cast<uint16_t>(u8 * 257);
+        const auto f32 = static_cast<float>(u8 * (1.0 / 255));
+        const void* from = &u8;
+        if (format.sample == SampleType::kU16) from = &u16;
+        if (format.sample == SampleType::kF32) from = &f32;
+        const auto* first = static_cast<const std::byte*>(from);
+        samples.insert(samples.end(), first, first + BytesPerSample(format.sample));
+      }
+    }
+  }
+  return samples;
+}
+
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.good()) << path;

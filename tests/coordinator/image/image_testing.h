@@ -49,6 +49,11 @@ void WriteByVips(const std::string& path, const CanvasFormat& format,
 
 // Path of a picture that another tool made, in tests/data/images.
 std::string DataFile(const std::string& name);
+// Path of an array that NumPy made, in tests/data/arrays.
+std::string ArrayFile(const std::string& name);
+// What those who made these files painted: sample c of the pixel (x, y) is (7x + 13y + 50c) mod
+// 256, scaled to u8, u16 or f32.
+std::vector<std::byte> RampSamples(const CanvasFormat& format);
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, const std::string& bytes);
 // An executable shell script.

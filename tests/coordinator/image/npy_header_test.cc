@@ -69,7 +69,7 @@ TEST(NpyHeader, OfAnotherArraySaysWhatToSave) {
       {Of("'<f2'", "(7, 9)"), "save a.astype(numpy.float32)"},
       {Of("'>f4'", "(7, 9)"), "save a.astype(numpy.float32)"},
       {Of("'>u2'", "(7, 9)"), "save a.astype(numpy.uint16)"},
-      {Of("'|b1'", "(7, 9)"), "save a.astype(numpy.uint8)"},
+      {Of("'|b1'", "(7, 9)"), "save a.astype(numpy.uint8) * 255"},
       {Of("[('x', '<f4')]", "(7, 9)"), "records of several fields: save one field"},
       {Of("'<f4'", "(7, 9)", "True"),
        "Fortran order; C order can be read: save "
@@ -85,6 +85,7 @@ TEST(NpyHeader, OfAnotherArraySaysWhatToSave) {
        "has 4 axes; (height, width) and (height, width, channels) "
        "can be read: save one image of it, a[0]"},
       {Of("'<f4'", "(1, 4, 128, 128)"), "save one image of it, numpy.moveaxis(a[0], 0, -1)"},
+      {Of("'<f4'", "(1, 4, 64, 64)"), "save one image of it, numpy.moveaxis(a[0], 0, -1)"},
       {Of("'<f4'", "(1, 1, 128, 128, 3)"), "save one image of it, a[0, 0]"},
       {Of("'<f4'", "(0, 9)"), "shape (0, 9) holds no sample"},
       {Of("'<f4'", "(9, 9, 0)"), "shape (9, 9, 0) holds no sample"},

@@ -1,20 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <string>
 
-#include "proto/wire/model_digest.h"
 #include "tests/worker/engine/further_inputs.h"
 #include "tests/worker/engine/interleave.h"
+#include "tests/worker/engine/openvino_fixture.h"
 #include "tests/worker/engine/tiling.h"
 #include "worker/engine/engine.h"
-#include "worker/engine/local_model.h"
-#include "worker/engine/openvino_testnets.h"
 
 namespace tilewright {
 namespace {
@@ -22,43 +17,6 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-std::unique_ptr<Engine> MakeOpenVinoEngine() {
-  auto engine = CreateOpenVinoEngine({"CPU", 1});
-  if (engine.ok()) return *std::move(engine);
-  std::cerr << engine.status() << "\n";
-  std::abort();
-}
-
-Engine& TestEngine() {
-  static const std::unique_ptr<Engine> engine = MakeOpenVinoEngine();
-  return *engine;
-}
-
-class Networks {
- public:
-  Networks() : root_(::testing::TempDir() + "/openvino." + std::to_string(getpid())) {
-    const absl::Status status = WriteOpenVinoTestnets(root_, {8, 16});
-    if (status.ok()) return;
-    std::cerr << status << "\n";
-    std::abort();
-  }
-  ~Networks() { std::filesystem::remove_all(root_); }
-  const std::string& root() const { return root_; }
-
- private:
-  const std::string root_;
-};
-
-LocalModel TestModel(const std::string& name) {
-  static const Networks networks;
-  const std::string folder = networks.root() + "/" + name + "-openvino/1";
-  const auto digest = DigestModelFolder(folder);
-  const auto model = digest.ok() ? OpenLocalModel(folder, *digest) : digest.status();
-  if (model.ok()) return *model;
-  std::cerr << model.status() << "\n";
-  std::abort();
-}
 
 absl::Status RunOnce(const LocalModel& model) {
   auto stage = TestEngine().Load(model, KeyFor(model, {16, 16}), {});
@@ -137,14 +95,14 @@ TEST(OpenVinoEngine, GivesEachInputOfANetworkItsChannels) {
 }
 
 TEST(OpenVinoEngine, StagesNeverTakeEachOthersPlace) {
+  const auto make = [] { return MakeOpenVinoEngine(); };
   for (const bool evict : {true, false}) {
-    const Interleaving found =
-        Interleave(MakeOpenVinoEngine, TestModel("reach-8"), TestModel("reach-16"), evict);
+    const Interleaving found = Interleave(make, TestModel("reach-8"), TestModel("reach-16"), evict);
     EXPECT_TRUE(found.same_bits);
     EXPECT_TRUE(found.stages_differ) << "the control";
     EXPECT_EQ(found.loads, evict ? found.calls : 4);
   }
-  const Interleaving confused = Interleave([] { return KeyedByShapeAlone(MakeOpenVinoEngine()); },
+  const Interleaving confused = Interleave([&make] { return KeyedByShapeAlone(make()); },
                                            TestModel("reach-8"), TestModel("reach-16"), true);
   EXPECT_FALSE(confused.same_bits) << "the control: stages kept by shape alone";
 }

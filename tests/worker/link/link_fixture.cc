@@ -103,6 +103,7 @@ void WorkerLinkTest::StartLink(const std::string& faults, absl::Duration stop_ti
   options.build = "test";
   options.capabilities.set_device_kind("cpu");
   options.cache_folder = cache_;
+  options.cache_bytes = cache_bytes_;
   options.backoff.first = absl::Milliseconds(20);
   options.faults = FaultInjection::Parse(faults).value();
   options.stop_timeout = stop_timeout;

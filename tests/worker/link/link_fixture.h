@@ -87,6 +87,7 @@ class WorkerLinkTest : public testing::TestWithParam<LinkTransport> {
   FakeExecutor executor_;
   Measurements measurements_;
   std::string cache_;
+  uint64_t cache_bytes_ = uint64_t{1} << 30;  // of the next link
   std::unique_ptr<WorkerLink> link_;
   std::thread thread_;
   absl::Status status_;

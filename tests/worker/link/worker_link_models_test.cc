@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/worker/link/link_fixture.h"
+#include "tests/worker/link/tiles.h"
 
 namespace tilewright {
 namespace {
@@ -31,6 +32,33 @@ TEST_P(WorkerLinkTest, FetchesAModelOnceAndFindsItAgainInAnotherLife) {
   EXPECT_THAT(
       coordinator_.Events(v1::WorkerEvent::kHello).back().hello().capabilities().cached_models(),
       ElementsAre(digest_));
+}
+
+TEST_P(WorkerLinkTest, AModelThatNobodyUsesMakesRoomForAnother) {
+  auto files = ModelFiles();
+  files["weights.bin"] += "more";
+  const std::string other = DigestOf(files);
+  coordinator_.AddModel(other, files);
+  int fetched = 0;
+  for (const uint64_t life : {1, 2}) {
+    const bool room = life == 1;
+    cache_bytes_ = room ? 1 << 30 : 1;
+    std::filesystem::remove_all(cache_);
+    StartLink();
+    AwaitSession(life);
+    for (const std::string& digest : {digest_, other, digest_}) {
+      const uint64_t sequence = coordinator_.Results().size() + 1;
+      coordinator_.Grant(TestLease({life, sequence}, {sequence}, /*batch=*/1, digest));
+      SendInput(sequence, sequence, life);
+      ASSERT_TRUE(AwaitResults(sequence));
+    }
+    EXPECT_TRUE(StopLink().ok());
+    coordinator_.SetEpoch(life + 1);
+    fetched += room ? 2 : 3;
+    EXPECT_EQ(coordinator_.fetches(), fetched);
+    EXPECT_TRUE(std::filesystem::exists(cache_ + "/models/" + digest_));
+    EXPECT_EQ(std::filesystem::exists(cache_ + "/models/" + other), room);
+  }
 }
 
 TEST_P(WorkerLinkTest, AModelOfAnotherDigestIsNeverUsed) {
