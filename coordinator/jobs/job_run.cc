@@ -21,6 +21,9 @@ absl::Status OutputError(const absl::Status& status) {
   return WithReason(status, "OUTPUT_NOT_WRITABLE");
 }
 
+constexpr char kLeft[] =
+    "what was merged stays beside the output: the same request goes on from it with --continue";
+
 // Whether the output may take tiles of the input as they are stored.
 bool KeepsStoredTiles(const ResolvedJob& job) {
   const std::optional<TileStorage>& storage = job.reader->info().storage;
@@ -143,6 +146,7 @@ void JobRun::TellRecord() {
 
 absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
   TellRecord();
+  if (!status.ok()) sound_ = false;
   if (status.ok()) MaybeCheckpoint();
   return status.ok() ? status : MergeError(Annotate(status, doing));
 }
@@ -208,7 +212,9 @@ absl::Status JobRun::Finish() {
     if (reader != nullptr) TW_RETURN_IF_ERROR(WithInputReason(reader->CheckUnchanged()));
   }
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
-  TW_RETURN_IF_ERROR(MergeError(Annotate(files_.output->Publish(), "publishing the output")));
+  const absl::Status published = files_.output->Publish();
+  if (!IsNoRoom(published)) sound_ = false;
+  TW_RETURN_IF_ERROR(MergeError(Annotate(published, "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", files_.output->pixel_hash());
   Close();
   return absl::OkStatus();
@@ -242,27 +248,37 @@ absl::Status JobRun::KeepPartial() {
   return absl::OkStatus();
 }
 
+bool JobRun::MayBeContinued(const absl::Status& why) const {
+  if (files_.checkpoints == nullptr || merger_ == nullptr || merger_->tiles_added() == 0) {
+    return false;
+  }
+  const std::string reason = ReasonOf(why);
+  if (reason == kShuttingDown) return true;
+  // Who cancels is done with it, and of another input it would be another picture. What was merged
+  // before the first checkpoint is not worth refusing the next job for it.
+  return !absl::IsCancelled(why) && reason != "INPUT_CHANGED" && files_.checkpoints->recorded();
+}
+
 bool JobRun::LeaveForLater() {
   JobCheckpoints* const checkpoints = files_.checkpoints.get();
-  if (checkpoints == nullptr || merger_ == nullptr || merger_->tiles_added() == 0) return false;
-  checkpoints->Take(*merger_, *files_.output, holes_);
+  if (sound_) checkpoints->Take(*merger_, *files_.output, holes_);
   checkpoints->Wait();
   if (!checkpoints->recorded()) return false;
   merger_.reset();
   files_.output->Leave();
   files_.output.reset();
   record_->AddEvent({job_.stage.job(), "left_to_continue", std::nullopt, "",
-                     "What was merged stays beside the output: the same request goes on from it "
-                     "with --continue."},
+                     absl::StrCat("It has ended, and ", kLeft, ".")},
                     options_.now());
+  left_ = true;
   return true;
 }
 
 void JobRun::Abandon(const absl::Status& why) {
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
   const bool keeps = job_.request.output_options().keep_partial();
-  if (!keeps && ReasonOf(why) == kShuttingDown && LeaveForLater()) return;
-  if (job_.request.output_options().keep_partial() && files_.output != nullptr) {
+  if (!keeps && MayBeContinued(why) && LeaveForLater()) return;
+  if (keeps && files_.output != nullptr) {
     const absl::Status kept = KeepPartial();
     if (!kept.ok()) {
       record_->AddEvent({job_.stage.job(), "partial_not_kept", std::nullopt, "",
@@ -281,7 +297,11 @@ void JobRun::Close() {
 
 void JobRun::OnEnded(const absl::Status& status, const JobView& last) {
   if (options_.on_ended) options_.on_ended();
-  record_->SetEnded(status, last, pixel_hash_, options_.now());
+  const absl::Status told =
+      left_ ? WithReason(absl::Status(status.code(), absl::StrCat(status.message(), "; ", kLeft)),
+                         ReasonOf(status))
+            : status;
+  record_->SetEnded(told, last, pixel_hash_, options_.now());
 }
 
 }  // namespace tilewright

@@ -65,7 +65,9 @@ class JobRun : public JobHost {
   void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
   int64_t held_bytes() const override { return merger_->bytes_held() + inputs_->memory_bytes(); }
   absl::Status Finish() override;
-  // With keep_partial it leaves what there is, and says so in the record.
+  // With keep_partial it leaves what there is, and says so in the record. Else, for a job that
+  // continues this one, what was merged: if the coordinator shuts down, or if it failed and a
+  // checkpoint was taken before.
   void Abandon(const absl::Status& why) override;
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override { record_->SetMerging(); }
@@ -117,7 +119,9 @@ class JobRun : public JobHost {
   absl::Status FindRoom();
   // Turns what there is of the output into a file of its own, and lists what is missing.
   absl::Status KeepPartial();
-  // Leaves what was merged to a job that continues this one. False if nothing was, or it cannot.
+  // Whether a job that ends so leaves what was merged to one that continues it.
+  bool MayBeContinued(const absl::Status& why) const;
+  // Does so. False if it cannot.
   bool LeaveForLater();
   void Close();
 
@@ -139,6 +143,9 @@ class JobRun : public JobHost {
   int64_t next_wanted_ = 0;     // Invariant: the number of the first wanted one not below it.
   std::vector<int64_t> holes_;  // wanted tiles that were left out, by number
   std::string pixel_hash_;
+  // What is merged and written agree: a checkpoint may be taken. If not, the latest one holds.
+  bool sound_ = true;
+  bool left_ = false;  // for a job that continues this one
 };
 
 }  // namespace tilewright

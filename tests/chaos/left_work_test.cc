@@ -1,0 +1,164 @@
+// What jobs leave beside their output that failed, and what a coordinator left that was killed when
+// the output had its name already. Real processes.
+
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/wire/status_details.h"
+#include "tests/chaos/blur_fixture.h"
+#include "tests/cluster/cluster.h"
+#include "tests/cluster/picture.h"
+
+namespace tilewright {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kLeft[] = {".partial", ".partial.scratch", ".partial.checkpoint"};
+
+class LeftWorkTest : public testing::Test {
+ protected:
+  void Begin(const std::string& interval) {
+    ClusterOptions options;
+    options.coordinator_flags = {"--checkpoint-interval", interval};
+    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    cluster_ = *std::move(cluster);
+    ASSERT_TRUE(WritePicture(NoisePicture(700, 550, 3, 8, 5), cluster_->Path("in.tif")).ok());
+    request_.input = cluster_->Path("in.tif");
+    request_.output = cluster_->Path("out.tif");
+    request_.model = "gaussian-blur";
+    request_.tile = 64;
+  }
+  void AddWorker(const std::string& name, const std::string& engine_fault = "") {
+    WorkerSetup setup;
+    setup.engine_fault = engine_fault;
+    const absl::Status added = cluster_->AddWorker(name, setup);
+    ASSERT_TRUE(added.ok()) << added;
+  }
+  void Dismiss(const std::string& name) {
+    cluster_->worker(name).Signal(SIGKILL);
+    ASSERT_TRUE(cluster_->AwaitWorker(name, false, kPatience).ok());
+  }
+  v1::Job Fail() {
+    const absl::StatusOr<std::string> name = cluster_->Submit(request_);
+    EXPECT_TRUE(name.ok()) << name.status();
+    const absl::StatusOr<v1::Job> job = cluster_->Await(
+        name.value_or(""), [](const v1::Job& now) { return now.state() == v1::Job::STATE_FAILED; },
+        kPatience);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.value_or(v1::Job());
+  }
+  v1::Job Succeed() {
+    const absl::StatusOr<std::string> name = cluster_->Submit(request_);
+    EXPECT_TRUE(name.ok()) << name.status();
+    const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(name.value_or(""), kPatience);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.value_or(v1::Job());
+  }
+  bool Left(const char* what) { return std::filesystem::exists(request_.output + what); }
+  void ExpectNothingLeft() {
+    for (const char* what : kLeft) EXPECT_FALSE(Left(what)) << what;
+  }
+
+  std::unique_ptr<Cluster> cluster_;
+  JobRequest request_;
+};
+
+TEST_F(LeftWorkTest, AJobThatFailedLateIsContinuedWhenItsCauseIsGone) {
+  Begin("0.02");
+  AddWorker("bad", "slow:10,nan:60+");
+  const v1::Job failed = Fail();
+  EXPECT_EQ(ReasonOf(FromProto(failed.error())), "TILE_FAILED");
+  EXPECT_THAT(failed.error().message(), HasSubstr("--continue"));
+  EXPECT_TRUE(FindEvent(failed, "left_to_continue").has_value()) << EventsOf(failed);
+  for (const char* what : kLeft) EXPECT_TRUE(Left(what)) << what;
+  Dismiss("bad");
+  AddWorker("good");
+  // Not by mistake.
+  EXPECT_EQ(cluster_->Submit(request_).status().code(), absl::StatusCode::kAlreadyExists);
+  request_.continue_partial = true;
+  const v1::Job continued = Succeed();
+  EXPECT_GT(continued.continued_tiles(), 20u) << EventsOf(continued);
+  ExpectNothingLeft();
+  request_.continue_partial = false;
+  request_.output = cluster_->Path("reference.tif");
+  EXPECT_EQ(continued.pixel_hash(), Succeed().pixel_hash());
+}
+
+TEST_F(LeftWorkTest, AJobThatFailedEarlyLeavesNothing) {
+  Begin("3600");
+  AddWorker("bad", "slow:10,nan:60+");
+  const v1::Job failed = Fail();
+  EXPECT_EQ(ReasonOf(FromProto(failed.error())), "TILE_FAILED");
+  EXPECT_THAT(failed.error().message(), Not(HasSubstr("--continue")));
+  ExpectNothingLeft();
+}
+
+TEST_F(LeftWorkTest, AJobThatIsCancelledLeavesNothing) {
+  Begin("0.02");
+  AddWorker("slow", "slow:30");
+  const absl::StatusOr<std::string> name = cluster_->Submit(request_);
+  ASSERT_TRUE(name.ok()) << name.status();
+  const absl::StatusOr<v1::Job> safe = cluster_->Await(
+      *name, [](const v1::Job& job) { return job.checkpoint_tiles() > 5; }, kPatience);
+  ASSERT_TRUE(safe.ok()) << safe.status();
+  EXPECT_EQ(cluster_->Cli({"jobs", "cancel", *name}).exit_code, 0);
+  const absl::StatusOr<v1::Job> job = cluster_->Await(
+      *name, [](const v1::Job& now) { return now.state() == v1::Job::STATE_CANCELLED; }, kPatience);
+  ASSERT_TRUE(job.ok()) << job.status();
+  ExpectNothingLeft();
+}
+
+// The coordinator was killed between giving the output its name and removing what lay beside it.
+TEST_F(LeftWorkTest, WhatLiesBesideAPublishedOutputIsNoUnfinishedWork) {
+  Begin("0.02");
+  AddWorker("bad", "slow:10,nan:60+");
+  Fail();
+  Dismiss("bad");
+  AddWorker("good");
+  std::map<std::string, std::string> beside;
+  for (const char* what : {".partial.scratch", ".partial.checkpoint"}) {
+    beside[what] = ReadFile(request_.output + what);
+    ASSERT_NE(beside[what], "") << what;
+  }
+  std::filesystem::rename(request_.output + ".partial", request_.output);
+  const auto leave_again = [&] {
+    for (const auto& [what, content] : beside) {
+      std::ofstream(request_.output + what, std::ios::binary) << content;
+    }
+  };
+  const auto render = [this](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"render", "-i", request_.input, "-o", request_.output, "-n",
+                                 request_.model, "-t", "64", "--json"});
+    return cluster_->Cli(flags, kPatience);
+  };
+  // What is there is the output.
+  EXPECT_THAT(render({"--continue"}).err, HasSubstr("exists"));
+  EXPECT_TRUE(Left(".partial.checkpoint"));
+  for (const auto& flags :
+       std::vector<std::vector<std::string>>{{"--overwrite"}, {"--overwrite", "--continue"}}) {
+    SCOPED_TRACE(flags.size());
+    const CliResult run = render(flags);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_EQ(run.json->fields().at("continued_tiles").number_value(), 0);
+    ExpectNothingLeft();
+    leave_again();
+  }
+  // Nor does it stand in the way when the output has gone elsewhere.
+  std::filesystem::rename(request_.output, cluster_->Path("away.tif"));
+  EXPECT_EQ(Succeed().continued_tiles(), 0u);
+  ExpectNothingLeft();
+}
+
+}  // namespace
+}  // namespace tilewright
