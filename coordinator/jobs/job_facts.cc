@@ -35,7 +35,6 @@ JobFacts FactsOf(const ResolvedJob& job) {
   facts.push_back(
       {"previous frame", request.previous().empty() ? "none" : FileFact(job.previous_facts)});
   facts.push_back({"region", request.has_region() ? ToString(FromWire(request.region())) : "all"});
-  facts.push_back({"number of tiles", absl::StrCat(job.wanted->count())});
   facts.push_back(
       {"output", absl::StrCat(Describe(job.encoding), ", level ", job.encoding.level, ", quality ",
                               job.encoding.jpeg_quality, ", tiles of ", job.encoding.tile_side,
@@ -45,6 +44,12 @@ JobFacts FactsOf(const ResolvedJob& job) {
                               static_cast<int>(job.kind), " of ", ToString(job.published_size()))});
   facts.push_back({"batch", absl::StrCat(job.stage.batch())});
   facts.push_back({"promise", request.strict() ? "strict, proven" : "presumed"});
+  return facts;
+}
+
+JobFacts AllFactsOf(const ResolvedJob& job) {
+  JobFacts facts = FactsOf(job);
+  facts.push_back({"number of tiles", absl::StrCat(job.wanted->count())});
   return facts;
 }
 

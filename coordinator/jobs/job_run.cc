@@ -30,6 +30,20 @@ bool KeepsStoredTiles(const ResolvedJob& job) {
   return storage.has_value() && StoresAlike(*storage, job.format, job.encoding);
 }
 
+OutputOptions OutputOf(const ResolvedJob& job, const JobRun::Options& options) {
+  OutputOptions output;
+  output.path = options.output_path;
+  output.format = job.written;
+  output.resampled = job.resampled;
+  output.metadata = job.input.metadata;
+  output.encoding = job.encoding;
+  output.overviews = job.request.output_options().overviews();
+  output.encoders = options.encoders;
+  output.overwrite = job.request.overwrite();
+  output.export_program = options.export_program;
+  return output;
+}
+
 }  // namespace
 
 absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
@@ -45,9 +59,16 @@ absl::Status JobRun::DrawingSink::CopyBlock(int64_t column, int64_t row,
   return file_.CopyBlock(column, row, samples, std::move(stored));
 }
 
+absl::StatusOr<ClaimedOutput> JobRun::Claim(const ResolvedJob& job, const Options& options) {
+  absl::StatusOr<ClaimedOutput> claimed = ClaimOutput(job, OutputOf(job, options));
+  if (!claimed.ok()) return OutputError(claimed.status());
+  return claimed;
+}
+
 absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
                                                        std::shared_ptr<JobRecord> record,
-                                                       Options options) {
+                                                       Options options, ClaimedOutput claimed,
+                                                       const SlowWork& work) {
   JobFilesOptions opened;
   opened.scratch = options.scratch;
   opened.checkpoints.interval = options.checkpoint_interval;
@@ -56,17 +77,8 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   opened.checkpoints.done = [record, now = options.now](const absl::StatusOr<int64_t>& tiles) {
     record->SetCheckpoint(tiles, now());
   };
-  OutputOptions& output = opened.output;
-  output.path = options.output_path;
-  output.format = job.written;
-  output.resampled = job.resampled;
-  output.metadata = job.input.metadata;
-  output.encoding = job.encoding;
-  output.overviews = job.request.output_options().overviews();
-  output.encoders = options.encoders;
-  output.overwrite = job.request.overwrite();
-  output.export_program = options.export_program;
-  absl::StatusOr<JobFiles> files = OpenJobFiles(job, std::move(opened));
+  opened.output = OutputOf(job, options);
+  absl::StatusOr<JobFiles> files = OpenJobFiles(job, std::move(claimed), std::move(opened), work);
   if (!files.ok()) return OutputError(files.status());
   const std::optional<Checkpoint> from = std::move(files->continued);
   if (from.has_value()) job.spec.continued = ContinuedTilesOf(job, *from);

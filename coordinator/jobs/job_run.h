@@ -42,11 +42,15 @@ class JobRun : public JobHost {
     std::function<std::optional<JobView>()> view;  // the job as the scheduler sees it
   };
 
-  // Opens the output and all beside it as of OpenJobFiles, with reason OUTPUT_EXISTS or
-  // OUTPUT_NOT_WRITABLE. `job` names its job in stage and spec. What it goes on from is in spec().
+  // As ClaimOutput, with reason OUTPUT_EXISTS or OUTPUT_NOT_WRITABLE.
+  static absl::StatusOr<ClaimedOutput> Claim(const ResolvedJob& job, const Options& options);
+  // Opens the output and all beside it as of OpenJobFiles, with the same reasons. `job` is prepared
+  // and names its job in stage and spec; `options` are those of Claim. What it goes on from is in
+  // spec().
   static absl::StatusOr<std::shared_ptr<JobRun>> Create(ResolvedJob job,
                                                         std::shared_ptr<JobRecord> record,
-                                                        Options options);
+                                                        Options options, ClaimedOutput claimed,
+                                                        const SlowWork& work);
   // Of one that neither finished nor was abandoned: what it was to go on from stays.
   ~JobRun() override;
 

@@ -98,9 +98,9 @@ absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFact
   return path;
 }
 
-// With `anywhere`, one whose pixels can be read in any order. Uploads that it reads are appended.
+// Uploads that it reads are appended.
 absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, uint32_t page,
-                                                       const v1::FileFacts* said, bool anywhere,
+                                                       const v1::FileFacts* said,
                                                        const ResolveContext& context,
                                                        v1::FileFacts* facts,
                                                        std::vector<std::string>* uploads) {
@@ -115,7 +115,6 @@ absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, u
   }
   absl::StatusOr<std::unique_ptr<ImageReader>> reader =
       ImageReader::Open(path, context.limits, page);
-  if (reader.ok() && anywhere) reader = ReadAnywhere(*std::move(reader), context.scratch);
   if (!reader.ok()) return WithInputReason(reader.status());
   return reader;
 }
@@ -135,7 +134,7 @@ absl::Status ResolveMask(ResolvedJob* job) {
   return absl::OkStatus();
 }
 
-// Fills `wanted`.
+// Fills `wanted`, as far as the mask is not asked.
 absl::Status ChooseTiles(ResolvedJob* job) {
   job->wanted = std::make_shared<const WantedTiles>(*job->plan);
   if (job->mask == nullptr && !job->request.has_region()) return absl::OkStatus();
@@ -151,7 +150,7 @@ absl::Status ChooseTiles(ResolvedJob* job) {
         "with a mask the output keeps samples of the input, of 8 or 16 bits: the input has ",
         SampleTypeName(job->input.sample), ", the output would have ", SampleTypeName(sample))));
   }
-  absl::StatusOr<WantedTiles> wanted = MarkedTiles(*job->plan, job->mask.get());
+  absl::StatusOr<WantedTiles> wanted = MarkedTiles(*job->plan, nullptr);
   if (!wanted.ok()) return WithInputReason(wanted.status());
   job->wanted = std::make_shared<const WantedTiles>(*std::move(wanted));
   return absl::OkStatus();
@@ -355,13 +354,13 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   job.number = request.stages_size() - 1;
   TW_RETURN_IF_ERROR(FindModel(request, context.models, &job));
   const bool masked = !request.mask().empty();
-  const bool anywhere = masked || TakesMore(*job.model);
+  job.anywhere = masked || TakesMore(*job.model);
   TW_ASSIGN_OR_RETURN(
       job.reader, OpenInput(request.input(), request.input_page(),
-                            request.has_input_facts() ? &request.input_facts() : nullptr, anywhere,
-                            context, &job.input_facts, &job.uploads));
+                            request.has_input_facts() ? &request.input_facts() : nullptr, context,
+                            &job.input_facts, &job.uploads));
   std::vector<std::string> notes;
-  job.input = job.reader->info();
+  job.input = job.anywhere ? InfoOfCopy(job.reader->info()) : job.reader->info();
   for (int number = 0; number < job.number; ++number) {
     ResolvedStage& stage = job.before.emplace_back();
     stage.number = number;
@@ -373,15 +372,15 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
     TW_ASSIGN_OR_RETURN(job.mask_reader,
                         OpenInput(request.mask(), /*page=*/0,
                                   request.has_mask_facts() ? &request.mask_facts() : nullptr,
-                                  anywhere, context, &job.mask_facts, &job.uploads));
+                                  context, &job.mask_facts, &job.uploads));
     TW_RETURN_IF_ERROR(ResolveMask(&job));
   }
   if (!request.previous().empty()) {
     TW_ASSIGN_OR_RETURN(
         job.previous_reader,
         OpenInput(request.previous(), /*page=*/0,
-                  request.has_previous_facts() ? &request.previous_facts() : nullptr, anywhere,
-                  context, &job.previous_facts, &job.uploads));
+                  request.has_previous_facts() ? &request.previous_facts() : nullptr, context,
+                  &job.previous_facts, &job.uploads));
   }
   TW_RETURN_IF_ERROR(ResolveBeside(&job, &notes));
 

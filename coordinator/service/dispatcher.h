@@ -81,6 +81,9 @@ class Dispatcher {
     std::shared_ptr<JobHost> host;
   };
   absl::Status Submit(std::vector<Stage> stages) ABSL_LOCKS_EXCLUDED(mu_);
+  // What Submit would say of it now; `memory` has the floors of all its stages.
+  absl::Status Check(const JobSubmitted& job, const JobMemory& memory) const
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Tiles of a later stage, by number, can be computed, or are left out since what they read was.
   void ReleaseTiles(const std::string& stage, const StageChain::Complete& complete)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -201,6 +204,8 @@ class Dispatcher {
     std::vector<std::byte> samples;
   };
 
+  absl::Status CheckLocked(const JobSubmitted& job, const JobMemory& memory) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Handle(const Event& event, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the store failed, and nothing that rests on the records may be carried out.
   bool Persist(absl::Span<const Record> records) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

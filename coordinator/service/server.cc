@@ -84,6 +84,7 @@ class Server::Impl {
     if (down_) return;
     down_ = true;
     if (!options_.port_file.empty() && port_ != 0) unlink(options_.port_file.c_str());
+    jobs_.StopPreparing();
     dispatcher_.Shutdown();
     jobs_.watches().Stop();
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + kDrain);
@@ -149,6 +150,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   jobs.export_program = options.export_program;
   jobs.encoder_threads = Cores();
   jobs.checkpoint_interval = options.checkpoint_interval;
+  jobs.preparing_threads = options.preparing_threads;
   jobs.scratch = options.scratch.empty() ? state->scratch() : options.scratch;
 
   spdlog::info("epoch {}, {} models, state in {}", dispatcher.epoch, models.models().size(),

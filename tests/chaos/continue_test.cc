@@ -62,11 +62,12 @@ class ContinueTest : public WithCluster, public testing::Test {
     EXPECT_TRUE(job.ok()) << job.status();
     return job.value_or(v1::Job());
   }
-  // The job once it has come so far, or ended.
-  v1::Job AwaitTiles(const std::string& job, uint64_t tiles) {
+  // The job once it has come so far, and said what it goes on from, or ended.
+  v1::Job AwaitTiles(const std::string& job, uint64_t tiles, bool continued = false) {
     const absl::StatusOr<v1::Job> now = cluster_->Await(
         job,
-        [tiles](const v1::Job& job_now) {
+        [tiles, continued](const v1::Job& job_now) {
+          if (continued && !FindEvent(job_now, "continued").has_value()) return false;
           return job_now.tiles_done() >= tiles || job_now.state() == v1::Job::STATE_SUCCEEDED;
         },
         kPatience);
@@ -106,7 +107,12 @@ TEST_F(ContinueTest, KilledAtAnyMomentGivesThePixelsOfAnUndisturbedJob) {
       SCOPED_TRACE(absl::StrCat("after ", kills, " kills"));
       const std::string name = Submit(request);
       const uint64_t goal = done_before + random() % (tiles - done_before + tiles / 10);
-      const v1::Job job = AwaitTiles(name, goal);
+      if (request.continue_partial && random() % 4 == 0 && kills < TILEWRIGHT_KILLS) {
+        Kill();  // what is read back is not worse for it
+        ++kills;
+        continue;
+      }
+      const v1::Job job = AwaitTiles(name, goal, request.continue_partial);
       if (request.continue_partial) {
         EXPECT_TRUE(FindEvent(job, "continued").has_value()) << EventsOf(job);
         EXPECT_GE(job.continued_tiles(), promised) << EventsOf(job);
