@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "tests/chaos/blur_fixture.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
+#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -25,14 +25,12 @@ using ::testing::Not;
 
 constexpr const char* kLeft[] = {".partial", ".partial.scratch", ".partial.checkpoint"};
 
-class LeftWorkTest : public testing::Test {
+class LeftWorkTest : public WithCluster, public testing::Test {
  protected:
   void Begin(const std::string& interval) {
     ClusterOptions options;
     options.coordinator_flags = {"--checkpoint-interval", interval};
-    absl::StatusOr<std::unique_ptr<Cluster>> cluster = Cluster::Start(options);
-    ASSERT_TRUE(cluster.ok()) << cluster.status();
-    cluster_ = *std::move(cluster);
+    ASSERT_NO_FATAL_FAILURE(StartCluster({}, options));
     ASSERT_TRUE(WritePicture(NoisePicture(700, 550, 3, 8, 5), cluster_->Path("in.tif")).ok());
     request_.input = cluster_->Path("in.tif");
     request_.output = cluster_->Path("out.tif");
@@ -70,7 +68,6 @@ class LeftWorkTest : public testing::Test {
     for (const char* what : kLeft) EXPECT_FALSE(Left(what)) << what;
   }
 
-  std::unique_ptr<Cluster> cluster_;
   JobRequest request_;
 };
 
