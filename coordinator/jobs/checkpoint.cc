@@ -160,6 +160,8 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   ToRecord(checkpoint.merger, record.mutable_merged());
   ToRecord(checkpoint.output, record.mutable_written());
   record.mutable_holes()->Add(checkpoint.holes.begin(), checkpoint.holes.end());
+  record.mutable_drawn()->set_samples(checkpoint.preview.data(), checkpoint.preview.size());
+  record.mutable_drawn()->set_pixels(checkpoint.preview_drawn);
   const std::string body = record.SerializeAsString();
   return absl::StrCat(kMagic, ChecksumBytes(body), body);
 }
@@ -192,6 +194,11 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(absl::string_view bytes) {
     return torn;
   }
   checkpoint.holes = {record.holes().begin(), record.holes().end()};
+  const auto preview =
+      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(record.drawn().samples().data()),
+                          record.drawn().samples().size());
+  checkpoint.preview = {preview.begin(), preview.end()};
+  checkpoint.preview_drawn = record.drawn().pixels();
   return checkpoint;
 }
 

@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_CHECKPOINT_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_CHECKPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -34,6 +35,9 @@ struct Checkpoint {
   MergerState merger;
   OutputState output;
   std::vector<int64_t> holes;  // wanted tiles that were left out, by number
+  // Of what is in the output: see Preview::Restore. Empty: none was kept.
+  std::vector<std::byte> preview;
+  int64_t preview_drawn = 0;
 };
 
 // Where the record of the job that writes that output lies, and its scratch.

@@ -32,11 +32,15 @@ void JobCheckpoints::Remove() {
 }
 
 absl::StatusOr<Checkpoint> JobCheckpoints::Collect(TileMerger& merger, OutputFile& output,
-                                                   const std::vector<int64_t>& holes) {
+                                                   const std::vector<int64_t>& holes,
+                                                   const LivePreview& preview) {
   Checkpoint checkpoint;
   checkpoint.facts = options_.facts;
   checkpoint.holes = holes;
   TW_ASSIGN_OR_RETURN(checkpoint.output, output.Save());
+  const Preview shown = preview.Copy();
+  checkpoint.preview = {shown.pixels().begin(), shown.pixels().end()};
+  checkpoint.preview_drawn = shown.drawn();
   TW_ASSIGN_OR_RETURN(checkpoint.merger, merger.Save());
   // After the tiles: a promise is only ever weakened, so this one holds for all of them.
   const std::optional<JobView> view = options_.view();
@@ -55,11 +59,11 @@ absl::Status JobCheckpoints::Commit(const OutputFile& output, const Checkpoint& 
   return absl::OkStatus();
 }
 
-void JobCheckpoints::Take(TileMerger& merger, OutputFile& output,
-                          const std::vector<int64_t>& holes) {
+void JobCheckpoints::Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes,
+                          const LivePreview& preview) {
   Wait();
   begun_ = options_.now();
-  absl::StatusOr<Checkpoint> checkpoint = Collect(merger, output, holes);
+  absl::StatusOr<Checkpoint> checkpoint = Collect(merger, output, holes, preview);
   if (!checkpoint.ok()) {
     options_.done(checkpoint.status());
     return;

@@ -19,6 +19,7 @@
 #include "coordinator/image/kept_scratch.h"
 #include "coordinator/image/output_file.h"
 #include "coordinator/jobs/checkpoint.h"
+#include "coordinator/jobs/live_preview.h"
 #include "coordinator/merge/tile_merger.h"
 #include "coordinator/schedule/scheduler.h"
 #include "proto/base/instant.h"
@@ -51,8 +52,10 @@ class JobCheckpoints {
   // The interval has passed since the last one was begun, and it is done.
   bool Due() const;
   // Takes what there is; returns when merging may go on. The rest is done behind it: `output` must
-  // stay until Wait. `holes` are the wanted tiles that were left out and merged as such.
-  void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes);
+  // stay until Wait. `holes` are the wanted tiles that were left out and merged as such, `preview`
+  // shows what was written.
+  void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes,
+            const LivePreview& preview);
   // Until the last one is durable or given up.
   void Wait();
   // Whether there is one on the disk, for another job to continue.
@@ -62,7 +65,7 @@ class JobCheckpoints {
 
  private:
   absl::StatusOr<Checkpoint> Collect(TileMerger& merger, OutputFile& output,
-                                     const std::vector<int64_t>& holes);
+                                     const std::vector<int64_t>& holes, const LivePreview& preview);
   absl::Status Commit(const OutputFile& output, const Checkpoint& checkpoint);
 
   const CheckpointOptions options_;

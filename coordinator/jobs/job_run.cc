@@ -133,6 +133,7 @@ absl::Status JobRun::Continue(const Checkpoint& checkpoint) {
   for (int64_t tile = 0; tile < job_.plan->tile_count(); ++tile) {
     if (merger_->settled(TileIndex{tile})) inputs_->Drop(TileIndex{tile});
   }
+  drawing_.preview()->Restore(checkpoint.preview, checkpoint.preview_drawn);
   holes_ = checkpoint.holes;
   for (const int64_t hole : holes_) OnHole(hole);
   record_->SetContinued(static_cast<int64_t>(job_.spec.continued->accepted.size()));
@@ -142,7 +143,7 @@ absl::Status JobRun::Continue(const Checkpoint& checkpoint) {
 
 void JobRun::MaybeCheckpoint() {
   if (files_.checkpoints == nullptr || !files_.checkpoints->Due()) return;
-  files_.checkpoints->Take(*merger_, *files_.output, holes_);
+  files_.checkpoints->Take(*merger_, *files_.output, holes_, *drawing_.preview());
 }
 
 absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
@@ -273,7 +274,7 @@ bool JobRun::MayBeContinued(const absl::Status& why) const {
 
 bool JobRun::LeaveForLater() {
   JobCheckpoints* const checkpoints = files_.checkpoints.get();
-  if (sound_) checkpoints->Take(*merger_, *files_.output, holes_);
+  if (sound_) checkpoints->Take(*merger_, *files_.output, holes_, *drawing_.preview());
   checkpoints->Wait();
   if (!checkpoints->recorded()) return false;
   merger_.reset();

@@ -93,7 +93,7 @@ class JobRun : public JobHost {
                             absl::Span<const std::byte> samples) override;
     absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
                            StoredBlock stored) override;
-    std::shared_ptr<const LivePreview> preview() const { return preview_; }
+    const std::shared_ptr<LivePreview>& preview() const { return preview_; }
 
    private:
     BlockSink& file_;

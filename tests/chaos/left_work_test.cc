@@ -27,11 +27,11 @@ constexpr const char* kLeft[] = {".partial", ".partial.scratch", ".partial.check
 
 class LeftWorkTest : public WithCluster, public testing::Test {
  protected:
-  void Begin(const std::string& interval) {
+  void Begin(const std::string& interval, int width = 700, int height = 550) {
     ClusterOptions options;
     options.coordinator_flags = {"--checkpoint-interval", interval};
     ASSERT_NO_FATAL_FAILURE(StartCluster({}, options));
-    ASSERT_TRUE(WritePicture(NoisePicture(700, 550, 3, 8, 5), cluster_->Path("in.tif")).ok());
+    ASSERT_TRUE(WritePicture(NoisePicture(width, height, 3, 8, 5), cluster_->Path("in.tif")).ok());
     request_.input = cluster_->Path("in.tif");
     request_.output = cluster_->Path("out.tif");
     request_.model = "gaussian-blur";
@@ -90,6 +90,45 @@ TEST_F(LeftWorkTest, AJobThatFailedLateIsContinuedWhenItsCauseIsGone) {
   request_.continue_partial = false;
   request_.output = cluster_->Path("reference.tif");
   EXPECT_EQ(continued.pixel_hash(), Succeed().pixel_hash());
+}
+
+TEST_F(LeftWorkTest, ThePreviewOfAContinuedJobShowsWhatItTookOver) {
+  Begin("0.02", 1000, 60);  // one row of tiles, two blocks
+  AddWorker("bad", "slow:10,nan:16+");
+  Fail();
+  Dismiss("bad");
+  request_.continue_partial = true;
+  const absl::StatusOr<std::string> name = cluster_->Submit(request_);
+  ASSERT_TRUE(name.ok()) << name.status();
+  const absl::StatusOr<v1::Job> begun = cluster_->Await(
+      *name, [](const v1::Job& job) { return FindEvent(job, "continued").has_value(); }, kPatience);
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  ASSERT_LT(begun->tiles_done(), begun->plan().tiles());
+  grpc::ClientContext context;
+  v1::GetPreviewRequest request;
+  request.set_name(*name);
+  v1::GetPreviewResponse response;
+  const absl::Status got = FromGrpc(cluster_->render().GetPreview(&context, request, &response));
+  ASSERT_TRUE(got.ok()) << got;
+  EXPECT_EQ(response.finished(), 0.512);
+  std::ofstream(cluster_->Path("preview.png"), std::ios::binary) << response.png();
+  AddWorker("good");
+  const absl::StatusOr<v1::Job> done = cluster_->AwaitSuccess(*name, kPatience);
+  ASSERT_TRUE(done.ok()) << done.status();
+  const absl::StatusOr<Picture> shown = ReadPicture(cluster_->Path("preview.png"));
+  const absl::StatusOr<Picture> output = ReadPicture(request_.output);
+  ASSERT_TRUE(shown.ok() && output.ok()) << shown.status() << output.status();
+  ASSERT_EQ(shown->channels, 4);
+  int64_t finished = 0, wrong = 0;
+  for (size_t i = 0; i < 1000 * 60; ++i) {
+    const bool there = shown->samples[4 * i + 3] != std::byte{0};
+    finished += there ? 1 : 0;
+    for (size_t c = 0; c < 3; ++c) {
+      wrong += shown->samples[4 * i + c] != (there ? output->samples[3 * i + c] : std::byte{0});
+    }
+  }
+  EXPECT_EQ(finished, 512 * 60);
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(LeftWorkTest, AJobThatFailedEarlyLeavesNothing) {

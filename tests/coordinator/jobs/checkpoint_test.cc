@@ -216,7 +216,7 @@ class CheckpointTest : public testing::Test {
         const absl::Status added = life->merger->AddTile({order[i]}, tiles_[tile]);
         if (!added.ok()) return added;
         if (random_() % 4 == 0 && life->checkpoints->Due()) {
-          life->checkpoints->Take(*life->merger, *life->output, {});
+          life->checkpoints->Take(*life->merger, *life->output, {}, preview_);
         }
       }
       if (!dies) break;
@@ -241,6 +241,7 @@ class CheckpointTest : public testing::Test {
   EncoderPool encoders_{2, int64_t{8} << 20};
   StagePlan plan_ = MakePlan({700, 700}, 160, 32);
   OutputOptions options_;
+  const LivePreview preview_{{{700, 700}, 1, SampleType::kU8}};
   Tiles tiles_;
   int64_t bytes_max_ = std::numeric_limits<int64_t>::max();
   int64_t durable_ = 0;
@@ -300,11 +301,15 @@ TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   written.output.block_hashes = {~uint64_t{0}, 0};
   written.output.quarters = {{1, 0, 2, 3, {0, 14, 97}}};
   written.holes = {1};
+  written.preview = {std::byte{1}, std::byte{0}, std::byte{255}};
+  written.preview_drawn = 77;
   const std::string bytes = EncodeCheckpoint(written);
   const auto read = DecodeCheckpoint(bytes);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(EncodeCheckpoint(*read), bytes);
   EXPECT_EQ(read->facts, written.facts);
+  EXPECT_EQ(read->preview, written.preview);
+  EXPECT_EQ(read->preview_drawn, 77);
   EXPECT_EQ(read->merger.settled, written.merger.settled);
   EXPECT_EQ(read->merger.tiles[0].rect, written.merger.tiles[0].rect);
   EXPECT_EQ(SlotsOf(*read).size(), 3u);
