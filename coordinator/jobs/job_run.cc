@@ -8,6 +8,7 @@
 #include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
+#include "coordinator/jobs/publish_note.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
@@ -225,6 +226,10 @@ absl::Status JobRun::Finish() {
     if (reader != nullptr) TW_RETURN_IF_ERROR(WithInputReason(reader->CheckUnchanged()));
   }
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
+  std::optional<PublishNote> note;
+  if (files_.checkpoints != nullptr && !options_.publishing.empty()) {
+    note.emplace(options_.publishing, options_.output_path);
+  }
   const absl::Status published = files_.output->Publish();
   if (!IsNoRoom(published)) sound_ = false;
   TW_RETURN_IF_ERROR(MergeError(Annotate(published, "publishing the output")));

@@ -33,6 +33,7 @@ class JobRun : public JobHost {
     std::string output_path;             // absolute
     std::string export_program;          // for OutputOptions
     std::string scratch;                 // folder of what is kept for later
+    std::string publishing;              // folder of PublishNotes; empty: there are none
     std::shared_ptr<TileSource> inputs;  // what the stage before it makes; null: the job's image
     EncoderPool* encoders = nullptr;     // for OutputOptions
     std::function<Instant()> now;

@@ -128,6 +128,7 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   run_options.output_path = identity.output_path;
   run_options.export_program = options_.export_program;
   run_options.scratch = options_.scratch;
+  run_options.publishing = options_.publishing;
   run_options.encoders = &encoders_;
   run_options.now = [this] { return clock_.Now(); };
   run_options.checkpoint_interval = options_.checkpoint_interval;

@@ -35,6 +35,7 @@ struct JobManagerOptions {
   std::string downloads;       // folder, exists
   std::string export_program;  // see OutputOptions and DecodeCommand
   std::string scratch;         // folder of files that last as long as a job
+  std::string publishing;      // folder of PublishNotes
   int encoder_threads = 2;     // compress blocks of all jobs
   // Of blocks that wait for them.
   int64_t encoder_bytes_max = int64_t{32} << 20;
