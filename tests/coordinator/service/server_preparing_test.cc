@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/wire/file_uri.h"
@@ -70,6 +71,11 @@ TEST_F(PreparingTest, TheMaskIsReadAndThenTheJobRuns) {
   EXPECT_GT(done.plan().skipped_tiles(), 0u);
   EXPECT_EQ(done.tiles_done(), done.plan().tiles());
   EXPECT_EQ(done.attempts(), done.plan().tiles() - done.plan().skipped_tiles());
+  // Its readers go a moment after its end was told.
+  const absl::Time patience_ends = absl::Now() + kPatience;
+  while (!std::filesystem::is_empty(folder_ + "/state/scratch") && absl::Now() < patience_ends) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
   EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/state/scratch")) << "a copy was kept";
 }
 
