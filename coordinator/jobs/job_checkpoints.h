@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,8 +30,8 @@ struct CheckpointOptions {
   JobFacts facts;
   absl::Duration interval;  // zero: none is taken, the one it goes on from holds
   std::function<Instant()> now;
-  // The job as the scheduler sees it; nullopt: it does not know it.
-  std::function<std::optional<JobView>()> view;
+  // Each stage of the job as the scheduler sees it, in order; empty: it does not know the job.
+  std::function<std::vector<JobView>()> view;
   // A checkpoint with so many accepted tiles is durable, or there is none, and an earlier one still
   // holds. From another thread.
   std::function<void(const absl::StatusOr<int64_t>& tiles)> done;
@@ -53,7 +52,8 @@ class JobCheckpoints {
   bool Due() const;
   // Takes what there is; returns when merging may go on. The rest is done behind it: `output` must
   // stay until Wait. `holes` are the wanted tiles that were left out and merged as such, `preview`
-  // shows what was written.
+  // shows what was written. None is taken once an earlier stage has left out a tile: it could not
+  // be told from what is computed again.
   void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes,
             const LivePreview& preview);
   // Until the last one is durable or given up.

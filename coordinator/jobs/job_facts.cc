@@ -19,13 +19,18 @@ std::string FileFact(const v1::FileFacts& file) {
 std::string WhyNotContinued(const ResolvedJob& job) {
   if (!job.uploads.empty()) return "its input was uploaded, and goes with the job";
   if (job.output_path.empty()) return "its output is for download, and goes with the job";
-  if (job.request.stages_size() != 1) return "it has several stages";
   return "";
 }
 
 JobFacts FactsOf(const ResolvedJob& job) {
   const v1::RenderRequest& request = job.request;
   JobFacts facts;
+  for (const ResolvedStage& stage : job.before) {
+    facts.push_back({absl::StrCat("stage ", stage.number),
+                     absl::StrCat(stage.model->model.name(), " ", stage.stage.model_digest(),
+                                  ", plan ", stage.stage.plan_digest(), " ",
+                                  stage.plan->Canonical(), ", batch ", stage.stage.batch())});
+  }
   facts.push_back({"model", absl::StrCat(job.model->model.name(), " ", job.stage.model_digest())});
   facts.push_back({"plan", absl::StrCat(job.stage.plan_digest(), " ", job.plan->Canonical())});
   const std::string page =

@@ -33,6 +33,28 @@ std::string BeginsAnew(const absl::Status& why) {
                       ".");
 }
 
+ContinuedTiles Promised(const StagePromise& promise) {
+  ContinuedTiles tiles;
+  tiles.promise = promise.promise;
+  tiles.numeric_class = promise.numeric_class;
+  tiles.classes = promise.classes;
+  return tiles;
+}
+
+absl::Status CheckContinuedStages(const ResolvedJob& job, const Checkpoint& checkpoint) {
+  if (checkpoint.before.size() != job.before.size()) {
+    return absl::InvalidArgumentError("what it promises is not that of the job's stages");
+  }
+  const std::vector<std::shared_ptr<const ContinuedTiles>> stages =
+      ContinuedStages(job, checkpoint);
+  for (size_t i = 0; i < stages.size(); ++i) {
+    JobSpec spec = i < job.before.size() ? job.before[i].spec : job.spec;
+    spec.continued = stages[i];
+    TW_RETURN_IF_ERROR(CheckContinued(spec));
+  }
+  return absl::OkStatus();
+}
+
 // The record of what lies beside the output, if the job can go on from it; else why not. How many
 // tiles there are, only a job that is prepared knows.
 absl::StatusOr<Checkpoint> FindCheckpoint(const ResolvedJob& job, const std::string& output,
@@ -81,9 +103,7 @@ absl::StatusOr<TakenOver> ReadBack(const ResolvedJob& job, OutputOptions options
   absl::StatusOr<Checkpoint> checkpoint = FindCheckpoint(job, options.path, /*prepared=*/true);
   if (ReasonOf(checkpoint.status()) != kOfAnother) partial.Own();
   TW_ASSIGN_OR_RETURN(taken.checkpoint, std::move(checkpoint));
-  JobSpec spec = job.spec;
-  spec.continued = ContinuedTilesOf(job, taken.checkpoint);
-  TW_RETURN_IF_ERROR(CheckContinued(spec));
+  TW_RETURN_IF_ERROR(CheckContinuedStages(job, taken.checkpoint));
   work.Tell(absl::StrCat("Reads back what ", taken.checkpoint.merger.tiles_added, " of ",
                          job.wanted->count(), " tiles left: ", taken.checkpoint.output.tiff.end,
                          " bytes."));
@@ -99,20 +119,22 @@ absl::StatusOr<TakenOver> ReadBack(const ResolvedJob& job, OutputOptions options
 
 }  // namespace
 
-std::shared_ptr<const ContinuedTiles> ContinuedTilesOf(const ResolvedJob& job,
-                                                       const Checkpoint& checkpoint) {
-  auto tiles = std::make_shared<ContinuedTiles>();
+std::vector<std::shared_ptr<const ContinuedTiles>> ContinuedStages(const ResolvedJob& job,
+                                                                   const Checkpoint& checkpoint) {
+  std::vector<std::shared_ptr<const ContinuedTiles>> stages;
+  for (const StagePromise& promise : checkpoint.before) {
+    stages.push_back(std::make_shared<ContinuedTiles>(Promised(promise)));
+  }
+  auto tiles = std::make_shared<ContinuedTiles>(Promised(checkpoint.promise));
   tiles->holes = {checkpoint.holes.begin(), checkpoint.holes.end()};
-  tiles->promise = checkpoint.promise;
-  tiles->numeric_class = checkpoint.numeric_class;
-  tiles->classes = checkpoint.classes;
   for (int64_t number = 0; number < job.wanted->count(); ++number) {
     const auto tile = static_cast<size_t>(job.wanted->at(number).value);
     if (checkpoint.merger.settled[tile] && !tiles->holes.contains(number)) {
       tiles->accepted.insert(tiles->accepted.end(), number);
     }
   }
-  return tiles;
+  stages.push_back(std::move(tiles));
+  return stages;
 }
 
 absl::StatusOr<ClaimedOutput> ClaimOutput(const ResolvedJob& job, const OutputOptions& options) {
@@ -141,7 +163,8 @@ absl::StatusOr<JobFiles> OpenJobFiles(const ResolvedJob& job, ClaimedOutput clai
     if (taken.ok()) {
       files.found =
           absl::StrCat("Goes on from an unfinished job: ", taken->checkpoint.merger.tiles_added,
-                       " of ", job.wanted->count(), " tiles are done.");
+                       " of ", job.wanted->count(), " tiles ",
+                       job.before.empty() ? "" : "of the last stage ", "are done.");
       files.continued = std::move(taken->checkpoint);
       files.output = std::move(taken->output);
       scratch = std::move(taken->scratch);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "coordinator/image/output_file.h"
@@ -45,21 +46,23 @@ struct ClaimedOutput {
   std::string found;       // as of JobFiles, as far as it is known
 };
 
-// Quick. Creates the partial file, or, if the request says so, takes over the one that an unfinished
-// job of the same facts left; what is torn is removed. Errors as of OutputFile::Create: what a
-// living job writes is nobody else's; FAILED_PRECONDITION (UNFINISHED_WORK_OF_ANOTHER), unless it
-// may overwrite, for what another request left.
+// Quick. Creates the partial file, or, if the request says so, takes over the one that an
+// unfinished job of the same facts left; what is torn is removed. Errors as of OutputFile::Create:
+// what a living job writes is nobody else's; FAILED_PRECONDITION (UNFINISHED_WORK_OF_ANOTHER),
+// unless it may overwrite, for what another request left.
 absl::StatusOr<ClaimedOutput> ClaimOutput(const ResolvedJob& job, const OutputOptions& options);
 
 // Creates the rest. If there is something to go on from, reads all of it back, as `work` allows:
-// what is damaged is removed, and `found` says why. `job` is prepared; `options.output` is as it was
-// for ClaimOutput. Errors as of that, and what `work.interrupt` asks for: then what was left stays.
+// what is damaged is removed, and `found` says why. `job` is prepared; `options.output` is as it
+// was for ClaimOutput. Errors as of that, and what `work.interrupt` asks for: then what was left
+// stays.
 absl::StatusOr<JobFiles> OpenJobFiles(const ResolvedJob& job, ClaimedOutput claimed,
                                       JobFilesOptions options, const SlowWork& work);
 
-// What the job need not compute any more. Null: it begins from the start.
-std::shared_ptr<const ContinuedTiles> ContinuedTilesOf(const ResolvedJob& job,
-                                                       const Checkpoint& checkpoint);
+// What each stage of the job need not compute any more, and what was promised of it, in order: of
+// the tiles of stages before the last nothing was kept. `checkpoint` is of the job's facts.
+std::vector<std::shared_ptr<const ContinuedTiles>> ContinuedStages(const ResolvedJob& job,
+                                                                   const Checkpoint& checkpoint);
 
 }  // namespace tilewright
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/jobs/beside_image.h"
+#include "coordinator/jobs/chosen_stages.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
 #include "coordinator/jobs/publish_note.h"
@@ -66,10 +67,9 @@ absl::StatusOr<ClaimedOutput> JobRun::Claim(const ResolvedJob& job, const Option
   return claimed;
 }
 
-absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
-                                                       std::shared_ptr<JobRecord> record,
-                                                       Options options, ClaimedOutput claimed,
-                                                       const SlowWork& work) {
+absl::StatusOr<JobFiles> JobRun::Open(const std::shared_ptr<JobRecord>& record,
+                                      const Options& options, ClaimedOutput claimed,
+                                      const SlowWork& work, ResolvedJob* job) {
   JobFilesOptions opened;
   opened.scratch = options.scratch;
   opened.checkpoints.interval = options.checkpoint_interval;
@@ -78,13 +78,24 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   opened.checkpoints.done = [record, now = options.now](const absl::StatusOr<int64_t>& tiles) {
     record->SetCheckpoint(tiles, now());
   };
-  opened.output = OutputOf(job, options);
-  absl::StatusOr<JobFiles> files = OpenJobFiles(job, std::move(claimed), std::move(opened), work);
+  opened.output = OutputOf(*job, options);
+  absl::StatusOr<JobFiles> files = OpenJobFiles(*job, std::move(claimed), std::move(opened), work);
   if (!files.ok()) return OutputError(files.status());
-  const std::optional<Checkpoint> from = std::move(files->continued);
-  if (from.has_value()) job.spec.continued = ContinuedTilesOf(job, *from);
+  if (files->continued.has_value()) {
+    const auto stages = ContinuedStages(*job, *files->continued);
+    for (size_t i = 0; i < job->before.size(); ++i) job->before[i].spec.continued = stages[i];
+    job->spec.continued = stages.back();
+    ChooseBefore(OpenTiles(*job, *stages.back()), job);
+  }
+  return files;
+}
+
+absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
+                                                       std::shared_ptr<JobRecord> record,
+                                                       Options options, JobFiles files) {
+  const std::optional<Checkpoint> from = std::move(files.continued);
   std::shared_ptr<JobRun> run(
-      new JobRun(std::move(job), std::move(record), std::move(options), *std::move(files)));
+      new JobRun(std::move(job), std::move(record), std::move(options), std::move(files)));
   if (from.has_value()) TW_RETURN_IF_ERROR(run->Continue(*from));
   return run;
 }

@@ -40,18 +40,21 @@ class JobRun : public JobHost {
     std::function<void()> on_ended;  // before the record says so; may be empty
     // How often checkpoints are taken; zero: never.
     absl::Duration checkpoint_interval;
-    std::function<std::optional<JobView>()> view;  // the job as the scheduler sees it
+    std::function<std::vector<JobView>()> view;  // as of CheckpointOptions
   };
 
   // As ClaimOutput, with reason OUTPUT_EXISTS or OUTPUT_NOT_WRITABLE.
   static absl::StatusOr<ClaimedOutput> Claim(const ResolvedJob& job, const Options& options);
   // Opens the output and all beside it as of OpenJobFiles, with the same reasons. `job` is prepared
-  // and names its job in stage and spec; `options` are those of Claim. What it goes on from is in
-  // spec().
+  // and its stages name it; `options` are those of Claim. What it goes on from is then in the specs
+  // of its stages, and those before the last compute only what is needed for the rest.
+  static absl::StatusOr<JobFiles> Open(const std::shared_ptr<JobRecord>& record,
+                                       const Options& options, ClaimedOutput claimed,
+                                       const SlowWork& work, ResolvedJob* job);
+  // On the files that Open gave. INVALID_ARGUMENT if they are of another job.
   static absl::StatusOr<std::shared_ptr<JobRun>> Create(ResolvedJob job,
                                                         std::shared_ptr<JobRecord> record,
-                                                        Options options, ClaimedOutput claimed,
-                                                        const SlowWork& work);
+                                                        Options options, JobFiles files);
   // Of one that neither finished nor was abandoned: what it was to go on from stays.
   ~JobRun() override;
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,7 +46,7 @@ bool NeedsPreparation(const ResolvedJob& job) {
 absl::Status PrepareFigures(const PrepareContext& context, ResolvedJob* job) {
   if (job->mask == nullptr) return absl::OkStatus();
   TW_RETURN_IF_ERROR(MakeReadable("mask", context, &job->mask_reader));
-  TW_ASSIGN_OR_RETURN(job->mask, Mask::Create(*job->mask_reader, job->input));
+  TW_ASSIGN_OR_RETURN(job->mask, Mask::Create(*job->mask_reader, job->reader->info()));
   context.work.Tell("Looks up in the mask which tiles are to be computed.");
   absl::StatusOr<WantedTiles> wanted =
       MarkedTiles(*job->plan, job->mask.get(), context.work.interrupt);
@@ -57,6 +58,9 @@ absl::Status PrepareFigures(const PrepareContext& context, ResolvedJob* job) {
   const std::vector<int64_t> skipped = SkippedTiles(*job);
   job->summary.set_skipped_tiles(
       static_cast<uint64_t>(std::accumulate(skipped.begin(), skipped.end(), int64_t{0})));
+  std::vector<std::string> notes;
+  NoteSkipped(*job, &notes);
+  for (const std::string& note : notes) job->summary.add_notes(note);
   return absl::OkStatus();
 }
 

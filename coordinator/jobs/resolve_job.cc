@@ -121,14 +121,32 @@ absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, u
 
 absl::Status BadMask(const absl::Status& status) { return OrReason(status, "BAD_MASK"); }
 
-absl::Status ResolveMask(ResolvedJob* job) {
-  const Scale& scale = job->model->geometry.scale;
-  if (!(scale == Scale())) {
+// Wants all stages but for the plan of the last. Whether its output, of scale 1 in all, lies over
+// the image that a mask lies over.
+absl::Status CheckKeepsSize(const ResolvedJob& job) {
+  int64_t p = job.model->geometry.scale.p();
+  int64_t q = job.model->geometry.scale.q();
+  if (job.before.empty() && p != q) {
     return BadMask(absl::InvalidArgumentError(
         absl::StrCat("a mask needs a model that keeps the size of the image; ",
-                     job->model->model.name(), " scales by ", scale.p(), "/", scale.q())));
+                     job.model->model.name(), " scales by ", p, "/", q)));
   }
-  absl::StatusOr<std::unique_ptr<Mask>> mask = Mask::Create(*job->mask_reader, job->input);
+  const Size made{job.model->geometry.scale.OutputLength(job.input.size.width),
+                  job.model->geometry.scale.OutputLength(job.input.size.height)};
+  for (const ResolvedStage& stage : job.before) {
+    p *= stage.model->geometry.scale.p();
+    q *= stage.model->geometry.scale.q();
+  }
+  const Size image = job.reader->info().size;
+  if (p == q && made == image) return absl::OkStatus();
+  return BadMask(absl::InvalidArgumentError(
+      absl::StrCat("a mask needs stages that together keep the size of the image; these make ",
+                   ToString(made), " pixels of ", ToString(image))));
+}
+
+absl::Status ResolveMask(ResolvedJob* job) {
+  TW_RETURN_IF_ERROR(CheckKeepsSize(*job));
+  absl::StatusOr<std::unique_ptr<Mask>> mask = Mask::Create(*job->mask_reader, job->reader->info());
   if (!mask.ok()) return BadMask(mask.status());
   job->mask = *std::move(mask);
   return absl::OkStatus();
@@ -138,17 +156,18 @@ absl::Status ResolveMask(ResolvedJob* job) {
 absl::Status ChooseTiles(ResolvedJob* job) {
   job->wanted = std::make_shared<const WantedTiles>(*job->plan);
   if (job->mask == nullptr && !job->request.has_region()) return absl::OkStatus();
-  if (job->mask != nullptr && job->format.channels != job->input.channels) {
+  const ImageInfo& image = job->reader->info();
+  if (job->mask != nullptr && job->format.channels != image.channels) {
     return BadMask(absl::InvalidArgumentError(
         absl::StrCat("with a mask the output keeps channels of the input: the input has ",
-                     job->input.channels, ", the model gives ", job->format.channels)));
+                     image.channels, ", the model gives ", job->format.channels)));
   }
   const SampleType sample = job->format.sample;
   if (job->mask != nullptr &&
-      (sample != job->input.sample || (sample != SampleType::kU8 && sample != SampleType::kU16))) {
+      (sample != image.sample || (sample != SampleType::kU8 && sample != SampleType::kU16))) {
     return BadMask(absl::InvalidArgumentError(absl::StrCat(
         "with a mask the output keeps samples of the input, of 8 or 16 bits: the input has ",
-        SampleTypeName(job->input.sample), ", the output would have ", SampleTypeName(sample))));
+        SampleTypeName(image.sample), ", the output would have ", SampleTypeName(sample))));
   }
   absl::StatusOr<WantedTiles> wanted = MarkedTiles(*job->plan, nullptr);
   if (!wanted.ok()) return WithInputReason(wanted.status());
@@ -389,7 +408,7 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
   TW_RETURN_IF_ERROR(ChooseTiles(&job));
   ChooseBefore(*job.wanted, &job);
-  NoteSkipped(job, &notes);
+  if (!masked) NoteSkipped(job, &notes);  // a mask has not been asked
 
   if (job.resampled.has_value()) {
     notes.push_back(absl::StrCat("the picture of ", ToString(job.format.size),

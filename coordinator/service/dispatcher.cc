@@ -220,13 +220,24 @@ std::optional<JobView> Dispatcher::ViewJob(const std::string& job) const {
   return ViewOf(job);
 }
 
-std::optional<JobView> Dispatcher::ViewOf(const std::string& job) const {
+std::vector<JobView> Dispatcher::ViewStages(const std::string& job) const {
+  absl::MutexLock lock(&mu_);
+  return StageViewsOf(job);
+}
+
+std::vector<JobView> Dispatcher::StageViewsOf(const std::string& job) const {
   std::vector<JobView> views;
   for (const std::string& stage : StagesOf(job)) {
     std::optional<JobView> view = scheduler_.ViewJob(stage);
-    if (!view.has_value()) return std::nullopt;
+    if (!view.has_value()) return {};
     views.push_back(*std::move(view));
   }
+  return views;
+}
+
+std::optional<JobView> Dispatcher::ViewOf(const std::string& job) const {
+  const std::vector<JobView> views = StageViewsOf(job);
+  if (views.empty()) return std::nullopt;
   return views.size() == 1 ? views.front() : Together(views);
 }
 

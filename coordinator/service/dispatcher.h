@@ -104,6 +104,8 @@ class Dispatcher {
   absl::Status AcceptHoles(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // All stages together. nullopt once it has ended.
   std::optional<JobView> ViewJob(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Each of them, in order. Empty once it has ended.
+  std::vector<JobView> ViewStages(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<MatchView> Match(const JobSpec& job) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Control streams. Hello answers HelloReply on the stream before anything else;
@@ -223,6 +225,8 @@ class Dispatcher {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What ended, a job or a stage of one, and the operations on it.
   void Remember(const std::string& ended, const Operations& operations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<JobView> StageViewsOf(const std::string& job) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<JobView> ViewOf(const std::string& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::WorkerInfo InfoOf(const WorkerView& view, Instant now) const

@@ -34,11 +34,14 @@ absl::Status Begin(JobBeginning beginning, Dispatcher& dispatcher, const SlowWor
     TW_RETURN_IF_ERROR(PrepareJob({beginning.options.scratch, work}, &job));
     beginning.record->SetSkipped(SkippedTiles(job));
   }
+  TW_ASSIGN_OR_RETURN(JobFiles files, JobRun::Open(beginning.record, beginning.options,
+                                                   std::move(beginning.claimed), work, &job));
+  beginning.record->SetSkipped(SkippedTiles(job));
   std::vector<Dispatcher::Stage> stages = StartInnerStages(
       beginning.options.scratch, beginning.record, dispatcher, &job, &beginning.options);
   TW_ASSIGN_OR_RETURN(std::shared_ptr<JobRun> run,
                       JobRun::Create(std::move(job), beginning.record, std::move(beginning.options),
-                                     std::move(beginning.claimed), work));
+                                     std::move(files)));
   TW_RETURN_IF_ERROR(CheckInterrupt(work.interrupt));
   const JobSpec spec = run->spec();
   stages.push_back({spec, std::move(run)});

@@ -132,7 +132,7 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   run_options.encoders = &encoders_;
   run_options.now = [this] { return clock_.Now(); };
   run_options.checkpoint_interval = options_.checkpoint_interval;
-  run_options.view = [this, name = identity.name] { return dispatcher_.ViewJob(name); };
+  run_options.view = [this, name = identity.name] { return dispatcher_.ViewStages(name); };
   if (!resolved.uploads.empty()) {
     run_options.on_ended = [this, uploads = resolved.uploads] {
       for (const std::string& upload : uploads) uploads_.Remove(upload);

@@ -224,6 +224,33 @@ TEST_F(StoppedTest, ACoordinatorThatIsToldToStopLeavesWhatWasMerged) {
   EXPECT_EQ(job.attempts() - job.copies(), job.plan().tiles() - job.continued_tiles());
 }
 
+TEST_F(ContinueTest, OfSeveralStagesTheLastGoesOnAndTheOthersDoWhatItNeeds) {
+  JobRequest request = Request("reference.tif");
+  request.then = "gaussian-blur";
+  request.tile = 128;
+  const v1::Job undisturbed = Finish(request);
+  EXPECT_EQ(undisturbed.plan().skipped_tiles(), 0u);
+  request.output = cluster_->Path("a.tif");
+  const absl::StatusOr<v1::Job> safe = cluster_->Await(
+      Submit(request), [](const v1::Job& job) { return job.checkpoint_tiles() > 60; }, kPatience);
+  ASSERT_TRUE(safe.ok()) << safe.status();
+  ASSERT_FALSE(safe->state() == v1::Job::STATE_SUCCEEDED) << "it was not slow enough";
+  Kill();
+  request.continue_partial = true;
+  const v1::Job job = Finish(request);
+  EXPECT_EQ(job.pixel_hash(), undisturbed.pixel_hash()) << EventsOf(job);
+  EXPECT_GE(job.continued_tiles(), safe->checkpoint_tiles());
+  ASSERT_EQ(job.plan().stages_size(), 2);
+  EXPECT_LT(job.continued_tiles(), job.plan().stages(1).tiles());
+  // Nothing of the last stage is done twice, and what only finished tiles read is not made again.
+  EXPECT_GT(job.plan().skipped_tiles(), 10u);
+  EXPECT_LT(job.plan().skipped_tiles(), job.plan().stages(0).tiles());
+  EXPECT_EQ(job.attempts() - job.copies(),
+            job.plan().tiles() - job.plan().skipped_tiles() - job.continued_tiles())
+      << EventsOf(job);
+  EXPECT_EQ(job.tiles_done(), job.plan().tiles());
+}
+
 TEST_F(ContinueTest, TheCommandLineGoesOnAndSaysSo) {
   const v1::Job undisturbed = Finish(Request("reference.tif"));
   const JobRequest request = Request("a.tif");

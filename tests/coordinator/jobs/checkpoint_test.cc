@@ -139,7 +139,7 @@ class CheckpointTest : public testing::Test {
       JobView view;
       view.promise = Promise::kStrict;
       view.numeric_class = "cpu";
-      return view;
+      return std::vector<JobView>{view};
     };
     options.done = [this](const absl::StatusOr<int64_t>& tiles) {
       EXPECT_TRUE(tiles.ok()) << tiles.status();
@@ -289,9 +289,8 @@ TEST_F(CheckpointTest, WhatWasNotMadeDurableIsNoticed) {
 TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   Checkpoint written;
   written.facts = {{"model", "a"}, {"plan", std::string("\0b", 2)}};
-  written.promise = Promise::kStrict;
-  written.numeric_class = "cpu";
-  written.classes = {"x", "y"};
+  written.promise = {Promise::kStrict, "cpu", {"x", "y"}};
+  written.before = {{Promise::kTolerant, "", {"a \"quoted\" class"}}, {Promise::kStrict, "k", {}}};
   written.merger.settled = {true, false, false, true, true, false, true, false, true};
   written.merger.tiles_added = 4;
   written.merger.blocks_left = 7;
@@ -310,6 +309,8 @@ TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   EXPECT_EQ(read->facts, written.facts);
   EXPECT_EQ(read->preview, written.preview);
   EXPECT_EQ(read->preview_drawn, 77);
+  EXPECT_EQ(read->promise, written.promise);
+  EXPECT_EQ(read->before, written.before);
   EXPECT_EQ(read->merger.settled, written.merger.settled);
   EXPECT_EQ(read->merger.tiles[0].rect, written.merger.tiles[0].rect);
   EXPECT_EQ(SlotsOf(*read).size(), 3u);
