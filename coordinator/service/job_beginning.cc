@@ -32,7 +32,6 @@ absl::Status Begin(JobBeginning beginning, Dispatcher& dispatcher, const SlowWor
   ResolvedJob& job = beginning.job;
   if (NeedsPreparation(job)) {
     TW_RETURN_IF_ERROR(PrepareJob({beginning.options.scratch, work}, &job));
-    beginning.record->SetSkipped(SkippedTiles(job));
   }
   TW_ASSIGN_OR_RETURN(JobFiles files, JobRun::Open(beginning.record, beginning.options,
                                                    std::move(beginning.claimed), work, &job));
