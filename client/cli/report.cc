@@ -46,7 +46,7 @@ void AddStages(const Plan& plan, const std::vector<uint64_t>& tiles_done,
 // Of a job of several stages, their own rows tell more.
 std::string GridText(const Plan& plan) {
   if (!plan.stages.empty()) {
-    return absl::StrCat(plan.tiles, " in ", plan.stages.size(), " stages");
+    return absl::StrCat(plan.tiles, " in ", plan.stages.size(), " stages", SkippedText(plan));
   }
   return absl::StrCat(plan.columns, " x ", plan.rows, " = ", plan.tiles, " of ",
                       SizeText(plan.tile_width, plan.tile_height), ", halo ", plan.halo,

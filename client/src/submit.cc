@@ -22,9 +22,6 @@ namespace tilewright {
 namespace {
 
 constexpr size_t kRequestIdBytesMax = 64;
-// A mask or previous frame whose rows come in order is decoded before the call is answered, and
-// what an unfinished job left is read.
-constexpr absl::Duration kLongSubmitTimeout = absl::Minutes(30);
 
 absl::Status CheckRequestId(absl::string_view id) {
   bool good = !id.empty() && id.size() <= kRequestIdBytesMax;
@@ -149,13 +146,10 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
 
   v1::CreateJobResponse response;
   const ClientOptions& options = connection_->options;
-  const bool long_submit =
-      !request.mask.empty() || !request.previous.empty() || request.continue_partial;
-  const absl::Duration timeout =
-      long_submit ? std::max(options.call_timeout, kLongSubmitTimeout) : options.call_timeout;
-  TW_RETURN_IF_ERROR(CallWithRetry(timeout, options.retry_for, [&](grpc::ClientContext& context) {
-    return connection_->render->CreateJob(&context, create, &response);
-  }));
+  TW_RETURN_IF_ERROR(
+      CallWithRetry(options.call_timeout, options.retry_for, [&](grpc::ClientContext& context) {
+        return connection_->render->CreateJob(&context, create, &response);
+      }));
   submission.job = JobFromProto(response.job());
   if (dry_run) submission.job.state = JobState::kPlanned;
   return submission;

@@ -35,6 +35,10 @@ class ScratchName {
   const std::string folder_;
 };
 
+CanvasFormat FormatOfCopy(const ImageInfo& image) {
+  return {image.size, image.channels, image.sample, image.array};
+}
+
 // The copy's pixels under the original's name and header.
 class CopyReader : public ImageReader {
  public:
@@ -58,11 +62,20 @@ class CopyReader : public ImageReader {
 
 }  // namespace
 
-absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to) {
+ImageInfo InfoOfCopy(const ImageInfo& image) {
+  ImageInfo info = image;
+  if (image.access == ImageAccess::kAnywhere) return info;
+  const int64_t side = UsualTileSide(FormatOfCopy(image));
+  info.access = ImageAccess::kAnywhere;
+  info.tile_bytes = side * side * image.pixel_bytes();
+  return info;
+}
+
+absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to,
+                              const Interrupt* interrupt) {
   OutputOptions options;
   options.path = to;
-  options.format = {reader.info().size, reader.info().channels, reader.info().sample,
-                    reader.info().array};
+  options.format = FormatOfCopy(reader.info());
   options.metadata = reader.info().metadata;
   options.encoding.compression = Compression::kNone;
   options.encoding.tile_side = UsualTileSide(options.format);
@@ -70,6 +83,7 @@ absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to) {
   std::vector<std::byte> samples;
   for (int64_t row = 0; row < options.format.block_rows(); ++row) {
     for (int64_t column = 0; column < options.format.block_columns(); ++column) {
+      TW_RETURN_IF_ERROR(CheckInterrupt(interrupt));
       const Rect rect = options.format.BlockRect(column, row);
       samples.resize(static_cast<size_t>(rect.area() * options.format.pixel_bytes()));
       TW_RETURN_IF_ERROR(reader.Read(rect, PadMode::kZero, absl::MakeSpan(samples)));
@@ -79,17 +93,16 @@ absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to) {
   return file->Publish();
 }
 
-absl::StatusOr<std::unique_ptr<ImageReader>> ReadAnywhere(std::unique_ptr<ImageReader> reader,
-                                                          const std::string& scratch) {
+absl::StatusOr<std::shared_ptr<ImageReader>> ReadAnywhere(std::shared_ptr<ImageReader> reader,
+                                                          const std::string& scratch,
+                                                          const Interrupt* interrupt) {
   if (reader->info().access == ImageAccess::kAnywhere) return reader;
   TW_ASSIGN_OR_RETURN(std::unique_ptr<ScratchName> name, ScratchName::Make(scratch));
-  TW_RETURN_IF_ERROR(WriteDecodedCopy(*reader, name->path()));
+  TW_RETURN_IF_ERROR(WriteDecodedCopy(*reader, name->path(), interrupt));
   TW_ASSIGN_OR_RETURN(std::unique_ptr<ImageReader> copy, ImageReader::Open(name->path(), {}));
   // The original may go now; it is the copy that must not change.
   TW_ASSIGN_OR_RETURN(std::unique_ptr<FileWatch> file, FileWatch::Open(name->path()));
-  ImageInfo info = reader->info();
-  info.access = ImageAccess::kAnywhere;
-  return std::make_unique<CopyReader>(std::move(info), std::move(file), std::move(name),
+  return std::make_shared<CopyReader>(InfoOfCopy(reader->info()), std::move(file), std::move(name),
                                       std::move(copy));
 }
 

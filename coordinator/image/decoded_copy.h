@@ -10,19 +10,26 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/interrupt.h"
 
 namespace tilewright {
 
 // Writes all pixels and the metadata to `to`, which must not exist and ends in ".tif". Memory is
 // that of the reader and of one row of blocks. Errors of the reader; RESOURCE_EXHAUSTED if the disk
 // is full. Nothing is left behind on error.
-absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to);
+absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to,
+                              const Interrupt* interrupt = nullptr);
+
+// What ReadAnywhere's reader of such an image says of it: what the image itself does, but for its
+// access and, where a copy has to be made, the tiles that are then decoded.
+ImageInfo InfoOfCopy(const ImageInfo& image);
 
 // A reader that can read anywhere: `reader` itself if it can, else one of a decoded copy in the
-// folder `scratch`, which is removed with it. What it says of the image (but for its access) is
-// what the original says.
-absl::StatusOr<std::unique_ptr<ImageReader>> ReadAnywhere(std::unique_ptr<ImageReader> reader,
-                                                          const std::string& scratch);
+// folder `scratch`, which is removed with it. Errors as of WriteDecodedCopy, and what `interrupt`
+// asks for.
+absl::StatusOr<std::shared_ptr<ImageReader>> ReadAnywhere(std::shared_ptr<ImageReader> reader,
+                                                          const std::string& scratch,
+                                                          const Interrupt* interrupt = nullptr);
 
 }  // namespace tilewright
 

@@ -36,7 +36,8 @@ absl::StatusOr<std::unique_ptr<KeptScratch>> KeptScratch::Create(const std::stri
 }
 
 absl::StatusOr<std::unique_ptr<KeptScratch>> KeptScratch::Reopen(const std::string& path,
-                                                                 const std::vector<Slot>& slots) {
+                                                                 const std::vector<Slot>& slots,
+                                                                 const Interrupt* interrupt) {
   const int fd = open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return FileError("opening", path, errno);
   std::vector<Slot> in_order = slots;
@@ -47,6 +48,7 @@ absl::StatusOr<std::unique_ptr<KeptScratch>> KeptScratch::Reopen(const std::stri
   std::unique_ptr<KeptScratch> scratch(new KeptScratch(path, fd, end));
   std::vector<std::byte> samples;
   for (const Slot& slot : in_order) {
+    TW_RETURN_IF_ERROR(CheckInterrupt(interrupt));
     samples.resize(static_cast<size_t>(slot.bytes));
     TW_RETURN_IF_ERROR(scratch->Read(slot, absl::MakeSpan(samples)));
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "coordinator/image/interrupt.h"
 #include "coordinator/image/scratch_file.h"
 
 namespace tilewright {
@@ -20,10 +21,11 @@ class KeptScratch : public ScratchFile {
   // An empty one; replaces what has the name. The file stays when the object goes. Errors as of
   // FileError.
   static absl::StatusOr<std::unique_ptr<KeptScratch>> Create(const std::string& path);
-  // One that was left, with these slots of its latest checkpoint. DATA_LOSS if they do not hold
-  // what was put there; errors as of FileError.
+  // One that was left, with these slots of its latest checkpoint. Reads them: DATA_LOSS if they do
+  // not hold what was put there; errors as of FileError, and what `interrupt` asks for.
   static absl::StatusOr<std::unique_ptr<KeptScratch>> Reopen(const std::string& path,
-                                                             const std::vector<Slot>& slots);
+                                                             const std::vector<Slot>& slots,
+                                                             const Interrupt* interrupt = nullptr);
 
   absl::StatusOr<Slot> Put(absl::Span<const std::byte> samples) override;
   void Drop(const Slot& slot) override;

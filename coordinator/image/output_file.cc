@@ -80,12 +80,12 @@ class OutputFile::Impl {
                                          : FileError("syncing", partial_.path(), errno);
   }
 
-  absl::Status Restore(const OutputState& state) {
+  absl::Status Restore(const OutputState& state, const Interrupt* interrupt) {
     if (state.block_hashes.size() != written_.size()) {
       return absl::InvalidArgumentError("what was written before belongs to another picture");
     }
     TW_RETURN_IF_ERROR(pyramid_->Restore(state.quarters));
-    TW_RETURN_IF_ERROR(canvas_->Restore(state.tiff));
+    TW_RETURN_IF_ERROR(canvas_->Restore(state.tiff, interrupt));
     writer_->set_block_hashes(state.block_hashes);
     const int64_t columns = options_.format.block_columns();
     for (size_t i = 0; i < written_.size(); ++i) {
@@ -295,11 +295,14 @@ absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const OutputOptio
 
 absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Continue(const OutputOptions& options,
                                                                  PartialClaim partial,
-                                                                 const OutputState& state) {
+                                                                 const OutputState& state,
+                                                                 const Interrupt* interrupt) {
   TW_ASSIGN_OR_RETURN(const OutputKind kind, OutputKindOf(options.path));
   auto impl = std::make_unique<Impl>(options, kind, std::move(partial));
   TW_RETURN_IF_ERROR(impl->Start());
-  TW_RETURN_IF_ERROR(impl->Restore(state));
+  const absl::Status restored = impl->Restore(state, interrupt);
+  if (!restored.ok() && !CheckInterrupt(interrupt).ok()) impl->Leave();
+  TW_RETURN_IF_ERROR(restored);
   return std::unique_ptr<OutputFile>(new OutputFile(std::move(impl)));
 }
 

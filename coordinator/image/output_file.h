@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "coordinator/image/encoder_pool.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/interrupt.h"
 #include "coordinator/image/output_format.h"
 #include "coordinator/image/output_state.h"
 #include "coordinator/image/partial_claim.h"
@@ -59,10 +60,11 @@ class OutputFile : public BlockSink {
   // Goes on where the output of a job that died was at its latest checkpoint: `partial` is what it
   // left, `options` are the same, `options.scratch` still has its slots. Reads back all that was
   // written. DATA_LOSS or INVALID_ARGUMENT if that is not what `state` says: then `partial` is
-  // gone. Else errors as of Create.
+  // gone. What `interrupt` asks for: then it stays as it was. Else errors as of Create.
   static absl::StatusOr<std::unique_ptr<OutputFile>> Continue(const OutputOptions& options,
                                                               PartialClaim partial,
-                                                              const OutputState& state);
+                                                              const OutputState& state,
+                                                              const Interrupt* interrupt = nullptr);
   // Unless published or left: removes what it created.
   ~OutputFile() override;
 

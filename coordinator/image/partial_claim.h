@@ -36,6 +36,8 @@ class PartialClaim {
   int fd() const { return fd_; }
   // The path is another file's now, or the file is for others to find.
   void Leave() { leave_ = true; }
+  // What was taken over goes with the claim again.
+  void Own() { leave_ = false; }
   bool left() const { return leave_; }
 
  private:

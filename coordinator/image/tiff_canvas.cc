@@ -284,7 +284,7 @@ TiffState TiffCanvas::Save() const {
   return state;
 }
 
-absl::Status TiffCanvas::Restore(const TiffState& state) {
+absl::Status TiffCanvas::Restore(const TiffState& state, const Interrupt* interrupt) {
   absl::MutexLock lock(&mu_);
   bool fits = state.levels.size() == extents_.size() && state.end >= end_;
   for (size_t level = 0; fits && level < extents_.size(); ++level) {
@@ -297,6 +297,7 @@ absl::Status TiffCanvas::Restore(const TiffState& state) {
     for (size_t i = 0; i < extents_[level].size(); ++i) {
       const TiffTile& tile = state.levels[level][i];
       if (tile.bytes == 0) continue;
+      TW_RETURN_IF_ERROR(CheckInterrupt(interrupt));
       TW_RETURN_IF_ERROR(file_->CheckTile(tile, state.end));
       extents_[level][i] = {tile.offset, tile.bytes, tile.checksum, true};
     }

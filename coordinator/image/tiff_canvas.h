@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "coordinator/image/block_codec.h"
 #include "coordinator/image/image_reader.h"
+#include "coordinator/image/interrupt.h"
 #include "coordinator/image/output_format.h"
 #include "coordinator/merge/canvas.h"
 
@@ -63,8 +64,8 @@ class TiffCanvas {
   TiffState Save() const;
   // Goes on where a canvas of the same options was when it said so, in its file: reads all of it
   // and cuts off what came after. DATA_LOSS if the file does not hold it, INVALID_ARGUMENT if it
-  // is of other options. Precondition: nothing was written yet.
-  absl::Status Restore(const TiffState& state);
+  // is of other options, and what `interrupt` asks for. Precondition: nothing was written yet.
+  absl::Status Restore(const TiffState& state, const Interrupt* interrupt = nullptr);
   // Whether the block was written.
   bool Holds(int level, int64_t column, int64_t row) const;
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/decoded_copy.h"
 #include "coordinator/jobs/combined_inputs.h"
 #include "coordinator/jobs/tile_inputs.h"
 #include "coordinator/models/manifest.h"
@@ -98,11 +99,11 @@ absl::Status ResolveBeside(ResolvedJob* job, std::vector<std::string>* notes) {
   for (int i = 1; i < manifest.inputs_size(); ++i) {
     const v1::TensorManifest& input = manifest.inputs(i);
     if (input.name() == kMaskInput) {
-      job->beside.push_back(job->mask_reader->info());
+      job->beside.push_back(InfoOfCopy(job->mask_reader->info()));
     } else if (job->previous_reader != nullptr) {
       const ImageInfo& previous = job->previous_reader->info();
       TW_RETURN_IF_ERROR(CheckPrevious(input, job->reader->info(), previous));
-      job->beside.push_back(previous);
+      job->beside.push_back(InfoOfCopy(previous));
     } else {
       notes->push_back("there is no previous frame: the model gets zeros for it");
       ImageInfo& zeros = job->beside.emplace_back();

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <google/protobuf/text_format.h>
+
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -29,6 +31,38 @@ std::string ChecksumBytes(absl::string_view body) {
   std::string bytes;
   for (int shift = 0; shift < 64; shift += 8) bytes.push_back(static_cast<char>(checksum >> shift));
   return bytes;
+}
+
+// A fact that is not compared but taken over: what was promised of the tiles of an earlier stage,
+// as the text of a Standing, by stage.
+constexpr absl::string_view kStanding = "standing of stage ";
+
+void ToRecord(const StagePromise& promise, checkpoint::Standing* record) {
+  record->set_strict(promise.promise == Promise::kStrict);
+  record->set_numeric_class(promise.numeric_class);
+  for (const std::string& one : promise.classes) record->add_classes(one);
+}
+
+StagePromise FromRecord(const checkpoint::Standing& record) {
+  return {record.strict() ? Promise::kStrict : Promise::kTolerant,
+          record.numeric_class(),
+          {record.classes().begin(), record.classes().end()}};
+}
+
+void AddStanding(const StagePromise& promise, size_t stage, checkpoint::Checkpoint* record) {
+  checkpoint::Standing standing;
+  ToRecord(promise, &standing);
+  checkpoint::Fact* fact = record->add_facts();
+  fact->set_name(absl::StrCat(kStanding, stage));
+  google::protobuf::TextFormat::PrintToString(standing, fact->mutable_value());
+}
+
+// False: it is no Standing.
+bool TakeStanding(const checkpoint::Fact& fact, std::vector<StagePromise>* before) {
+  checkpoint::Standing standing;
+  if (!google::protobuf::TextFormat::ParseFromString(fact.value(), &standing)) return false;
+  before->push_back(FromRecord(standing));
+  return true;
 }
 
 void ToRecord(const Scratch::Slot& slot, checkpoint::Slot* record) {
@@ -153,13 +187,15 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
     added->set_name(fact.name);
     added->set_value(fact.value);
   }
-  checkpoint::Standing* standing = record.mutable_standing();
-  standing->set_strict(checkpoint.promise == Promise::kStrict);
-  standing->set_numeric_class(checkpoint.numeric_class);
-  for (const std::string& one : checkpoint.classes) standing->add_classes(one);
+  for (size_t i = 0; i < checkpoint.before.size(); ++i) {
+    AddStanding(checkpoint.before[i], i, &record);
+  }
+  ToRecord(checkpoint.promise, record.mutable_standing());
   ToRecord(checkpoint.merger, record.mutable_merged());
   ToRecord(checkpoint.output, record.mutable_written());
   record.mutable_holes()->Add(checkpoint.holes.begin(), checkpoint.holes.end());
+  record.mutable_drawn()->set_samples(checkpoint.preview.data(), checkpoint.preview.size());
+  record.mutable_drawn()->set_pixels(checkpoint.preview_drawn);
   const std::string body = record.SerializeAsString();
   return absl::StrCat(kMagic, ChecksumBytes(body), body);
 }
@@ -182,16 +218,23 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(absl::string_view bytes) {
   }
   Checkpoint checkpoint;
   for (const checkpoint::Fact& fact : record.facts()) {
-    checkpoint.facts.push_back({fact.name(), fact.value()});
+    if (!absl::StartsWith(fact.name(), kStanding)) {
+      checkpoint.facts.push_back({fact.name(), fact.value()});
+    } else if (!TakeStanding(fact, &checkpoint.before)) {
+      return torn;
+    }
   }
-  checkpoint.promise = record.standing().strict() ? Promise::kStrict : Promise::kTolerant;
-  checkpoint.numeric_class = record.standing().numeric_class();
-  checkpoint.classes = {record.standing().classes().begin(), record.standing().classes().end()};
+  checkpoint.promise = FromRecord(record.standing());
   if (!FromRecord(record.merged(), &checkpoint.merger) ||
       !FromRecord(record.written(), &checkpoint.output)) {
     return torn;
   }
   checkpoint.holes = {record.holes().begin(), record.holes().end()};
+  const auto preview =
+      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(record.drawn().samples().data()),
+                          record.drawn().samples().size());
+  checkpoint.preview = {preview.begin(), preview.end()};
+  checkpoint.preview_drawn = record.drawn().pixels();
   return checkpoint;
 }
 

@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_CHECKPOINT_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_CHECKPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -26,14 +27,26 @@ struct JobFact {
 };
 using JobFacts = std::vector<JobFact>;
 
+// What is promised of the tiles of a stage, as of JobView.
+struct StagePromise {
+  Promise promise = Promise::kUndecided;
+  std::string numeric_class;      // of a strict one
+  std::set<std::string> classes;  // of the tiles accepted
+  friend bool operator==(const StagePromise&, const StagePromise&) = default;
+};
+
+// Of a job of several stages only its last stage is in it: what lies between stages is computed
+// again where it is needed.
 struct Checkpoint {
   JobFacts facts;
-  Promise promise = Promise::kUndecided;
-  std::string numeric_class;      // of a strict job, as of JobView
-  std::set<std::string> classes;  // of the tiles accepted
+  StagePromise promise;
+  std::vector<StagePromise> before;  // of each stage before the last
   MergerState merger;
   OutputState output;
   std::vector<int64_t> holes;  // wanted tiles that were left out, by number
+  // Of what is in the output: see Preview::Restore. Empty: none was kept.
+  std::vector<std::byte> preview;
+  int64_t preview_drawn = 0;
 };
 
 // Where the record of the job that writes that output lies, and its scratch.

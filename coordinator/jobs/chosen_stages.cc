@@ -1,6 +1,7 @@
 #include "coordinator/jobs/chosen_stages.h"
 
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/merge/needed_tiles.h"
@@ -17,6 +18,15 @@ void ChooseBefore(const WantedTiles& open, ResolvedJob* job) {
     wanted = stage->wanted.get();
     next = stage->plan.get();
   }
+}
+
+WantedTiles OpenTiles(const ResolvedJob& job, const ContinuedTiles& done) {
+  std::vector<int64_t> open;
+  for (int64_t number = 0; number < job.wanted->count(); ++number) {
+    if (done.accepted.contains(number) || done.holes.contains(number)) continue;
+    open.push_back(job.wanted->at(number).value);
+  }
+  return WantedTiles(*job.plan, std::move(open));
 }
 
 std::vector<int64_t> SkippedTiles(const ResolvedJob& job) {

@@ -10,12 +10,16 @@
 
 #include "coordinator/jobs/resolve_job.h"
 #include "coordinator/plan/wanted_tiles.h"
+#include "coordinator/schedule/continued.h"
 
 namespace tilewright {
 
 // Sets, in each stage before the last, the tiles without which those in `open` of the last stage
 // cannot be computed, and the number of tiles that the scheduler is told.
 void ChooseBefore(const WantedTiles& open, ResolvedJob* job);
+
+// The wanted tiles of the last stage that are still to be computed, if it goes on from those.
+WantedTiles OpenTiles(const ResolvedJob& job, const ContinuedTiles& done);
 
 // Tiles of the plan that are not computed, by stage.
 std::vector<int64_t> SkippedTiles(const ResolvedJob& job);

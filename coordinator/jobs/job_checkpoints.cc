@@ -32,18 +32,30 @@ void JobCheckpoints::Remove() {
 }
 
 absl::StatusOr<Checkpoint> JobCheckpoints::Collect(TileMerger& merger, OutputFile& output,
-                                                   const std::vector<int64_t>& holes) {
+                                                   const std::vector<int64_t>& holes,
+                                                   const LivePreview& preview) {
   Checkpoint checkpoint;
   checkpoint.facts = options_.facts;
   checkpoint.holes = holes;
   TW_ASSIGN_OR_RETURN(checkpoint.output, output.Save());
+  const Preview shown = preview.Copy();
+  checkpoint.preview = {shown.pixels().begin(), shown.pixels().end()};
+  checkpoint.preview_drawn = shown.drawn();
   TW_ASSIGN_OR_RETURN(checkpoint.merger, merger.Save());
   // After the tiles: a promise is only ever weakened, so this one holds for all of them.
-  const std::optional<JobView> view = options_.view();
-  if (!view.has_value()) return absl::CancelledError("the job has ended");
-  checkpoint.promise = view->promise;
-  checkpoint.numeric_class = view->numeric_class;
-  checkpoint.classes = view->numeric_classes;
+  const std::vector<JobView> stages = options_.view();
+  if (stages.empty()) return absl::CancelledError("the job has ended");
+  for (const JobView& stage : stages) {
+    StagePromise promise{stage.promise, stage.numeric_class, stage.numeric_classes};
+    if (&stage == &stages.back()) {
+      checkpoint.promise = std::move(promise);
+    } else if (stage.holes.empty()) {
+      checkpoint.before.push_back(std::move(promise));
+    } else {
+      return absl::FailedPreconditionError(
+          "a stage before the last has left out a tile, which checkpoints do not hold");
+    }
+  }
   return checkpoint;
 }
 
@@ -55,11 +67,11 @@ absl::Status JobCheckpoints::Commit(const OutputFile& output, const Checkpoint& 
   return absl::OkStatus();
 }
 
-void JobCheckpoints::Take(TileMerger& merger, OutputFile& output,
-                          const std::vector<int64_t>& holes) {
+void JobCheckpoints::Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes,
+                          const LivePreview& preview) {
   Wait();
   begun_ = options_.now();
-  absl::StatusOr<Checkpoint> checkpoint = Collect(merger, output, holes);
+  absl::StatusOr<Checkpoint> checkpoint = Collect(merger, output, holes, preview);
   if (!checkpoint.ok()) {
     options_.done(checkpoint.status());
     return;

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "coordinator/image/kept_scratch.h"
 #include "coordinator/image/output_file.h"
 #include "coordinator/jobs/checkpoint.h"
+#include "coordinator/jobs/live_preview.h"
 #include "coordinator/merge/tile_merger.h"
 #include "coordinator/schedule/scheduler.h"
 #include "proto/base/instant.h"
@@ -30,8 +30,8 @@ struct CheckpointOptions {
   JobFacts facts;
   absl::Duration interval;  // zero: none is taken, the one it goes on from holds
   std::function<Instant()> now;
-  // The job as the scheduler sees it; nullopt: it does not know it.
-  std::function<std::optional<JobView>()> view;
+  // Each stage of the job as the scheduler sees it, in order; empty: it does not know the job.
+  std::function<std::vector<JobView>()> view;
   // A checkpoint with so many accepted tiles is durable, or there is none, and an earlier one still
   // holds. From another thread.
   std::function<void(const absl::StatusOr<int64_t>& tiles)> done;
@@ -51,8 +51,11 @@ class JobCheckpoints {
   // The interval has passed since the last one was begun, and it is done.
   bool Due() const;
   // Takes what there is; returns when merging may go on. The rest is done behind it: `output` must
-  // stay until Wait. `holes` are the wanted tiles that were left out and merged as such.
-  void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes);
+  // stay until Wait. `holes` are the wanted tiles that were left out and merged as such, `preview`
+  // shows what was written. None is taken once an earlier stage has left out a tile: it could not
+  // be told from what is computed again.
+  void Take(TileMerger& merger, OutputFile& output, const std::vector<int64_t>& holes,
+            const LivePreview& preview);
   // Until the last one is durable or given up.
   void Wait();
   // Whether there is one on the disk, for another job to continue.
@@ -62,7 +65,7 @@ class JobCheckpoints {
 
  private:
   absl::StatusOr<Checkpoint> Collect(TileMerger& merger, OutputFile& output,
-                                     const std::vector<int64_t>& holes);
+                                     const std::vector<int64_t>& holes, const LivePreview& preview);
   absl::Status Commit(const OutputFile& output, const Checkpoint& checkpoint);
 
   const CheckpointOptions options_;

@@ -19,13 +19,18 @@ std::string FileFact(const v1::FileFacts& file) {
 std::string WhyNotContinued(const ResolvedJob& job) {
   if (!job.uploads.empty()) return "its input was uploaded, and goes with the job";
   if (job.output_path.empty()) return "its output is for download, and goes with the job";
-  if (job.request.stages_size() != 1) return "it has several stages";
   return "";
 }
 
 JobFacts FactsOf(const ResolvedJob& job) {
   const v1::RenderRequest& request = job.request;
   JobFacts facts;
+  for (const ResolvedStage& stage : job.before) {
+    facts.push_back({absl::StrCat("stage ", stage.number),
+                     absl::StrCat(stage.model->model.name(), " ", stage.stage.model_digest(),
+                                  ", plan ", stage.stage.plan_digest(), " ",
+                                  stage.plan->Canonical(), ", batch ", stage.stage.batch())});
+  }
   facts.push_back({"model", absl::StrCat(job.model->model.name(), " ", job.stage.model_digest())});
   facts.push_back({"plan", absl::StrCat(job.stage.plan_digest(), " ", job.plan->Canonical())});
   const std::string page =
@@ -35,7 +40,6 @@ JobFacts FactsOf(const ResolvedJob& job) {
   facts.push_back(
       {"previous frame", request.previous().empty() ? "none" : FileFact(job.previous_facts)});
   facts.push_back({"region", request.has_region() ? ToString(FromWire(request.region())) : "all"});
-  facts.push_back({"number of tiles", absl::StrCat(job.wanted->count())});
   facts.push_back(
       {"output", absl::StrCat(Describe(job.encoding), ", level ", job.encoding.level, ", quality ",
                               job.encoding.jpeg_quality, ", tiles of ", job.encoding.tile_side,
@@ -45,6 +49,12 @@ JobFacts FactsOf(const ResolvedJob& job) {
                               static_cast<int>(job.kind), " of ", ToString(job.published_size()))});
   facts.push_back({"batch", absl::StrCat(job.stage.batch())});
   facts.push_back({"promise", request.strict() ? "strict, proven" : "presumed"});
+  return facts;
+}
+
+JobFacts AllFactsOf(const ResolvedJob& job) {
+  JobFacts facts = FactsOf(job);
+  facts.push_back({"number of tiles", absl::StrCat(job.wanted->count())});
   return facts;
 }
 

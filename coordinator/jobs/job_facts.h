@@ -14,9 +14,12 @@ namespace tilewright {
 // Empty if another job can go on from a checkpoint of this one; else why not, a sentence.
 std::string WhyNotContinued(const ResolvedJob& job);
 
-// Of a job for which that is empty. An input is the file it was when it was opened: by inode, size
-// and time. Its device is left out, since that number may be another one after a restart.
+// Of a job for which that is empty, what is known before its images are read. An input is the file
+// it was when it was opened: by inode, size and time. Its device is left out, since that number may
+// be another one after a restart.
 JobFacts FactsOf(const ResolvedJob& job);
+// The same, and then what only a job that is prepared knows.
+JobFacts AllFactsOf(const ResolvedJob& job);
 
 // Which fact differs first, a clause for sentences ("its model is …, there it was …"); empty if all
 // are equal.

@@ -63,8 +63,7 @@ class JobHost {
   // error, it is called again later, or Abandon is.
   virtual absl::Status Finish() = 0;
   // Instead of Finish, or after it failed, because of `why`: removes what was created, or leaves of
-  // it what the request asks for, and what another job may continue if the coordinator shuts down;
-  // may take as long as Finish.
+  // it what the request asks for, or what another job may continue; may take as long as Finish.
   virtual void Abandon(const absl::Status& why) = 0;
 
   // Reports. Called under the dispatcher's lock: they must be quick and must not call it.

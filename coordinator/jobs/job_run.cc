@@ -6,8 +6,10 @@
 #include "absl/strings/str_format.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/jobs/beside_image.h"
+#include "coordinator/jobs/chosen_stages.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
+#include "coordinator/jobs/publish_note.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
@@ -21,10 +23,27 @@ absl::Status OutputError(const absl::Status& status) {
   return WithReason(status, "OUTPUT_NOT_WRITABLE");
 }
 
+constexpr char kLeft[] =
+    "what was merged stays beside the output: the same request goes on from it with --continue";
+
 // Whether the output may take tiles of the input as they are stored.
 bool KeepsStoredTiles(const ResolvedJob& job) {
   const std::optional<TileStorage>& storage = job.reader->info().storage;
   return storage.has_value() && StoresAlike(*storage, job.format, job.encoding);
+}
+
+OutputOptions OutputOf(const ResolvedJob& job, const JobRun::Options& options) {
+  OutputOptions output;
+  output.path = options.output_path;
+  output.format = job.written;
+  output.resampled = job.resampled;
+  output.metadata = job.input.metadata;
+  output.encoding = job.encoding;
+  output.overviews = job.request.output_options().overviews();
+  output.encoders = options.encoders;
+  output.overwrite = job.request.overwrite();
+  output.export_program = options.export_program;
+  return output;
 }
 
 }  // namespace
@@ -42,9 +61,15 @@ absl::Status JobRun::DrawingSink::CopyBlock(int64_t column, int64_t row,
   return file_.CopyBlock(column, row, samples, std::move(stored));
 }
 
-absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
-                                                       std::shared_ptr<JobRecord> record,
-                                                       Options options) {
+absl::StatusOr<ClaimedOutput> JobRun::Claim(const ResolvedJob& job, const Options& options) {
+  absl::StatusOr<ClaimedOutput> claimed = ClaimOutput(job, OutputOf(job, options));
+  if (!claimed.ok()) return OutputError(claimed.status());
+  return claimed;
+}
+
+absl::StatusOr<JobFiles> JobRun::Open(const std::shared_ptr<JobRecord>& record,
+                                      const Options& options, ClaimedOutput claimed,
+                                      const SlowWork& work, ResolvedJob* job) {
   JobFilesOptions opened;
   opened.scratch = options.scratch;
   opened.checkpoints.interval = options.checkpoint_interval;
@@ -53,22 +78,24 @@ absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
   opened.checkpoints.done = [record, now = options.now](const absl::StatusOr<int64_t>& tiles) {
     record->SetCheckpoint(tiles, now());
   };
-  OutputOptions& output = opened.output;
-  output.path = options.output_path;
-  output.format = job.written;
-  output.resampled = job.resampled;
-  output.metadata = job.input.metadata;
-  output.encoding = job.encoding;
-  output.overviews = job.request.output_options().overviews();
-  output.encoders = options.encoders;
-  output.overwrite = job.request.overwrite();
-  output.export_program = options.export_program;
-  absl::StatusOr<JobFiles> files = OpenJobFiles(job, std::move(opened));
+  opened.output = OutputOf(*job, options);
+  absl::StatusOr<JobFiles> files = OpenJobFiles(*job, std::move(claimed), std::move(opened), work);
   if (!files.ok()) return OutputError(files.status());
-  const std::optional<Checkpoint> from = std::move(files->continued);
-  if (from.has_value()) job.spec.continued = ContinuedTilesOf(job, *from);
+  if (files->continued.has_value()) {
+    const auto stages = ContinuedStages(*job, *files->continued);
+    for (size_t i = 0; i < job->before.size(); ++i) job->before[i].spec.continued = stages[i];
+    job->spec.continued = stages.back();
+    ChooseBefore(OpenTiles(*job, *stages.back()), job);
+  }
+  return files;
+}
+
+absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
+                                                       std::shared_ptr<JobRecord> record,
+                                                       Options options, JobFiles files) {
+  const std::optional<Checkpoint> from = std::move(files.continued);
   std::shared_ptr<JobRun> run(
-      new JobRun(std::move(job), std::move(record), std::move(options), *std::move(files)));
+      new JobRun(std::move(job), std::move(record), std::move(options), std::move(files)));
   if (from.has_value()) TW_RETURN_IF_ERROR(run->Continue(*from));
   return run;
 }
@@ -118,6 +145,7 @@ absl::Status JobRun::Continue(const Checkpoint& checkpoint) {
   for (int64_t tile = 0; tile < job_.plan->tile_count(); ++tile) {
     if (merger_->settled(TileIndex{tile})) inputs_->Drop(TileIndex{tile});
   }
+  drawing_.preview()->Restore(checkpoint.preview, checkpoint.preview_drawn);
   holes_ = checkpoint.holes;
   for (const int64_t hole : holes_) OnHole(hole);
   record_->SetContinued(static_cast<int64_t>(job_.spec.continued->accepted.size()));
@@ -127,7 +155,7 @@ absl::Status JobRun::Continue(const Checkpoint& checkpoint) {
 
 void JobRun::MaybeCheckpoint() {
   if (files_.checkpoints == nullptr || !files_.checkpoints->Due()) return;
-  files_.checkpoints->Take(*merger_, *files_.output, holes_);
+  files_.checkpoints->Take(*merger_, *files_.output, holes_, *drawing_.preview());
 }
 
 absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
@@ -143,6 +171,7 @@ void JobRun::TellRecord() {
 
 absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
   TellRecord();
+  if (!status.ok()) sound_ = false;
   if (status.ok()) MaybeCheckpoint();
   return status.ok() ? status : MergeError(Annotate(status, doing));
 }
@@ -208,7 +237,13 @@ absl::Status JobRun::Finish() {
     if (reader != nullptr) TW_RETURN_IF_ERROR(WithInputReason(reader->CheckUnchanged()));
   }
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
-  TW_RETURN_IF_ERROR(MergeError(Annotate(files_.output->Publish(), "publishing the output")));
+  std::optional<PublishNote> note;
+  if (files_.checkpoints != nullptr && !options_.publishing.empty()) {
+    note.emplace(options_.publishing, options_.output_path);
+  }
+  const absl::Status published = files_.output->Publish();
+  if (!IsNoRoom(published)) sound_ = false;
+  TW_RETURN_IF_ERROR(MergeError(Annotate(published, "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", files_.output->pixel_hash());
   Close();
   return absl::OkStatus();
@@ -242,27 +277,37 @@ absl::Status JobRun::KeepPartial() {
   return absl::OkStatus();
 }
 
+bool JobRun::MayBeContinued(const absl::Status& why) const {
+  if (files_.checkpoints == nullptr || merger_ == nullptr || merger_->tiles_added() == 0) {
+    return false;
+  }
+  const std::string reason = ReasonOf(why);
+  if (reason == kShuttingDown) return true;
+  // Who cancels is done with it, and of another input it would be another picture. What was merged
+  // before the first checkpoint is not worth refusing the next job for it.
+  return !absl::IsCancelled(why) && reason != "INPUT_CHANGED" && files_.checkpoints->recorded();
+}
+
 bool JobRun::LeaveForLater() {
   JobCheckpoints* const checkpoints = files_.checkpoints.get();
-  if (checkpoints == nullptr || merger_ == nullptr || merger_->tiles_added() == 0) return false;
-  checkpoints->Take(*merger_, *files_.output, holes_);
+  if (sound_) checkpoints->Take(*merger_, *files_.output, holes_, *drawing_.preview());
   checkpoints->Wait();
   if (!checkpoints->recorded()) return false;
   merger_.reset();
   files_.output->Leave();
   files_.output.reset();
   record_->AddEvent({job_.stage.job(), "left_to_continue", std::nullopt, "",
-                     "What was merged stays beside the output: the same request goes on from it "
-                     "with --continue."},
+                     absl::StrCat("It has ended, and ", kLeft, ".")},
                     options_.now());
+  left_ = true;
   return true;
 }
 
 void JobRun::Abandon(const absl::Status& why) {
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
   const bool keeps = job_.request.output_options().keep_partial();
-  if (!keeps && ReasonOf(why) == kShuttingDown && LeaveForLater()) return;
-  if (job_.request.output_options().keep_partial() && files_.output != nullptr) {
+  if (!keeps && MayBeContinued(why) && LeaveForLater()) return;
+  if (keeps && files_.output != nullptr) {
     const absl::Status kept = KeepPartial();
     if (!kept.ok()) {
       record_->AddEvent({job_.stage.job(), "partial_not_kept", std::nullopt, "",
@@ -281,7 +326,11 @@ void JobRun::Close() {
 
 void JobRun::OnEnded(const absl::Status& status, const JobView& last) {
   if (options_.on_ended) options_.on_ended();
-  record_->SetEnded(status, last, pixel_hash_, options_.now());
+  const absl::Status told =
+      left_ ? WithReason(absl::Status(status.code(), absl::StrCat(status.message(), "; ", kLeft)),
+                         ReasonOf(status))
+            : status;
+  record_->SetEnded(told, last, pixel_hash_, options_.now());
 }
 
 }  // namespace tilewright

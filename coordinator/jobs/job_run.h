@@ -33,20 +33,28 @@ class JobRun : public JobHost {
     std::string output_path;             // absolute
     std::string export_program;          // for OutputOptions
     std::string scratch;                 // folder of what is kept for later
+    std::string publishing;              // folder of PublishNotes; empty: there are none
     std::shared_ptr<TileSource> inputs;  // what the stage before it makes; null: the job's image
     EncoderPool* encoders = nullptr;     // for OutputOptions
     std::function<Instant()> now;
     std::function<void()> on_ended;  // before the record says so; may be empty
     // How often checkpoints are taken; zero: never.
     absl::Duration checkpoint_interval;
-    std::function<std::optional<JobView>()> view;  // the job as the scheduler sees it
+    std::function<std::vector<JobView>()> view;  // as of CheckpointOptions
   };
 
-  // Opens the output and all beside it as of OpenJobFiles, with reason OUTPUT_EXISTS or
-  // OUTPUT_NOT_WRITABLE. `job` names its job in stage and spec. What it goes on from is in spec().
+  // As ClaimOutput, with reason OUTPUT_EXISTS or OUTPUT_NOT_WRITABLE.
+  static absl::StatusOr<ClaimedOutput> Claim(const ResolvedJob& job, const Options& options);
+  // Opens the output and all beside it as of OpenJobFiles, with the same reasons. `job` is prepared
+  // and its stages name it; `options` are those of Claim. What it goes on from is then in the specs
+  // of its stages, and those before the last compute only what is needed for the rest.
+  static absl::StatusOr<JobFiles> Open(const std::shared_ptr<JobRecord>& record,
+                                       const Options& options, ClaimedOutput claimed,
+                                       const SlowWork& work, ResolvedJob* job);
+  // On the files that Open gave. INVALID_ARGUMENT if they are of another job.
   static absl::StatusOr<std::shared_ptr<JobRun>> Create(ResolvedJob job,
                                                         std::shared_ptr<JobRecord> record,
-                                                        Options options);
+                                                        Options options, JobFiles files);
   // Of one that neither finished nor was abandoned: what it was to go on from stays.
   ~JobRun() override;
 
@@ -65,7 +73,9 @@ class JobRun : public JobHost {
   void LimitHeld(int64_t bytes_max) override { merger_->set_bytes_max(bytes_max); }
   int64_t held_bytes() const override { return merger_->bytes_held() + inputs_->memory_bytes(); }
   absl::Status Finish() override;
-  // With keep_partial it leaves what there is, and says so in the record.
+  // With keep_partial it leaves what there is, and says so in the record. Else, for a job that
+  // continues this one, what was merged: if the coordinator shuts down, or if it failed and a
+  // checkpoint was taken before.
   void Abandon(const absl::Status& why) override;
   void OnStarted() override { record_->SetRunning(); }
   void OnMerging() override { record_->SetMerging(); }
@@ -87,7 +97,7 @@ class JobRun : public JobHost {
                             absl::Span<const std::byte> samples) override;
     absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
                            StoredBlock stored) override;
-    std::shared_ptr<const LivePreview> preview() const { return preview_; }
+    const std::shared_ptr<LivePreview>& preview() const { return preview_; }
 
    private:
     BlockSink& file_;
@@ -117,7 +127,9 @@ class JobRun : public JobHost {
   absl::Status FindRoom();
   // Turns what there is of the output into a file of its own, and lists what is missing.
   absl::Status KeepPartial();
-  // Leaves what was merged to a job that continues this one. False if nothing was, or it cannot.
+  // Whether a job that ends so leaves what was merged to one that continues it.
+  bool MayBeContinued(const absl::Status& why) const;
+  // Does so. False if it cannot.
   bool LeaveForLater();
   void Close();
 
@@ -139,6 +151,9 @@ class JobRun : public JobHost {
   int64_t next_wanted_ = 0;     // Invariant: the number of the first wanted one not below it.
   std::vector<int64_t> holes_;  // wanted tiles that were left out, by number
   std::string pixel_hash_;
+  // What is merged and written agree: a checkpoint may be taken. If not, the latest one holds.
+  bool sound_ = true;
+  bool left_ = false;  // for a job that continues this one
 };
 
 }  // namespace tilewright

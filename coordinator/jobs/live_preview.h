@@ -23,6 +23,12 @@ class LivePreview {
     preview_.AddBlock(column, row, samples);
   }
 
+  // As of Preview. Nothing happens if that cannot be: then only what is new is shown.
+  void Restore(absl::Span<const std::byte> pixels, int64_t drawn) ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    preview_.Restore(pixels, drawn);
+  }
+
   // As it stands now.
   Preview Copy() const ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);

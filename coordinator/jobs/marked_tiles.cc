@@ -9,13 +9,15 @@
 
 namespace tilewright {
 
-absl::StatusOr<WantedTiles> MarkedTiles(const StagePlan& plan, const Mask* mask) {
+absl::StatusOr<WantedTiles> MarkedTiles(const StagePlan& plan, const Mask* mask,
+                                        const Interrupt* interrupt) {
   std::vector<int64_t> tiles;
   std::vector<std::byte> samples;  // of the mask
   for (int64_t tile = 0; tile < plan.tile_count(); ++tile) {
     const Rect rect = plan.Contribution(TileIndex{tile});
     if (rect.empty()) continue;
     if (mask != nullptr) {
+      TW_RETURN_IF_ERROR(CheckInterrupt(interrupt));
       TW_ASSIGN_OR_RETURN(const bool marked, mask->Marks(rect, samples));
       if (!marked) continue;
     }

@@ -5,6 +5,7 @@
 #define TILEWRIGHT_COORDINATOR_JOBS_MARKED_TILES_H_
 
 #include "absl/status/statusor.h"
+#include "coordinator/image/interrupt.h"
 #include "coordinator/image/mask.h"
 #include "coordinator/plan/stage_plan.h"
 #include "coordinator/plan/wanted_tiles.h"
@@ -13,8 +14,9 @@ namespace tilewright {
 
 // Those that contribute to the plan's part and, given a mask (which lies over the plan's output),
 // whose contribution it marks: no cell of another one holds a masked pixel. Reads the mask tile by
-// tile; errors as of ImageReader::Read.
-absl::StatusOr<WantedTiles> MarkedTiles(const StagePlan& plan, const Mask* mask);
+// tile; errors as of ImageReader::Read, and what `interrupt` asks for.
+absl::StatusOr<WantedTiles> MarkedTiles(const StagePlan& plan, const Mask* mask,
+                                        const Interrupt* interrupt = nullptr);
 
 }  // namespace tilewright
 

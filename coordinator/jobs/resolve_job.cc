@@ -98,9 +98,9 @@ absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFact
   return path;
 }
 
-// With `anywhere`, one whose pixels can be read in any order. Uploads that it reads are appended.
+// Uploads that it reads are appended.
 absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, uint32_t page,
-                                                       const v1::FileFacts* said, bool anywhere,
+                                                       const v1::FileFacts* said,
                                                        const ResolveContext& context,
                                                        v1::FileFacts* facts,
                                                        std::vector<std::string>* uploads) {
@@ -115,43 +115,61 @@ absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, u
   }
   absl::StatusOr<std::unique_ptr<ImageReader>> reader =
       ImageReader::Open(path, context.limits, page);
-  if (reader.ok() && anywhere) reader = ReadAnywhere(*std::move(reader), context.scratch);
   if (!reader.ok()) return WithInputReason(reader.status());
   return reader;
 }
 
 absl::Status BadMask(const absl::Status& status) { return OrReason(status, "BAD_MASK"); }
 
-absl::Status ResolveMask(ResolvedJob* job) {
-  const Scale& scale = job->model->geometry.scale;
-  if (!(scale == Scale())) {
+// Wants all stages but for the plan of the last. Whether its output, of scale 1 in all, lies over
+// the image that a mask lies over.
+absl::Status CheckKeepsSize(const ResolvedJob& job) {
+  int64_t p = job.model->geometry.scale.p();
+  int64_t q = job.model->geometry.scale.q();
+  if (job.before.empty() && p != q) {
     return BadMask(absl::InvalidArgumentError(
         absl::StrCat("a mask needs a model that keeps the size of the image; ",
-                     job->model->model.name(), " scales by ", scale.p(), "/", scale.q())));
+                     job.model->model.name(), " scales by ", p, "/", q)));
   }
-  absl::StatusOr<std::unique_ptr<Mask>> mask = Mask::Create(*job->mask_reader, job->input);
+  const Size made{job.model->geometry.scale.OutputLength(job.input.size.width),
+                  job.model->geometry.scale.OutputLength(job.input.size.height)};
+  for (const ResolvedStage& stage : job.before) {
+    p *= stage.model->geometry.scale.p();
+    q *= stage.model->geometry.scale.q();
+  }
+  const Size image = job.reader->info().size;
+  if (p == q && made == image) return absl::OkStatus();
+  return BadMask(absl::InvalidArgumentError(
+      absl::StrCat("a mask needs stages that together keep the size of the image; these make ",
+                   ToString(made), " pixels of ", ToString(image))));
+}
+
+absl::Status ResolveMask(ResolvedJob* job) {
+  TW_RETURN_IF_ERROR(CheckKeepsSize(*job));
+  absl::StatusOr<std::unique_ptr<Mask>> mask = Mask::Create(*job->mask_reader, job->reader->info());
   if (!mask.ok()) return BadMask(mask.status());
   job->mask = *std::move(mask);
   return absl::OkStatus();
 }
 
-// Fills `wanted`.
+// Fills `wanted`, as far as the mask is not asked.
 absl::Status ChooseTiles(ResolvedJob* job) {
   job->wanted = std::make_shared<const WantedTiles>(*job->plan);
   if (job->mask == nullptr && !job->request.has_region()) return absl::OkStatus();
-  if (job->mask != nullptr && job->format.channels != job->input.channels) {
+  const ImageInfo& image = job->reader->info();
+  if (job->mask != nullptr && job->format.channels != image.channels) {
     return BadMask(absl::InvalidArgumentError(
         absl::StrCat("with a mask the output keeps channels of the input: the input has ",
-                     job->input.channels, ", the model gives ", job->format.channels)));
+                     image.channels, ", the model gives ", job->format.channels)));
   }
   const SampleType sample = job->format.sample;
   if (job->mask != nullptr &&
-      (sample != job->input.sample || (sample != SampleType::kU8 && sample != SampleType::kU16))) {
+      (sample != image.sample || (sample != SampleType::kU8 && sample != SampleType::kU16))) {
     return BadMask(absl::InvalidArgumentError(absl::StrCat(
         "with a mask the output keeps samples of the input, of 8 or 16 bits: the input has ",
-        SampleTypeName(job->input.sample), ", the output would have ", SampleTypeName(sample))));
+        SampleTypeName(image.sample), ", the output would have ", SampleTypeName(sample))));
   }
-  absl::StatusOr<WantedTiles> wanted = MarkedTiles(*job->plan, job->mask.get());
+  absl::StatusOr<WantedTiles> wanted = MarkedTiles(*job->plan, nullptr);
   if (!wanted.ok()) return WithInputReason(wanted.status());
   job->wanted = std::make_shared<const WantedTiles>(*std::move(wanted));
   return absl::OkStatus();
@@ -355,13 +373,13 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   job.number = request.stages_size() - 1;
   TW_RETURN_IF_ERROR(FindModel(request, context.models, &job));
   const bool masked = !request.mask().empty();
-  const bool anywhere = masked || TakesMore(*job.model);
+  job.anywhere = masked || TakesMore(*job.model);
   TW_ASSIGN_OR_RETURN(
       job.reader, OpenInput(request.input(), request.input_page(),
-                            request.has_input_facts() ? &request.input_facts() : nullptr, anywhere,
-                            context, &job.input_facts, &job.uploads));
+                            request.has_input_facts() ? &request.input_facts() : nullptr, context,
+                            &job.input_facts, &job.uploads));
   std::vector<std::string> notes;
-  job.input = job.reader->info();
+  job.input = job.anywhere ? InfoOfCopy(job.reader->info()) : job.reader->info();
   for (int number = 0; number < job.number; ++number) {
     ResolvedStage& stage = job.before.emplace_back();
     stage.number = number;
@@ -373,15 +391,15 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
     TW_ASSIGN_OR_RETURN(job.mask_reader,
                         OpenInput(request.mask(), /*page=*/0,
                                   request.has_mask_facts() ? &request.mask_facts() : nullptr,
-                                  anywhere, context, &job.mask_facts, &job.uploads));
+                                  context, &job.mask_facts, &job.uploads));
     TW_RETURN_IF_ERROR(ResolveMask(&job));
   }
   if (!request.previous().empty()) {
     TW_ASSIGN_OR_RETURN(
         job.previous_reader,
         OpenInput(request.previous(), /*page=*/0,
-                  request.has_previous_facts() ? &request.previous_facts() : nullptr, anywhere,
-                  context, &job.previous_facts, &job.uploads));
+                  request.has_previous_facts() ? &request.previous_facts() : nullptr, context,
+                  &job.previous_facts, &job.uploads));
   }
   TW_RETURN_IF_ERROR(ResolveBeside(&job, &notes));
 
@@ -390,7 +408,7 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
   TW_RETURN_IF_ERROR(ChooseTiles(&job));
   ChooseBefore(*job.wanted, &job);
-  NoteSkipped(job, &notes);
+  if (!masked) NoteSkipped(job, &notes);  // a mask has not been asked
 
   if (job.resampled.has_value()) {
     notes.push_back(absl::StrCat("the picture of ", ToString(job.format.size),

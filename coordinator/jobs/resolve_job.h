@@ -1,5 +1,6 @@
 // From a request to numbers: model, input, geometry, output format, estimates. Everything that can
-// be refused is refused here, before anything is created. Thread-safe: a function and values.
+// be refused without reading images is refused here, before anything is created. Thread-safe: a
+// function and values.
 
 #ifndef TILEWRIGHT_COORDINATOR_JOBS_RESOLVE_JOB_H_
 #define TILEWRIGHT_COORDINATOR_JOBS_RESOLVE_JOB_H_
@@ -33,7 +34,6 @@ struct ResolveContext {
   const Uploads& uploads;
   ImageLimits limits;
   std::string downloads;  // folder of outputs that are downloaded
-  std::string scratch;    // folder of files that last as long as a job
 };
 
 // One stage of a job as numbers; nothing of it changes any more.
@@ -55,14 +55,17 @@ struct ResolvedStage {
   int tile_channels() const;
 };
 
-// A job as numbers; as a stage it is its last one.
+// A job as numbers; as a stage it is its last one. What takes reading its images is missing until
+// it is prepared (prepare_job.h): its mask has skipped nothing, and where it is read anywhere, its
+// readers may still read in order only.
 struct ResolvedJob : ResolvedStage {
   v1::RenderRequest request;
   std::vector<ResolvedStage> before;  // the stages before the last, in order
+  bool anywhere = false;  // its images are read in any order; `input` and `beside` say so already
   std::shared_ptr<ImageReader> reader;
-  std::unique_ptr<ImageReader> mask_reader;      // null: no mask
+  std::shared_ptr<ImageReader> mask_reader;      // null: no mask
   std::unique_ptr<Mask> mask;                    // of mask_reader
-  std::unique_ptr<ImageReader> previous_reader;  // null: no previous frame
+  std::shared_ptr<ImageReader> previous_reader;  // null: no previous frame
   bool decided = false;                          // the canvas holds logits, labels are written
   CanvasFormat written;                          // of the file: `format`, or what is decided of it
   std::optional<Size> resampled;  // what the canvas is resampled to when it is published
@@ -79,11 +82,11 @@ struct ResolvedJob : ResolvedStage {
   Size published_size() const { return resampled.value_or(format.size); }
 };
 
-// Errors carry a reason (status_details.h): BAD_REQUEST, UNKNOWN_MODEL, INPUT_NOT_FOUND,
-// INPUT_NOT_READABLE, INPUT_CHANGED, NOT_AN_IMAGE, LIMIT_EXCEEDED, BAD_URI, OUTSIDE_ROOT,
-// NO_SUCH_PAGE, CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY, BAD_OUTPUT_FORMAT, OUTPUT_EXISTS,
-// BAD_MASK, MASK_MISSING, BAD_PREVIOUS. A job that has a mask or whose model takes more than the
-// image reads all of them anywhere: where one must be decoded in order, it takes as long as that.
+// Quick: of files, only headers are read. Errors carry a reason (status_details.h): BAD_REQUEST,
+// UNKNOWN_MODEL, INPUT_NOT_FOUND, INPUT_NOT_READABLE, INPUT_CHANGED, NOT_AN_IMAGE, LIMIT_EXCEEDED,
+// BAD_URI, OUTSIDE_ROOT, NO_SUCH_PAGE, CHANNEL_MISMATCH, TILE_TOO_SMALL, BAD_GEOMETRY,
+// BAD_OUTPUT_FORMAT, OUTPUT_EXISTS, BAD_MASK, MASK_MISSING, BAD_PREVIOUS. A job that has a mask or
+// whose model takes more than the image reads all of them anywhere.
 absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                        const ResolveContext& context);
 

@@ -96,14 +96,12 @@ absl::Status CheckStages(const v1::RenderRequest& request) {
   if (stages < 1 || stages > kStagesMax) {
     return BadStage(absl::StrCat("the request has ", stages, " stages: give 1 to ", kStagesMax));
   }
-  if (stages == 1) return absl::OkStatus();
-  std::string what;
-  if (!request.mask().empty()) what = "a mask";
-  if (!request.previous().empty()) what = "a previous frame";
-  if (request.output_options().continue_partial()) what = "what an unfinished job left";
-  if (what.empty()) return absl::OkStatus();
-  return BadStage(absl::StrCat("a job of several stages cannot have ", what,
-                               ": leave it away, or render one stage after the other"));
+  if (stages > 1 && !request.previous().empty()) {
+    return BadStage(
+        "a job of several stages cannot have a previous frame: leave it away, or render one stage "
+        "after the other");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status FindModel(const v1::RenderRequest& request, const ModelRepository& models,

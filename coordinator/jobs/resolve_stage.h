@@ -20,7 +20,7 @@ namespace tilewright {
 inline constexpr int kStagesMax = 8;
 
 // INVALID_ARGUMENT (BAD_REQUEST) for no stage or too many, and for what a job of several stages
-// cannot have: a mask, a previous frame, and going on from an unfinished one.
+// cannot have: a previous frame.
 absl::Status CheckStages(const v1::RenderRequest& request);
 
 // Each wants `number` and what the one before it fills; sentences for the user are added to

@@ -98,6 +98,10 @@ absl::StatusOr<std::unique_ptr<StateFolder>> StateFolder::Open(const std::string
   TW_RETURN_IF_ERROR(MakeEmptyFolder(folder->uploads()));
   TW_RETURN_IF_ERROR(MakeEmptyFolder(folder->downloads()));
   TW_RETURN_IF_ERROR(MakeEmptyFolder(folder->scratch()));
+  fs::create_directories(folder->publishing(), error);
+  if (error)
+    return absl::PermissionDeniedError(
+        absl::StrCat("making the folder '", folder->publishing(), "': ", error.message()));
   return folder;
 }
 

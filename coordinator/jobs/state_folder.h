@@ -30,6 +30,8 @@ class StateFolder {
   const std::string& path() const { return path_; }
   std::string uploads() const { return path_ + "/uploads"; }
   std::string downloads() const { return path_ + "/downloads"; }
+  // Of PublishNotes; kept from one coordinator to the next.
+  std::string publishing() const { return path_ + "/publishing"; }
   // Files that last as long as a job.
   std::string scratch() const { return path_ + "/scratch"; }
 

@@ -39,6 +39,13 @@ Preview::Preview(const CanvasFormat& format)
       size_{CeilDiv(format.size.width, step_), CeilDiv(format.size.height, step_)},
       pixels_(static_cast<size_t>(size_.area() * kRgba)) {}
 
+bool Preview::Restore(absl::Span<const std::byte> pixels, int64_t drawn) {
+  if (pixels.size() != pixels_.size() || drawn < 0 || drawn > format_.size.area()) return false;
+  std::copy(pixels.begin(), pixels.end(), pixels_.begin());
+  drawn_ = drawn;
+  return true;
+}
+
 void Preview::AddBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
   const Rect block = format_.BlockRect(column, row);
   assert(static_cast<int64_t>(samples.size()) == block.area() * format_.pixel_bytes());

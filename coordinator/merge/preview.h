@@ -27,7 +27,13 @@ class Preview {
   // shown from 0 to 1. The canvas' own alpha is not shown.
   void AddBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples);
 
-  // Pixels of the canvas that were drawn / all.
+  // Goes on from what an earlier one of the same canvas had drawn. False, and nothing is changed,
+  // if that cannot be. Precondition: nothing was drawn yet.
+  bool Restore(absl::Span<const std::byte> pixels, int64_t drawn);
+
+  // Pixels of the canvas that were drawn.
+  int64_t drawn() const { return drawn_; }
+  // The same / all.
   double finished() const {
     return static_cast<double>(drawn_) / static_cast<double>(format_.size.area());
   }
@@ -43,7 +49,7 @@ class Preview {
   const int64_t step_;  // canvas pixels a preview pixel stands for, a power of two up to 512
   const Size size_;
   std::vector<std::byte> pixels_;
-  int64_t drawn_ = 0;  // canvas pixels
+  int64_t drawn_ = 0;
 };
 
 }  // namespace tilewright

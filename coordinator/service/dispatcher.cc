@@ -9,18 +9,13 @@
 #include "coordinator/jobs/wire_types.h"
 #include "coordinator/service/end_reason.h"
 #include "coordinator/service/stage_views.h"
+#include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
 namespace {
 
 constexpr size_t kEndedJobsMax = 4096;
-
-absl::Status ShuttingDown() {
-  return WithReason(absl::UnavailableError("the coordinator is shutting down: submit again when it "
-                                           "is back"),
-                    std::string(kShuttingDown));
-}
 
 std::string Describe(LeaseKey lease) { return absl::StrCat(lease.epoch, ".", lease.sequence); }
 
@@ -81,10 +76,23 @@ absl::Status Dispatcher::Submit(const JobSpec& job, std::shared_ptr<JobHost> hos
   return Submit({Stage{job, std::move(host)}});
 }
 
-absl::Status Dispatcher::Submit(std::vector<Stage> stages) {
+absl::Status Dispatcher::Check(const JobSubmitted& job, const JobMemory& memory) const {
   absl::MutexLock lock(&mu_);
+  return CheckLocked(job, memory);
+}
+
+absl::Status Dispatcher::CheckLocked(const JobSubmitted& job, const JobMemory& memory) const {
   if (stopping_) return ShuttingDown();
   if (!broken_.ok()) return broken_;
+  absl::Duration retry_after = absl::ZeroDuration();
+  const absl::Status admitted = scheduler_.Admit(job, &retry_after);
+  if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
+  const absl::Status fits = budget_.Check(memory);
+  return fits.ok() ? fits : WithReason(fits, "MEMORY_TOO_SMALL");
+}
+
+absl::Status Dispatcher::Submit(std::vector<Stage> stages) {
+  absl::MutexLock lock(&mu_);
   JobSubmitted submitted{stages.front().spec, {}};
   // Each stage merges for itself, so each has its floor, and together they run or wait.
   JobMemory together;
@@ -92,11 +100,7 @@ absl::Status Dispatcher::Submit(std::vector<Stage> stages) {
     together.input += stage.host->memory().floor();
     if (&stage != &stages.front()) submitted.later_stages.push_back(stage.spec);
   }
-  absl::Duration retry_after = absl::ZeroDuration();
-  const absl::Status admitted = scheduler_.Admit(submitted, &retry_after);
-  if (!admitted.ok()) return Refused(admitted, retry_after, "BAD_REQUEST");
-  const absl::Status fits = budget_.Check(together);
-  if (!fits.ok()) return WithReason(fits, "MEMORY_TOO_SMALL");
+  TW_RETURN_IF_ERROR(CheckLocked(submitted, together));
   const std::string name = submitted.job.name;
   if (jobs_.contains(name) || stages_.contains(name)) {
     return absl::InternalError(absl::StrCat(name, " runs already; this is a bug"));
@@ -216,13 +220,24 @@ std::optional<JobView> Dispatcher::ViewJob(const std::string& job) const {
   return ViewOf(job);
 }
 
-std::optional<JobView> Dispatcher::ViewOf(const std::string& job) const {
+std::vector<JobView> Dispatcher::ViewStages(const std::string& job) const {
+  absl::MutexLock lock(&mu_);
+  return StageViewsOf(job);
+}
+
+std::vector<JobView> Dispatcher::StageViewsOf(const std::string& job) const {
   std::vector<JobView> views;
   for (const std::string& stage : StagesOf(job)) {
     std::optional<JobView> view = scheduler_.ViewJob(stage);
-    if (!view.has_value()) return std::nullopt;
+    if (!view.has_value()) return {};
     views.push_back(*std::move(view));
   }
+  return views;
+}
+
+std::optional<JobView> Dispatcher::ViewOf(const std::string& job) const {
+  const std::vector<JobView> views = StageViewsOf(job);
+  if (views.empty()) return std::nullopt;
   return views.size() == 1 ? views.front() : Together(views);
 }
 

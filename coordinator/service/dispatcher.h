@@ -81,6 +81,9 @@ class Dispatcher {
     std::shared_ptr<JobHost> host;
   };
   absl::Status Submit(std::vector<Stage> stages) ABSL_LOCKS_EXCLUDED(mu_);
+  // What Submit would say of it now; `memory` has the floors of all its stages.
+  absl::Status Check(const JobSubmitted& job, const JobMemory& memory) const
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Tiles of a later stage, by number, can be computed, or are left out since what they read was.
   void ReleaseTiles(const std::string& stage, const StageChain::Complete& complete)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -101,6 +104,8 @@ class Dispatcher {
   absl::Status AcceptHoles(const std::string& job) ABSL_LOCKS_EXCLUDED(mu_);
   // All stages together. nullopt once it has ended.
   std::optional<JobView> ViewJob(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Each of them, in order. Empty once it has ended.
+  std::vector<JobView> ViewStages(const std::string& job) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<MatchView> Match(const JobSpec& job) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Control streams. Hello answers HelloReply on the stream before anything else;
@@ -201,6 +206,8 @@ class Dispatcher {
     std::vector<std::byte> samples;
   };
 
+  absl::Status CheckLocked(const JobSubmitted& job, const JobMemory& memory) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Handle(const Event& event, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the store failed, and nothing that rests on the records may be carried out.
   bool Persist(absl::Span<const Record> records) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -218,6 +225,8 @@ class Dispatcher {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What ended, a job or a stage of one, and the operations on it.
   void Remember(const std::string& ended, const Operations& operations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<JobView> StageViewsOf(const std::string& job) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<JobView> ViewOf(const std::string& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::WorkerInfo InfoOf(const WorkerView& view, Instant now) const

@@ -1,8 +1,17 @@
 #include "coordinator/service/end_reason.h"
 
+#include <string>
+
+#include "coordinator/jobs/job_host.h"
 #include "proto/wire/status_details.h"
 
 namespace tilewright {
+
+absl::Status ShuttingDown() {
+  return WithReason(absl::UnavailableError("the coordinator is shutting down: submit again when it "
+                                           "is back"),
+                    std::string(kShuttingDown));
+}
 
 absl::Status WithEndReason(const JobEnd& end) {
   switch (end.reason) {

@@ -11,6 +11,9 @@
 
 namespace tilewright {
 
+// How jobs end when the coordinator shuts down, and what is said to new ones.
+absl::Status ShuttingDown();
+
 // How a job ended with its reason: TILE_FAILED, MAX_DURATION or NO_WORKER; none if it is done or
 // was stopped.
 absl::Status WithEndReason(const JobEnd& end);

@@ -51,8 +51,6 @@ std::vector<Dispatcher::Stage> StartInnerStages(const std::string& scratch,
         {spec, std::make_shared<StageRun>(std::move(stage), record, std::move(options))});
   }
   last->inputs = std::move(inputs);
-  // A checkpoint would have to hold what lies between the stages.
-  if (!hosts.empty()) last->checkpoint_interval = absl::ZeroDuration();
   return hosts;
 }
 

@@ -14,8 +14,10 @@
 #include "coordinator/jobs/chosen_stages.h"
 #include "coordinator/jobs/job_run.h"
 #include "coordinator/jobs/missing_tiles.h"
+#include "coordinator/jobs/prepare_job.h"
 #include "coordinator/jobs/resolve_stage.h"
 #include "coordinator/jobs/state_folder.h"
+#include "coordinator/service/end_reason.h"
 #include "coordinator/service/inner_stages.h"
 #include "coordinator/service/pagination.h"
 #include "proto/base/status_macros.h"
@@ -34,6 +36,13 @@ void Address(const JobRecord::Identity& job, ResolvedStage* stage) {
   stage->spec.name = NameOfStage(job.name, stage->number);
   stage->spec.tenant = job.tenant;
   if (stage->number > 0) stage->spec.job_of_stage = job.name;
+}
+
+absl::Status StillPreparing(const std::string& job) {
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          job, " is still being prepared, as its events say: cancel it, or try again later")),
+      "JOB_PREPARING");
 }
 
 bool IsDownload(const JobRecord& job) {
@@ -65,15 +74,23 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
                                unlink(partial.c_str());
                                unlink(MissingTilesPathOf(partial).c_str());
                              }}),
-      watches_([this](const JobRecord& job) { return Snapshot(job); }) {}
+      watches_([this](const JobRecord& job) { return Snapshot(job); }),
+      preparations_(options.preparing_threads, options.open_jobs_max) {}
 
 ResolveContext JobManager::Context() const {
-  return ResolveContext{
-      models_, roots_, uploads_, options_.image_limits, options_.downloads, options_.scratch};
+  return ResolveContext{models_, roots_, uploads_, options_.image_limits, options_.downloads};
 }
 
 absl::StatusOr<v1::Job> JobManager::DryRun(const v1::RenderRequest& request) const {
-  TW_ASSIGN_OR_RETURN(const ResolvedJob resolved, ResolveJob(request, Context()));
+  TW_ASSIGN_OR_RETURN(ResolvedJob resolved, ResolveJob(request, Context()));
+  const Interrupt limit(options_.dry_run_max);
+  const absl::Status read = PrepareFigures({options_.scratch, {&limit, {}}}, &resolved);
+  if (absl::IsDeadlineExceeded(read)) {
+    resolved.summary.add_notes(absl::StrCat(
+        "which tiles the mask skips was not looked up: ", read.message(), "; the job will do so"));
+  } else if (!read.ok()) {
+    return read;
+  }
   v1::Job job;
   *job.mutable_request() = request;
   *job.mutable_plan() = resolved.summary;
@@ -111,26 +128,55 @@ absl::StatusOr<std::shared_ptr<JobRecord>> JobManager::Start(const Principal& pr
   run_options.output_path = identity.output_path;
   run_options.export_program = options_.export_program;
   run_options.scratch = options_.scratch;
+  run_options.publishing = options_.publishing;
   run_options.encoders = &encoders_;
   run_options.now = [this] { return clock_.Now(); };
   run_options.checkpoint_interval = options_.checkpoint_interval;
-  run_options.view = [this, name = identity.name] { return dispatcher_.ViewJob(name); };
+  run_options.view = [this, name = identity.name] { return dispatcher_.ViewStages(name); };
   if (!resolved.uploads.empty()) {
     run_options.on_ended = [this, uploads = resolved.uploads] {
       for (const std::string& upload : uploads) uploads_.Remove(upload);
     };
   }
-  std::vector<Dispatcher::Stage> stages =
-      StartInnerStages(options_.scratch, record, dispatcher_, &resolved, &run_options);
-  TW_ASSIGN_OR_RETURN(std::shared_ptr<JobRun> run,
-                      JobRun::Create(std::move(resolved), record, std::move(run_options)));
-  const JobSpec spec = run->spec();
-  stages.push_back({spec, std::move(run)});
+  TW_ASSIGN_OR_RETURN(ClaimedOutput claimed, JobRun::Claim(resolved, run_options));
   spdlog::info("{} asked for by {} ({}): {} -> {}", identity.name, principal.name, principal.peer,
                request.input(), request.output());
-  TW_RETURN_IF_ERROR(dispatcher_.Submit(std::move(stages)));
+  JobBeginning beginning{std::move(resolved), record, std::move(run_options), std::move(claimed)};
+  TW_RETURN_IF_ERROR(TakesLong(beginning) ? BeginLater(std::move(beginning))
+                                          : Begin(std::move(beginning), dispatcher_, {}));
   return record;
 }
+
+absl::Status JobManager::BeginLater(JobBeginning beginning) {
+  TW_RETURN_IF_ERROR(Admit(dispatcher_, beginning.job));
+  const std::shared_ptr<JobRecord> record = beginning.record;
+  const auto tell = [this, record](const std::string& text) {
+    spdlog::info("{}: {}", record->name(), text);
+    record->AddEvent({record->name(), "preparing", std::nullopt, "", text}, clock_.Now());
+  };
+  if (preparations_.Busy()) tell("Waits until other jobs have read their images.");
+  JobView last;
+  last.priority = beginning.job.request.priority();
+  const auto on_ended = beginning.options.on_ended;
+  // Moved out of it by the work; a std::function wants to be copied.
+  const auto held = std::make_shared<JobBeginning>(std::move(beginning));
+  return preparations_.Add(
+      record->name(),
+      [this, held, tell](const Interrupt& interrupt) {
+        return Begin(std::move(*held), dispatcher_, {&interrupt, tell});
+      },
+      [this, record, on_ended, last](const absl::Status& worked, const absl::Status& asked) {
+        if (worked.ok()) {
+          if (!asked.ok()) dispatcher_.Stop(record->name(), asked);
+          return;
+        }
+        spdlog::warn("{} ended: {}", record->name(), worked.ToString());
+        if (on_ended) on_ended();
+        record->SetEnded(worked, last, /*pixel_hash=*/"", clock_.Now());
+      });
+}
+
+void JobManager::StopPreparing() { preparations_.Stop(ShuttingDown()); }
 
 absl::StatusOr<v1::Job> JobManager::Create(const Principal& principal,
                                            const v1::CreateJobRequest& request) {
@@ -173,8 +219,9 @@ v1::Job JobManager::Snapshot(const JobRecord& job, bool with_events) const {
 absl::Status JobManager::Cancel(const Principal& principal, const JobRecord& job) {
   if (job.ended()) return absl::OkStatus();
   spdlog::info("{} cancelled by {} ({})", job.name(), principal.name, principal.peer);
-  dispatcher_.Stop(job.name(), WithReason(absl::CancelledError("the job was cancelled by a user"),
-                                          "CANCELLED_BY_USER"));
+  const absl::Status why =
+      WithReason(absl::CancelledError("the job was cancelled by a user"), "CANCELLED_BY_USER");
+  if (!preparations_.End(job.name(), why)) dispatcher_.Stop(job.name(), why);
   return absl::OkStatus();
 }
 
@@ -182,6 +229,7 @@ absl::StatusOr<v1::Job> JobManager::Operate(
     const Principal& principal, const std::string& name, const std::string& done,
     const std::function<absl::Status(Dispatcher&, const std::string&)>& operation) {
   TW_ASSIGN_OR_RETURN(const std::shared_ptr<JobRecord> job, store_.Find(name));
+  if (preparations_.Has(job->name())) return StillPreparing(job->name());
   TW_RETURN_IF_ERROR(operation(dispatcher_, job->name()));
   spdlog::info("{} {} by {} ({})", job->name(), done, principal.name, principal.peer);
   watches_.Wake();
@@ -191,6 +239,7 @@ absl::StatusOr<v1::Job> JobManager::Operate(
 absl::StatusOr<v1::GetPreviewResponse> JobManager::PreviewOf(const std::string& name) const {
   TW_ASSIGN_OR_RETURN(const std::shared_ptr<JobRecord> job, store_.Find(name));
   const std::shared_ptr<const LivePreview> live = job->preview();
+  if (live == nullptr && !job->ended()) return StillPreparing(name);
   if (live == nullptr) {
     return WithReason(absl::FailedPreconditionError(absl::StrCat(
                           name, " has ended: there is a preview only while a job runs")),

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/jobs/publish_note.h"
 #include "coordinator/jobs/roots.h"
 #include "coordinator/jobs/state_folder.h"
 #include "coordinator/models/repository.h"
@@ -84,6 +85,7 @@ class Server::Impl {
     if (down_) return;
     down_ = true;
     if (!options_.port_file.empty() && port_ != 0) unlink(options_.port_file.c_str());
+    jobs_.StopPreparing();
     dispatcher_.Shutdown();
     jobs_.watches().Stop();
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + kDrain);
@@ -134,6 +136,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   dispatcher.schedule.quotas = options.quotas;
   dispatcher.schedule.default_quota = options.default_quota;
   TW_ASSIGN_OR_RETURN(dispatcher.epoch, state->RaiseEpoch());
+  SettleNotes(state->publishing());
   dispatcher.build = options.build;
   dispatcher.host_id = HostId();
   dispatcher.shared_memory = options.shared_memory;
@@ -146,9 +149,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   jobs.upload_limits.bytes_max = options.upload_bytes_max;
   jobs.uploads = state->uploads();
   jobs.downloads = state->downloads();
+  jobs.publishing = state->publishing();
   jobs.export_program = options.export_program;
   jobs.encoder_threads = Cores();
   jobs.checkpoint_interval = options.checkpoint_interval;
+  jobs.preparing_threads = options.preparing_threads;
   jobs.scratch = options.scratch.empty() ? state->scratch() : options.scratch;
 
   spdlog::info("epoch {}, {} models, state in {}", dispatcher.epoch, models.models().size(),

@@ -35,6 +35,7 @@ struct ServerOptions {
   std::string scratch;  // folder of what does not fit into that; empty: within state_dir
   // How often a running job is made fit to be continued should this process die; zero: never.
   absl::Duration checkpoint_interval = absl::Seconds(30);
+  int preparing_threads = 2;   // jobs at a time whose images are read before they are scheduled
   std::string build;           // for people
   std::string export_program;  // this program
 };

@@ -62,11 +62,12 @@ class ContinueTest : public WithCluster, public testing::Test {
     EXPECT_TRUE(job.ok()) << job.status();
     return job.value_or(v1::Job());
   }
-  // The job once it has come so far, or ended.
-  v1::Job AwaitTiles(const std::string& job, uint64_t tiles) {
+  // The job once it has come so far, and said what it goes on from, or ended.
+  v1::Job AwaitTiles(const std::string& job, uint64_t tiles, bool continued = false) {
     const absl::StatusOr<v1::Job> now = cluster_->Await(
         job,
-        [tiles](const v1::Job& job_now) {
+        [tiles, continued](const v1::Job& job_now) {
+          if (continued && !FindEvent(job_now, "continued").has_value()) return false;
           return job_now.tiles_done() >= tiles || job_now.state() == v1::Job::STATE_SUCCEEDED;
         },
         kPatience);
@@ -106,7 +107,12 @@ TEST_F(ContinueTest, KilledAtAnyMomentGivesThePixelsOfAnUndisturbedJob) {
       SCOPED_TRACE(absl::StrCat("after ", kills, " kills"));
       const std::string name = Submit(request);
       const uint64_t goal = done_before + random() % (tiles - done_before + tiles / 10);
-      const v1::Job job = AwaitTiles(name, goal);
+      if (request.continue_partial && random() % 4 == 0 && kills < TILEWRIGHT_KILLS) {
+        Kill();  // what is read back is not worse for it
+        ++kills;
+        continue;
+      }
+      const v1::Job job = AwaitTiles(name, goal, request.continue_partial);
       if (request.continue_partial) {
         EXPECT_TRUE(FindEvent(job, "continued").has_value()) << EventsOf(job);
         EXPECT_GE(job.continued_tiles(), promised) << EventsOf(job);
@@ -216,6 +222,33 @@ TEST_F(StoppedTest, ACoordinatorThatIsToldToStopLeavesWhatWasMerged) {
   // Tiles that waited to be merged are computed again.
   EXPECT_GT(job.continued_tiles(), 100u) << EventsOf(job);
   EXPECT_EQ(job.attempts() - job.copies(), job.plan().tiles() - job.continued_tiles());
+}
+
+TEST_F(ContinueTest, OfSeveralStagesTheLastGoesOnAndTheOthersDoWhatItNeeds) {
+  JobRequest request = Request("reference.tif");
+  request.then = "gaussian-blur";
+  request.tile = 128;
+  const v1::Job undisturbed = Finish(request);
+  EXPECT_EQ(undisturbed.plan().skipped_tiles(), 0u);
+  request.output = cluster_->Path("a.tif");
+  const absl::StatusOr<v1::Job> safe = cluster_->Await(
+      Submit(request), [](const v1::Job& job) { return job.checkpoint_tiles() > 60; }, kPatience);
+  ASSERT_TRUE(safe.ok()) << safe.status();
+  ASSERT_FALSE(safe->state() == v1::Job::STATE_SUCCEEDED) << "it was not slow enough";
+  Kill();
+  request.continue_partial = true;
+  const v1::Job job = Finish(request);
+  EXPECT_EQ(job.pixel_hash(), undisturbed.pixel_hash()) << EventsOf(job);
+  EXPECT_GE(job.continued_tiles(), safe->checkpoint_tiles());
+  ASSERT_EQ(job.plan().stages_size(), 2);
+  EXPECT_LT(job.continued_tiles(), job.plan().stages(1).tiles());
+  // Nothing of the last stage is done twice, and what only finished tiles read is not made again.
+  EXPECT_GT(job.plan().skipped_tiles(), 10u);
+  EXPECT_LT(job.plan().skipped_tiles(), job.plan().stages(0).tiles());
+  EXPECT_EQ(job.attempts() - job.copies(),
+            job.plan().tiles() - job.plan().skipped_tiles() - job.continued_tiles())
+      << EventsOf(job);
+  EXPECT_EQ(job.tiles_done(), job.plan().tiles());
 }
 
 TEST_F(ContinueTest, TheCommandLineGoesOnAndSaysSo) {

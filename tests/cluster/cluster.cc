@@ -281,6 +281,11 @@ absl::StatusOr<std::string> Cluster::Submit(const JobRequest& request) {
   if (request.tile) stage.set_tile(*request.tile);
   if (request.overlap) stage.set_overlap(*request.overlap);
   if (request.halo) stage.set_halo(*request.halo);
+  if (!request.then.empty()) {
+    v1::StageRequest& second = *render.add_stages();
+    second.set_model(request.then);
+    if (request.tile) second.set_tile(*request.tile);
+  }
   grpc::ClientContext context;
   v1::CreateJobResponse response;
   TW_RETURN_IF_ERROR(FromGrpc(render_->CreateJob(&context, create, &response)));

@@ -44,6 +44,7 @@ struct JobRequest {
   std::optional<int> tile;
   std::optional<int> overlap;
   std::optional<int> halo;
+  std::string then;  // the model of a second stage; empty: none
   bool strict = false;
   bool overviews = false;
   bool continue_partial = false;

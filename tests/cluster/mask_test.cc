@@ -56,9 +56,10 @@ class MaskTest : public WithCluster, public testing::TestWithParam<int> {
     EXPECT_TRUE(picture.ok()) << picture.status();
     return picture.value_or(Picture());
   }
-  Picture RenderMasked(const std::string& name) {
+  Picture RenderMasked(const std::string& name, std::vector<std::string> flags = {}) {
     EXPECT_TRUE(WritePicture(mask_, cluster_->Path(name + "-mask.png")).ok());
-    return Render(name, {"--mask", cluster_->Path(name + "-mask.png")});
+    flags.insert(flags.end(), {"--mask", cluster_->Path(name + "-mask.png")});
+    return Render(name, flags);
   }
 
   // Sample by sample: the source, the whole rendering, or what is between.
@@ -100,6 +101,22 @@ TEST_P(MaskTest, ThatIsEmptyComputesNothing) {
   const Picture got = RenderMasked("empty");
   EXPECT_EQ(Difference(got, source_), "equal");
   EXPECT_NE(report_.out.find(", 0 attempts"), std::string::npos) << report_.out;
+}
+
+TEST_P(MaskTest, OfSeveralStagesTakesWhatTheLastOneMakes) {
+  const std::vector<std::string> then = {"--then", "gaussian-blur,tile=120,overlap=8", "--json"};
+  const Picture whole = Render("whole", then);
+  EXPECT_EQ(Difference(RenderMasked("empty", then), source_), "equal");
+  EXPECT_NE(report_.out.find("\"attempts\":0,"), std::string::npos) << report_.out;
+  Mark(112, 111, 3, 2, 255);    // where tiles of the last stage blend
+  Mark(320, 210, 20, 20, 100);  // faintly
+  ExpectComposed(RenderMasked("masked", then), whole);
+  ASSERT_TRUE(report_.json.has_value());
+  const auto& fields = report_.json->fields();
+  const auto& plan = fields.at("plan").struct_value().fields();
+  const double skipped = plan.at("skipped_tiles").number_value();
+  EXPECT_GT(skipped, 20);
+  EXPECT_EQ(fields.at("attempts").number_value(), plan.at("tiles").number_value() - skipped);
 }
 
 TEST_P(MaskTest, ThatMarksEverythingIsTheWholeRendering) {

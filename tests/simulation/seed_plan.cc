@@ -1,6 +1,7 @@
 #include "tests/simulation/seed_plan.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/schedule/continued.h"
@@ -93,30 +94,50 @@ void DrawLimits(uint64_t seed, FaultSet drawn, FaultSet allowed, SeedPlan* plan)
   }
 }
 
-// Some jobs go on from what another one of the same request had done.
+// The job goes on from what another one of the same request had done.
+void Continue(Random& random, JobPlan* job) {
+  JobSpec& spec = job->spec;
+  auto from = std::make_shared<ContinuedTiles>();
+  const double done = random.Chance(0.2) ? 1 : random.Between(1, 9) / 10.0;
+  for (int64_t tile = 0; tile < spec.tile_count; ++tile) {
+    if (!random.Chance(done)) continue;
+    const bool hole = spec.on_failed_tile == OnFailedTile::kHole && random.Chance(0.1);
+    if (hole) {
+      from->holes.insert(tile);
+    } else {
+      from->accepted.insert(tile);
+    }
+    job->poison.erase(tile);
+  }
+  from->promise = spec.prove_class || random.Chance(0.5) ? Promise::kStrict : Promise::kTolerant;
+  // What workers of the first environment give (SimWorker::ClassOf).
+  const std::string proven = absl::StrCat("class-same-", spec.model_digest);
+  if (from->promise == Promise::kStrict) from->numeric_class = spec.prove_class ? proven : "same";
+  from->classes.insert(spec.prove_class ? proven : "same");
+  spec.continued = std::move(from);
+}
+
+// The last stage of a job whose first is at `begin` goes on; of those before it only some tiles are
+// needed, by their number, and none if nothing is left to do.
+void ContinueStages(Random& random, size_t begin, std::vector<JobPlan>* jobs) {
+  JobPlan& last = jobs->back();
+  Continue(random, &last);
+  const ContinuedTiles& from = *last.spec.continued;
+  const auto done = static_cast<int64_t>(from.accepted.size() + from.holes.size());
+  const double open = 1 - static_cast<double>(done) /
+                              static_cast<double>(std::max<int64_t>(last.spec.tile_count, 1));
+  for (size_t i = begin; i + 1 < jobs->size(); ++i) {
+    JobPlan& before = (*jobs)[i];
+    before.spec.tile_count =
+        static_cast<int64_t>(std::ceil(open * static_cast<double>(before.spec.tile_count)));
+    std::erase_if(before.poison, [&](int64_t tile) { return tile >= before.spec.tile_count; });
+  }
+}
+
 void DrawContinued(uint64_t seed, SeedPlan* plan) {
   Random random = Random::For(seed, 8);
   for (JobPlan& job : plan->jobs) {
-    JobSpec& spec = job.spec;
-    if (!random.Chance(0.25)) continue;
-    auto from = std::make_shared<ContinuedTiles>();
-    const double done = random.Chance(0.2) ? 1 : random.Between(1, 9) / 10.0;
-    for (int64_t tile = 0; tile < spec.tile_count; ++tile) {
-      if (!random.Chance(done)) continue;
-      const bool hole = spec.on_failed_tile == OnFailedTile::kHole && random.Chance(0.1);
-      if (hole) {
-        from->holes.insert(tile);
-      } else {
-        from->accepted.insert(tile);
-      }
-      job.poison.erase(tile);
-    }
-    from->promise = spec.prove_class || random.Chance(0.5) ? Promise::kStrict : Promise::kTolerant;
-    // What workers of the first environment give (SimWorker::ClassOf).
-    const std::string proven = absl::StrCat("class-same-", spec.model_digest);
-    if (from->promise == Promise::kStrict) from->numeric_class = spec.prove_class ? proven : "same";
-    from->classes.insert(spec.prove_class ? proven : "same");
-    spec.continued = std::move(from);
+    if (random.Chance(0.25)) Continue(random, &job);
   }
 }
 
@@ -179,6 +200,7 @@ void AddStages(SeedPlan* plan) {
     int64_t bytes = first.spec.output_bytes * first.spec.tile_count;
     const int64_t stages = random.Between(1, 3);
     if (stages > 1) jobs.back().spec.continued = nullptr;  // what lay between them is gone
+    const size_t begin = jobs.size() - 1;
     for (int64_t later = 1; later < stages; ++later) {
       JobPlan stage = DrawJob(random, jobs.size(), 500, plan->faults);
       stage.spec.name = absl::StrCat(first.spec.name, "/stages/", later);
@@ -194,6 +216,7 @@ void AddStages(SeedPlan* plan) {
       bytes += stage.spec.output_bytes * stage.spec.tile_count;
       jobs.push_back(std::move(stage));
     }
+    if (stages > 1 && random.Chance(0.3)) ContinueStages(random, begin, &jobs);
     most_bytes = std::max(most_bytes, bytes);
   }
   for (auto& [tenant, quota] : plan->options.quotas)  // every job fits alone

@@ -48,7 +48,14 @@ TEST(LeftOutput, IsContinuedAsItWas) {
   }
   auto claim = PartialClaim::TakeOver(PartialClaim::PathFor(options.path));
   ASSERT_TRUE(claim.ok() && claim->has_value()) << claim.status();
-  auto output = OutputFile::Continue(options, **std::move(claim), *state);
+  // Who is asked to end while reading it back leaves it as well.
+  Interrupt interrupt;
+  interrupt.Ask(absl::CancelledError("asked"));
+  EXPECT_EQ(OutputFile::Continue(options, **std::move(claim), *state, &interrupt).status(),
+            absl::CancelledError("asked"));
+  auto again = PartialClaim::TakeOver(PartialClaim::PathFor(options.path));
+  ASSERT_TRUE(again.ok() && again->has_value()) << again.status();
+  auto output = OutputFile::Continue(options, **std::move(again), *state);
   ASSERT_TRUE(output.ok()) << output.status();
   for (const int64_t column : {0, 2}) {
     ASSERT_TRUE(WriteColumn(**output, column, samples).ok());

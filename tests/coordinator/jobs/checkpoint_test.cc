@@ -139,7 +139,7 @@ class CheckpointTest : public testing::Test {
       JobView view;
       view.promise = Promise::kStrict;
       view.numeric_class = "cpu";
-      return view;
+      return std::vector<JobView>{view};
     };
     options.done = [this](const absl::StatusOr<int64_t>& tiles) {
       EXPECT_TRUE(tiles.ok()) << tiles.status();
@@ -216,7 +216,7 @@ class CheckpointTest : public testing::Test {
         const absl::Status added = life->merger->AddTile({order[i]}, tiles_[tile]);
         if (!added.ok()) return added;
         if (random_() % 4 == 0 && life->checkpoints->Due()) {
-          life->checkpoints->Take(*life->merger, *life->output, {});
+          life->checkpoints->Take(*life->merger, *life->output, {}, preview_);
         }
       }
       if (!dies) break;
@@ -241,6 +241,7 @@ class CheckpointTest : public testing::Test {
   EncoderPool encoders_{2, int64_t{8} << 20};
   StagePlan plan_ = MakePlan({700, 700}, 160, 32);
   OutputOptions options_;
+  const LivePreview preview_{{{700, 700}, 1, SampleType::kU8}};
   Tiles tiles_;
   int64_t bytes_max_ = std::numeric_limits<int64_t>::max();
   int64_t durable_ = 0;
@@ -288,9 +289,8 @@ TEST_F(CheckpointTest, WhatWasNotMadeDurableIsNoticed) {
 TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   Checkpoint written;
   written.facts = {{"model", "a"}, {"plan", std::string("\0b", 2)}};
-  written.promise = Promise::kStrict;
-  written.numeric_class = "cpu";
-  written.classes = {"x", "y"};
+  written.promise = {Promise::kStrict, "cpu", {"x", "y"}};
+  written.before = {{Promise::kTolerant, "", {"a \"quoted\" class"}}, {Promise::kStrict, "k", {}}};
   written.merger.settled = {true, false, false, true, true, false, true, false, true};
   written.merger.tiles_added = 4;
   written.merger.blocks_left = 7;
@@ -300,11 +300,17 @@ TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   written.output.block_hashes = {~uint64_t{0}, 0};
   written.output.quarters = {{1, 0, 2, 3, {0, 14, 97}}};
   written.holes = {1};
+  written.preview = {std::byte{1}, std::byte{0}, std::byte{255}};
+  written.preview_drawn = 77;
   const std::string bytes = EncodeCheckpoint(written);
   const auto read = DecodeCheckpoint(bytes);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(EncodeCheckpoint(*read), bytes);
   EXPECT_EQ(read->facts, written.facts);
+  EXPECT_EQ(read->preview, written.preview);
+  EXPECT_EQ(read->preview_drawn, 77);
+  EXPECT_EQ(read->promise, written.promise);
+  EXPECT_EQ(read->before, written.before);
   EXPECT_EQ(read->merger.settled, written.merger.settled);
   EXPECT_EQ(read->merger.tiles[0].rect, written.merger.tiles[0].rect);
   EXPECT_EQ(SlotsOf(*read).size(), 3u);

@@ -66,5 +66,34 @@ TEST_F(ChosenStagesTest, WhatARegionNeedsOfEach) {
                 "x,y,width,height inside it");
 }
 
+TEST_F(ChosenStagesTest, AMaskWantsStagesThatTogetherKeepTheSize) {
+  AddModel("half",
+           "scale_q: 2 alignment: 2 minimum: 2 exactness: EXACTNESS_KIND_EXACT "
+           "inputs { name: \"image\" } outputs { name: \"image\" }");
+  LoadModels();
+  v1::RenderRequest request = TwoStages();
+  request.set_mask(FileUri(folder_ + "/grey.tif"));
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_MASK",
+                "a mask needs stages that together keep the size of the image; these make 400x240 "
+                "pixels of 100x60");
+  request.mutable_stages(1)->set_model("half");
+  const auto job = Resolve(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->plan->output(), (Size{100, 60}));
+  EXPECT_THAT(SkippedTiles(*job), ElementsAre(0, 0)) << "it marks every pixel";
+  EXPECT_EQ(job->format.sample, SampleType::kU8);
+  // An odd side does not come back.
+  WriteImage("odd.tif", 3, SampleType::kU8, {99, 60});
+  WriteImage("odd-grey.tif", 1, SampleType::kU8, {99, 60});
+  request.set_input(FileUri(folder_ + "/odd.tif"));
+  request.set_mask(FileUri(folder_ + "/odd-grey.tif"));
+  EXPECT_TRUE(Resolve(request).ok());
+  request.mutable_stages(0)->set_model("half");
+  request.mutable_stages(1)->set_model("double");
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "BAD_MASK",
+                "a mask needs stages that together keep the size of the image; these make 100x60 "
+                "pixels of 99x60");
+}
+
 }  // namespace
 }  // namespace tilewright

@@ -1,9 +1,12 @@
 // Jobs of several stages in the core: tiles that are held back, one share for all stages, one fate.
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "coordinator/schedule/continued.h"
 #include "coordinator/schedule/scheduler.h"
 #include "coordinator/schedule/tile_table.h"
 #include "gtest/gtest.h"
@@ -123,6 +126,47 @@ TEST_F(StagesTest, EachStageEndsForItselfAndTheFailureOfOneEndsAll) {
   Tell(JobStopped{"jobs/2", "Enough."});
   EXPECT_EQ(ends_.size(), 2u);
   for (const auto& [name, status] : ends_) EXPECT_TRUE(absl::IsCancelled(status)) << name;
+}
+
+// Tiles of the last stage are done, and the first has only those that the others need.
+TEST_F(StagesTest, TheLastStageGoesOnAndTheFirstDoesWhatItNeeds) {
+  const auto continued = [](absl::btree_set<int64_t> accepted) {
+    auto from = std::make_shared<ContinuedTiles>();
+    from->accepted = std::move(accepted);
+    from->promise = Promise::kStrict;
+    from->numeric_class = "same";
+    return from;
+  };
+  JobSubmitted job{StageSpecOf("jobs/1", 1), {StageSpecOf("jobs/1/stages/1", 3, "jobs/1")}};
+  job.later_stages[0].continued = continued({0, 2});
+  job.job.continued = continued({});
+  Tell(job);
+  EXPECT_EQ(View("jobs/1").promise, Promise::kStrict) << "what was promised of its tiles holds";
+  EXPECT_EQ(View("jobs/1").numeric_class, "same");
+  EXPECT_EQ(View("jobs/1/stages/1").tiles_done, 2);
+  WorkerJoined joined{"w1", "w1-1", {}};
+  joined.offer.engines = {"builtin"};
+  joined.offer.dtypes = {"fp32"};
+  joined.offer.environment_key = "same";
+  Tell(joined);
+  Tell(WorkerSynced{"w1", 0, {}, 1, 0});
+  Finish(Next());
+  EXPECT_TRUE(ends_.at("jobs/1").ok());
+  Tell(TilesReady{"jobs/1/stages/1", {0, 1}, {}});
+  const Grant last = Next();
+  EXPECT_EQ(last.tiles, std::vector<int64_t>{1}) << "the others are done";
+  Finish(last);
+  EXPECT_TRUE(ends_.at("jobs/1/stages/1").ok());
+  EXPECT_TRUE(grants_.empty());
+
+  // All was done, and merging stopped before the end.
+  ends_.clear();
+  JobSubmitted done{StageSpecOf("jobs/2", 0), {StageSpecOf("jobs/2/stages/1", 2, "jobs/2")}};
+  done.later_stages[0].continued = continued({0, 1});
+  Tell(done);
+  EXPECT_EQ(ends_.size(), 2u);
+  for (const auto& [name, status] : ends_) EXPECT_TRUE(status.ok()) << name;
+  EXPECT_TRUE(grants_.empty());
 }
 
 TEST_F(StagesTest, WhatUsersDoHoldsForAllStagesEvenOnceTheFirstIsDone) {

@@ -64,6 +64,7 @@ class ServerTest : public testing::Test {
     options.models = folder_ + "/models";
     options.upload_bytes_max = 1 << 20;
     options.export_program = TILEWRIGHT_BIN_DIR "/tilewright-coordinator";  // decodes uploads
+    options.preparing_threads = preparing_threads_;
     auto server = Server::Start(options);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -181,6 +182,7 @@ class ServerTest : public testing::Test {
   bool Exists(const std::string& name) { return std::filesystem::exists(folder_ + "/" + name); }
 
   std::string folder_;
+  int preparing_threads_ = 2;
   std::unique_ptr<Server> server_;
   std::unique_ptr<v1::RenderService::Stub> render_;
   std::unique_ptr<v1::WorkerService::Stub> workers_;

@@ -138,6 +138,24 @@ TEST_F(ServerTest, ACancelledJobLeavesNothing) {
   EXPECT_FALSE(Exists("out.tif"));
 }
 
+TEST_F(ServerTest, WhatLiesBesideAnOutputThatWasPublishedGoesWhenTheCoordinatorStartsAgain) {
+  server_.reset();
+  const auto write = [this](const std::string& name, const std::string& content) {
+    std::ofstream(folder_ + "/" + name, std::ios::binary) << content;
+  };
+  for (const char* output : {"published.tif", "unfinished.tif"}) {
+    write(absl::StrCat("state/publishing/", output), absl::StrCat(folder_, "/", output));
+    write(output, "an image");
+    write(absl::StrCat(output, ".partial.checkpoint"), "record");
+  }
+  write("unfinished.tif.partial", "work");
+  Start();
+  EXPECT_FALSE(Exists("published.tif.partial.checkpoint"));
+  EXPECT_TRUE(Exists("published.tif"));
+  EXPECT_TRUE(Exists("unfinished.tif.partial.checkpoint"));
+  EXPECT_TRUE(Exists("unfinished.tif.partial"));
+}
+
 TEST_F(ServerTest, AWatcherThatLeavesDoesNotEndTheJob) {
   const auto job = Create(Request("a"));
   ASSERT_TRUE(job.ok()) << job.status();
