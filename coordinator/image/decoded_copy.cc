@@ -35,6 +35,10 @@ class ScratchName {
   const std::string folder_;
 };
 
+CanvasFormat FormatOfCopy(const ImageInfo& image) {
+  return {image.size, image.channels, image.sample, image.array};
+}
+
 // The copy's pixels under the original's name and header.
 class CopyReader : public ImageReader {
  public:
@@ -58,11 +62,19 @@ class CopyReader : public ImageReader {
 
 }  // namespace
 
+ImageInfo InfoOfCopy(const ImageInfo& image) {
+  ImageInfo info = image;
+  if (image.access == ImageAccess::kAnywhere) return info;
+  const int64_t side = UsualTileSide(FormatOfCopy(image));
+  info.access = ImageAccess::kAnywhere;
+  info.tile_bytes = side * side * image.pixel_bytes();
+  return info;
+}
+
 absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to) {
   OutputOptions options;
   options.path = to;
-  options.format = {reader.info().size, reader.info().channels, reader.info().sample,
-                    reader.info().array};
+  options.format = FormatOfCopy(reader.info());
   options.metadata = reader.info().metadata;
   options.encoding.compression = Compression::kNone;
   options.encoding.tile_side = UsualTileSide(options.format);
@@ -87,9 +99,7 @@ absl::StatusOr<std::unique_ptr<ImageReader>> ReadAnywhere(std::unique_ptr<ImageR
   TW_ASSIGN_OR_RETURN(std::unique_ptr<ImageReader> copy, ImageReader::Open(name->path(), {}));
   // The original may go now; it is the copy that must not change.
   TW_ASSIGN_OR_RETURN(std::unique_ptr<FileWatch> file, FileWatch::Open(name->path()));
-  ImageInfo info = reader->info();
-  info.access = ImageAccess::kAnywhere;
-  return std::make_unique<CopyReader>(std::move(info), std::move(file), std::move(name),
+  return std::make_unique<CopyReader>(InfoOfCopy(reader->info()), std::move(file), std::move(name),
                                       std::move(copy));
 }
 

@@ -18,9 +18,12 @@ namespace tilewright {
 // is full. Nothing is left behind on error.
 absl::Status WriteDecodedCopy(ImageReader& reader, const std::string& to);
 
+// What ReadAnywhere's reader of such an image says of it: what the image itself does, but for its
+// access and, where a copy has to be made, the tiles that are then decoded.
+ImageInfo InfoOfCopy(const ImageInfo& image);
+
 // A reader that can read anywhere: `reader` itself if it can, else one of a decoded copy in the
-// folder `scratch`, which is removed with it. What it says of the image (but for its access) is
-// what the original says.
+// folder `scratch`, which is removed with it.
 absl::StatusOr<std::unique_ptr<ImageReader>> ReadAnywhere(std::unique_ptr<ImageReader> reader,
                                                           const std::string& scratch);
 

@@ -8,6 +8,7 @@
 #include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
+#include "coordinator/jobs/output_encoding.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
 
@@ -21,12 +22,6 @@ absl::Status OutputError(const absl::Status& status) {
   return WithReason(status, "OUTPUT_NOT_WRITABLE");
 }
 
-// Whether the output may take tiles of the input as they are stored.
-bool KeepsStoredTiles(const ResolvedJob& job) {
-  const std::optional<TileStorage>& storage = job.reader->info().storage;
-  return storage.has_value() && StoresAlike(*storage, job.format, job.encoding);
-}
-
 }  // namespace
 
 absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
@@ -35,11 +30,14 @@ absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
   return file_.WriteBlock(column, row, samples);
 }
 
-absl::Status JobRun::DrawingSink::CopyBlock(int64_t column, int64_t row,
-                                            absl::Span<const std::byte> samples,
-                                            StoredBlock stored) {
-  preview_->AddBlock(column, row, samples);
-  return file_.CopyBlock(column, row, samples, std::move(stored));
+absl::Status JobRun::DrawingSink::MakeBlock(int64_t column, int64_t row, int64_t bytes_max,
+                                            BlockMaker make) {
+  return file_.MakeBlock(column, row, bytes_max,
+                         [preview = preview_, column, row, make = std::move(make)] {
+                           absl::StatusOr<MadeBlock> block = make();
+                           if (block.ok()) preview->AddBlock(column, row, block->samples);
+                           return block;
+                         });
 }
 
 absl::StatusOr<std::shared_ptr<JobRun>> JobRun::Create(ResolvedJob job,
@@ -82,11 +80,10 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       files_(std::move(files)),
       drawing_(*files_.output, job_.written),
       deciding_(job_.decided ? std::make_unique<DecidingSink>(job_.format, drawing_) : nullptr),
-      masking_(job_.mask == nullptr
-                   ? nullptr
-                   : std::make_unique<MaskingSink>(job_.format, job_.plan->part().x,
-                                                   job_.plan->part().y, *job_.reader, *job_.mask,
-                                                   KeepsStoredTiles(job_), drawing_)),
+      masking_(job_.mask == nullptr ? nullptr
+                                    : std::make_unique<MaskingSink>(
+                                          job_.format, job_.plan->part().x, job_.plan->part().y,
+                                          *job_.reader, *job_.mask, CopiesTiles(job_), drawing_)),
       merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, FirstSink(),
                                            &files_.scratch())),
       held_(record_) {
@@ -105,6 +102,7 @@ JobRun::~JobRun() {
   } else if (files_.checkpoints != nullptr) {
     files_.checkpoints->Remove();
   }
+  files_.output.reset();  // before masking_, which makes its blocks
 }
 
 BlockSink& JobRun::FirstSink() {
@@ -138,7 +136,7 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
 
 void JobRun::TellRecord() {
   held_.Tell(merger_->bytes_held(), merger_->bytes_spilled());
-  if (masking_ != nullptr) record_->SetCopied(masking_->blocks_copied());
+  record_->SetCopied(files_.output->blocks_copied());
 }
 
 absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
@@ -210,6 +208,7 @@ absl::Status JobRun::Finish() {
   if (files_.checkpoints != nullptr) files_.checkpoints->Wait();
   TW_RETURN_IF_ERROR(MergeError(Annotate(files_.output->Publish(), "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", files_.output->pixel_hash());
+  TellRecord();  // of blocks that were still to be made
   Close();
   return absl::OkStatus();
 }
