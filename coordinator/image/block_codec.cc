@@ -47,7 +47,7 @@ BlockCodec::BlockCodec(const CanvasFormat& format, const TiffEncoding& encoding)
       encoding_(encoding),
       predicts_((encoding.compression == Compression::kDeflate ||
                  encoding.compression == Compression::kZstd) &&
-                UsesPredictor(encoding.compression, format.sample)),
+                UsesPredictor(encoding, format.sample)),
       tile_(static_cast<size_t>(encoding.tile_side * encoding.tile_side * format.pixel_bytes())),
       compressor_(std::make_unique<Compressor>()) {
   size_t tile_bytes_max = tile_.size();

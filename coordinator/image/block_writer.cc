@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "coordinator/image/file_error.h"
 #include "proto/base/status_macros.h"
 
@@ -20,35 +21,47 @@ bool AllZero(absl::Span<const std::byte> samples) {
 
 BlockWriter::BlockWriter(const CanvasFormat& format, int levels, TiffCanvas& canvas,
                          Pyramid& pyramid, EncoderPool* pool)
-    : levels_(levels), canvas_(canvas), pyramid_(pyramid), pool_(pool), hash_(format) {}
+    : format_(format),
+      levels_(levels),
+      canvas_(canvas),
+      pyramid_(pyramid),
+      pool_(pool),
+      hash_(format) {}
 
 BlockWriter::~BlockWriter() {
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(this, &BlockWriter::Idle));
 }
 
-absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const std::byte> samples,
-                                std::optional<StoredBlock> stored) {
-  const auto bytes =
-      static_cast<int64_t>(samples.size() + (stored.has_value() ? stored->bytes.size() : 0));
-  const auto pending = [&] {
-    return Pending{{0, column, row, {samples.begin(), samples.end()}}, false, std::move(stored)};
-  };
+absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
+  Pending pending;
+  pending.block = {0, column, row, {samples.begin(), samples.end()}};
+  return Take(static_cast<int64_t>(samples.size()), std::move(pending));
+}
+
+absl::Status BlockWriter::Make(int64_t column, int64_t row, int64_t bytes_max, BlockMaker make) {
+  Pending pending;
+  pending.block = {0, column, row, {}};
+  pending.make = std::move(make);
+  return Take(bytes_max, std::move(pending));
+}
+
+absl::Status BlockWriter::Take(int64_t bytes, Pending pending) {
   {
     absl::MutexLock lock(&mu_);
     TW_RETURN_IF_ERROR(leave_out_zero_ ? StatusLocked() : error_);
     if (!no_room_.ok()) {
-      waiting_.push_back(pending());
+      waiting_.push_back(std::move(pending));
       return absl::OkStatus();
     }
   }
   if (pool_ == nullptr) {
-    Process(pending());
+    Process(std::move(pending));
     absl::MutexLock lock(&mu_);
     return error_;
   }
   pool_->Reserve(bytes);
-  auto task = std::make_shared<Pending>(pending());
+  auto task = std::make_shared<Pending>(std::move(pending));
   {
     absl::MutexLock lock(&mu_);
     ++running_;
@@ -61,7 +74,21 @@ absl::Status BlockWriter::Write(int64_t column, int64_t row, absl::Span<const st
   return absl::OkStatus();
 }
 
+absl::Status BlockWriter::Fill(Pending* pending) const {
+  LevelBlock& block = pending->block;
+  TW_ASSIGN_OR_RETURN(MadeBlock made, std::exchange(pending->make, nullptr)());
+  const int64_t bytes = format_.BlockRect(block.column, block.row).area() * format_.pixel_bytes();
+  if (static_cast<int64_t>(made.samples.size()) != bytes) {
+    return absl::InternalError(absl::StrCat("a block of ", bytes, " bytes was made with ",
+                                            made.samples.size(), "; this is a bug"));
+  }
+  block.samples = std::move(made.samples);
+  pending->stored = std::move(made.stored);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<LevelBlock>> BlockWriter::WriteOne(Pending* pending) {
+  if (pending->make != nullptr) TW_RETURN_IF_ERROR(Fill(pending));
   const LevelBlock& block = pending->block;
   if (leave_out_zero_ && AllZero(block.samples)) pending->written = true;
   if (!pending->written) {
@@ -69,6 +96,7 @@ absl::StatusOr<std::optional<LevelBlock>> BlockWriter::WriteOne(Pending* pending
     if (pending->stored.has_value()) {
       const EncodedBlock encoded = {pending->stored->bytes, pending->stored->tile_bytes};
       TW_RETURN_IF_ERROR(canvas_.WriteEncoded(block.level, block.column, block.row, encoded));
+      ++blocks_copied_;
     } else {
       TW_RETURN_IF_ERROR(canvas_.WriteBlock(block.level, block.column, block.row, block.samples));
     }
@@ -96,7 +124,7 @@ void BlockWriter::Process(Pending pending) {
       return;
     }
     if (!next->has_value()) return;
-    pending = {*std::move(*next), false, std::nullopt};
+    pending = {*std::move(*next), nullptr, std::nullopt, false};
   }
 }
 

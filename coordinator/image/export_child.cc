@@ -158,7 +158,7 @@ int SaveTiff(VipsImage* image, VipsTarget* target, const ExportRequest& request)
                               "tile_height", side, "compression",
                               VipsCompressionOf(encoding.compression), "level", encoding.level, "Q",
                               encoding.jpeg_quality, "predictor",
-                              UsesPredictor(encoding.compression, SampleTypeOfImage(*image))
+                              UsesPredictor(encoding, SampleTypeOfImage(*image))
                                   ? VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL
                                   : VIPS_FOREIGN_TIFF_PREDICTOR_NONE,
                               "pyramid", request.overviews ? TRUE : FALSE, nullptr);

@@ -128,7 +128,7 @@ absl::Status Mask::Read(const Rect& rect, std::vector<std::byte>& samples) const
 }
 
 absl::StatusOr<bool> Mask::Marks(const Rect& rect, std::vector<std::byte>& samples) const {
-  if (reader_.KnownZero(Shown(rect))) return false;
+  if (KnownEmpty(rect)) return false;
   TW_RETURN_IF_ERROR(Read(rect, samples));
   return AnySet(samples);
 }

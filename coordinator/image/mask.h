@@ -27,6 +27,8 @@ class Mask {
   // The mask of a rectangle of the image as stored. `samples` becomes width × height samples, row
   // by row; 0 keeps a pixel. Errors as of ImageReader::Read.
   absl::Status Read(const Rect& rect, std::vector<std::byte>& samples) const;
+  // Whether it is known, without decoding anything, to change no pixel of the rectangle.
+  bool KnownEmpty(const Rect& rect) const { return reader_.KnownZero(Shown(rect)); }
   // Whether it changes a pixel of the rectangle; if so, `samples` is filled as by Read, else it may
   // be anything. Cheap where the mask's file is known to hold nothing.
   absl::StatusOr<bool> Marks(const Rect& rect, std::vector<std::byte>& samples) const;

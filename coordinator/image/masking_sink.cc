@@ -7,21 +7,30 @@
 
 namespace tilewright {
 
-absl::StatusOr<bool> MaskingSink::ReadInputs(const Rect& rect) {
-  TW_RETURN_IF_ERROR(source_.Read(rect, PadMode::kZero, absl::MakeSpan(source_samples_)));
-  return mask_.Marks(rect, mask_samples_);
+absl::StatusOr<MadeBlock> MaskingSink::Keep(const Rect& rect) {
+  MadeBlock block;
+  block.samples.resize(static_cast<size_t>(rect.area() * format_.pixel_bytes()));
+  TW_RETURN_IF_ERROR(source_.Read(rect, PadMode::kZero, absl::MakeSpan(block.samples)));
+  // Once it was decoded, so that what is damaged is not copied.
+  if (copies_) {
+    TW_ASSIGN_OR_RETURN(block.stored, source_.ReadStored(rect));
+  }
+  return block;
 }
 
-absl::Status MaskingSink::Keep(int64_t column, int64_t row, const Rect& rect) {
-  // It was decoded before, so that what is damaged is not copied.
-  absl::StatusOr<std::optional<StoredBlock>> stored = std::nullopt;
-  if (copies_) stored = source_.ReadStored(rect);
-  input_error_ = stored.status();
-  TW_RETURN_IF_ERROR(input_error_);
-  if (!stored->has_value()) return next_.WriteBlock(column, row, source_samples_);
-  TW_RETURN_IF_ERROR(next_.CopyBlock(column, row, source_samples_, **std::move(stored)));
-  ++blocks_copied_;
-  return absl::OkStatus();
+absl::StatusOr<MadeBlock> MaskingSink::Make(const Rect& rect, std::vector<std::byte> result) {
+  if (result.empty()) return Keep(rect);
+  std::vector<std::byte> marks;
+  TW_ASSIGN_OR_RETURN(const bool marked, mask_.Marks(rect, marks));
+  if (!marked) {
+    result = {};
+    return Keep(rect);
+  }
+  std::vector<std::byte> source(result.size());
+  TW_RETURN_IF_ERROR(source_.Read(rect, PadMode::kZero, absl::MakeSpan(source)));
+  ApplyMask(format_.sample, format_.channels, source, mask_.sample(), marks,
+            absl::MakeSpan(result));
+  return MadeBlock{std::move(result), std::nullopt};
 }
 
 absl::Status MaskingSink::WriteBlock(int64_t column, int64_t row,
@@ -29,15 +38,24 @@ absl::Status MaskingSink::WriteBlock(int64_t column, int64_t row,
   Rect rect = format_.BlockRect(column, row);
   rect.x += x_;
   rect.y += y_;
-  source_samples_.resize(samples.size());
-  const absl::StatusOr<bool> marked = ReadInputs(rect);
-  input_error_ = marked.status();
-  TW_RETURN_IF_ERROR(input_error_);
-  if (!*marked) return Keep(column, row, rect);
-  result_.assign(samples.begin(), samples.end());
-  ApplyMask(format_.sample, format_.channels, source_samples_, mask_.sample(), mask_samples_,
-            absl::MakeSpan(result_));
-  return next_.WriteBlock(column, row, result_);
+  std::vector<std::byte> result;
+  if (!mask_.KnownEmpty(rect)) result.assign(samples.begin(), samples.end());
+  // The result, the source, and the mask or what is stored of the source.
+  const auto bytes_max = 3 * static_cast<int64_t>(samples.size());
+  return next_.MakeBlock(column, row, bytes_max,
+                         [this, rect, result = std::move(result)]() mutable {
+                           absl::StatusOr<MadeBlock> made = Make(rect, std::move(result));
+                           if (!made.ok()) {
+                             absl::MutexLock lock(&mu_);
+                             input_error_.Update(made.status());
+                           }
+                           return made;
+                         });
+}
+
+absl::Status MaskingSink::input_error() const {
+  absl::MutexLock lock(&mu_);
+  return input_error_;
 }
 
 }  // namespace tilewright

@@ -72,6 +72,7 @@ class OutputFile::Impl {
     TW_ASSIGN_OR_RETURN(state.quarters, pyramid_->Save());
     state.tiff = canvas_->Save();
     state.block_hashes = writer_->block_hashes();
+    state.blocks_copied = writer_->blocks_copied();
     return state;
   }
 
@@ -87,6 +88,7 @@ class OutputFile::Impl {
     TW_RETURN_IF_ERROR(pyramid_->Restore(state.quarters));
     TW_RETURN_IF_ERROR(canvas_->Restore(state.tiff, interrupt));
     writer_->set_block_hashes(state.block_hashes);
+    writer_->set_blocks_copied(state.blocks_copied);
     const int64_t columns = options_.format.block_columns();
     for (size_t i = 0; i < written_.size(); ++i) {
       const auto index = static_cast<int64_t>(i);
@@ -98,31 +100,28 @@ class OutputFile::Impl {
 
   void Leave() { partial_.Leave(); }
 
-  // Encodes it unless it is stored.
-  absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
-                          std::optional<StoredBlock> stored) {
+  absl::Status WriteBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples) {
     const CanvasFormat& format = options_.format;
-    if (column < 0 || column >= format.block_columns() || row < 0 || row >= format.block_rows() ||
-        static_cast<int64_t>(samples.size()) !=
-            format.BlockRect(column, row).area() * format.pixel_bytes()) {
-      return absl::InvalidArgumentError(absl::StrCat("writing ", partial_.path(), ": no block of ",
-                                                     samples.size(), " bytes lies at column ",
-                                                     column, ", row ", row));
+    TW_RETURN_IF_ERROR(CheckBlock(column, row));
+    if (static_cast<int64_t>(samples.size()) !=
+        format.BlockRect(column, row).area() * format.pixel_bytes()) {
+      return NoSuchBlock(column, row, absl::StrCat("of ", samples.size(), " bytes "));
     }
-    const auto index = static_cast<size_t>(row * format.block_columns() + column);
-    if (stage_ != Stage::kWriting || written_[index]) {
-      return absl::FailedPreconditionError(absl::StrCat("writing ", partial_.path(),
-                                                        ": the block at column ", column, ", row ",
-                                                        row, " was written before"));
-    }
-    TW_RETURN_IF_ERROR(writer_->Write(column, row, samples, std::move(stored)));
-    written_[index] = true;
-    --blocks_left_;
+    TW_RETURN_IF_ERROR(writer_->Write(column, row, samples));
+    MarkWritten(column, row);
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeBlock(int64_t column, int64_t row, int64_t bytes_max, BlockMaker make) {
+    TW_RETURN_IF_ERROR(CheckBlock(column, row));
+    TW_RETURN_IF_ERROR(writer_->Make(column, row, bytes_max, std::move(make)));
+    MarkWritten(column, row);
     return absl::OkStatus();
   }
 
   absl::Status stalled() const { return writer_->stalled(); }
   absl::Status Retry() { return writer_->Retry(); }
+  int64_t blocks_copied() const { return writer_->blocks_copied(); }
   uint64_t pixel_hash() const { return writer_->pixel_hash(); }
 
   absl::Status Publish() {
@@ -180,6 +179,31 @@ class OutputFile::Impl {
   };
 
   bool exports() const { return kind_ != OutputKind::kTiff || options_.resampled.has_value(); }
+
+  size_t IndexOf(int64_t column, int64_t row) const {
+    return static_cast<size_t>(row * options_.format.block_columns() + column);
+  }
+  absl::Status NoSuchBlock(int64_t column, int64_t row, const std::string& what) const {
+    return absl::InvalidArgumentError(absl::StrCat("writing ", partial_.path(), ": no block ", what,
+                                                   "lies at column ", column, ", row ", row));
+  }
+  // Whether the block is there, and still to be written.
+  absl::Status CheckBlock(int64_t column, int64_t row) const {
+    const CanvasFormat& format = options_.format;
+    if (column < 0 || column >= format.block_columns() || row < 0 || row >= format.block_rows()) {
+      return NoSuchBlock(column, row, "");
+    }
+    if (stage_ != Stage::kWriting || written_[IndexOf(column, row)]) {
+      return absl::FailedPreconditionError(absl::StrCat("writing ", partial_.path(),
+                                                        ": the block at column ", column, ", row ",
+                                                        row, " was written before"));
+    }
+    return absl::OkStatus();
+  }
+  void MarkWritten(int64_t column, int64_t row) {
+    written_[IndexOf(column, row)] = true;
+    --blocks_left_;
+  }
 
   absl::Status FinishTiff(absl::Status (TiffCanvas::*finish)()) {
     absl::Status status = writer_->Flush();
@@ -312,15 +336,16 @@ void OutputFile::Leave() { impl_->Leave(); }
 
 absl::Status OutputFile::WriteBlock(int64_t column, int64_t row,
                                     absl::Span<const std::byte> samples) {
-  return impl_->WriteBlock(column, row, samples, std::nullopt);
+  return impl_->WriteBlock(column, row, samples);
 }
-absl::Status OutputFile::CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
-                                   StoredBlock stored) {
-  return impl_->WriteBlock(column, row, samples, std::move(stored));
+absl::Status OutputFile::MakeBlock(int64_t column, int64_t row, int64_t bytes_max,
+                                   BlockMaker make) {
+  return impl_->MakeBlock(column, row, bytes_max, std::move(make));
 }
 absl::Status OutputFile::stalled() const { return impl_->stalled(); }
 absl::Status OutputFile::Retry() { return impl_->Retry(); }
 absl::Status OutputFile::Publish() { return impl_->Publish(); }
+int64_t OutputFile::blocks_copied() const { return impl_->blocks_copied(); }
 uint64_t OutputFile::pixel_hash() const { return impl_->pixel_hash(); }
 void OutputFile::BeginPartial() { impl_->BeginPartial(); }
 absl::Status OutputFile::KeepPartial() { return impl_->KeepPartial(); }

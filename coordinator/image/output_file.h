@@ -68,13 +68,12 @@ class OutputFile : public BlockSink {
   // Unless published or left: removes what it created.
   ~OutputFile() override;
 
-  // Takes a copy. The first error of any block before: then this one is not taken. A block that
-  // finds no room on the disk is kept in memory, and all later ones until Retry is OK: who writes
-  // looks at stalled() before there are too many.
+  // Takes a copy, or makes the block on a thread of the pool. The first error of any block before:
+  // then this one is not taken. A block that finds no room on the disk is kept in memory, and all
+  // later ones until Retry is OK: who writes looks at stalled() before there are too many.
   absl::Status WriteBlock(int64_t column, int64_t row,
                           absl::Span<const std::byte> samples) override;
-  absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
-                         StoredBlock stored) override;
+  absl::Status MakeBlock(int64_t column, int64_t row, int64_t bytes_max, BlockMaker make) override;
   // Not OK while blocks wait for room on the disk: RESOURCE_EXHAUSTED, in words.
   absl::Status stalled() const;
   // Writes the blocks that wait for room. OK if none waits any more.
@@ -90,6 +89,9 @@ class OutputFile : public BlockSink {
   // The partial file stays, for another job to continue.
   void Leave();
 
+  // Blocks made so far, by the job that it goes on from too, that lie in the file as they were
+  // stored elsewhere.
+  int64_t blocks_copied() const;
   // Of the pixels written. Precondition: Publish was OK.
   uint64_t pixel_hash() const;
 

@@ -123,8 +123,9 @@ std::string Describe(const TiffEncoding& encoding) {
   return std::string(name);
 }
 
-bool UsesPredictor(Compression compression, SampleType sample) {
-  return compression != Compression::kNone && compression != Compression::kJpeg &&
+bool UsesPredictor(const TiffEncoding& encoding, SampleType sample) {
+  return encoding.predictor && encoding.compression != Compression::kNone &&
+         encoding.compression != Compression::kJpeg &&
          (sample == SampleType::kU8 || sample == SampleType::kU16);
 }
 

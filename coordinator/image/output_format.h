@@ -4,8 +4,11 @@
 #ifndef TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FORMAT_H_
 #define TILEWRIGHT_COORDINATOR_IMAGE_OUTPUT_FORMAT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,12 +23,26 @@ enum class Compression { kNone, kDeflate, kZstd, kLzw, kJpeg };
 absl::StatusOr<Compression> ParseCompression(const std::string& name);
 absl::string_view CompressionName(Compression compression);
 
+// How the JPEG tiles of a TIFF are made, beside their quality.
+struct JpegLayout {
+  bool ycbcr = false;   // three channels are stored as luma and chroma, not as RGB
+  int chroma_step = 1;  // pixels a side that share their chroma: 1, 2 or 4
+  // What the file holds for all tiles (its JPEGTables); what is not there is in each tile. Empty:
+  // nothing.
+  std::vector<std::byte> tables;
+  friend bool operator==(const JpegLayout&, const JpegLayout&) = default;
+};
+
 // How the pixels of a TIFF are packed.
 struct TiffEncoding {
   Compression compression = Compression::kDeflate;
   int level = 1;            // kDeflate 1 … 12, kZstd 1 … 19
   int jpeg_quality = 95;    // kJpeg, 1 … 100; below 90 colour has half the resolution
   int64_t tile_side = 512;  // pixels: 128, 256 or 512, so that tiles divide a block
+  bool predictor = true;    // where UsesPredictor allows one
+  // kJpeg: as another file's, of this quality, whose tiles are to be taken as they are. nullopt: by
+  // quality, with all tables in each tile.
+  std::optional<JpegLayout> jpeg = std::nullopt;
 };
 // 512, or the greatest smaller tile_side with tiles of at most 16 MiB, which is what is read again.
 int64_t UsualTileSide(const CanvasFormat& format);
@@ -34,9 +51,9 @@ int64_t UsualTileSide(const CanvasFormat& format);
 absl::Status CheckEncoding(const TiffEncoding& encoding, const CanvasFormat& format);
 // For people: "deflate 1", "jpeg 95", "none".
 std::string Describe(const TiffEncoding& encoding);
-// The TIFF predictor goes with integer samples: left differences make them compress, at hardly any
-// cost.
-bool UsesPredictor(Compression compression, SampleType sample);
+// Whether rows are stored as differences to the left, the TIFF predictor: it goes with integer
+// samples and codecs that keep every bit, and makes them compress at hardly any cost.
+bool UsesPredictor(const TiffEncoding& encoding, SampleType sample);
 
 // kDzi and kSzi are Deep Zoom images: a pyramid of small tiles, JPEG where they hold 8 bit without
 // alpha that are no labels, else PNG. A .dzi is a file and beside it a folder of tiles; a .szi is

@@ -15,6 +15,7 @@ namespace tilewright {
 struct OutputState {
   TiffState tiff;
   std::vector<uint64_t> block_hashes;  // of the image, see PixelHash::blocks
+  int64_t blocks_copied = 0;           // of them, see OutputFile::blocks_copied
   std::vector<SavedQuarter> quarters;
 };
 

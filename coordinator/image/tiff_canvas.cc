@@ -133,6 +133,11 @@ bool TiffCanvas::File::Describe(const TiffCanvasOptions& options, int level) {
   };
   set(TIFFTAG_ORIENTATION, metadata.orientation);
   set(TIFFTAG_SOFTWARE, "Tilewright");
+  if (options.encoding.jpeg.has_value() && !options.encoding.jpeg->tables.empty()) {
+    const std::vector<std::byte>& tables = options.encoding.jpeg->tables;
+    set(TIFFTAG_JPEGTABLES, static_cast<uint32_t>(tables.size()),
+        static_cast<const void*>(tables.data()));
+  }
   if (level > 0) {
     set(TIFFTAG_SUBFILETYPE, FILETYPE_REDUCEDIMAGE);
     return good;

@@ -26,11 +26,6 @@ uint16_t CompressionTag(Compression compression) {
   return COMPRESSION_NONE;
 }
 
-int Photometric(const CanvasFormat& format, Compression compression) {
-  if (format.channels < 3 || format.array) return PHOTOMETRIC_MINISBLACK;
-  return compression == Compression::kJpeg ? PHOTOMETRIC_YCBCR : PHOTOMETRIC_RGB;
-}
-
 }  // namespace
 
 struct TiffStream::Callbacks {
@@ -93,9 +88,16 @@ void TiffStream::Close() {
   if (tiff_ != nullptr) TIFFClose(std::exchange(tiff_, nullptr));
 }
 
+int PhotometricOf(const CanvasFormat& format, const TiffEncoding& encoding) {
+  if (format.channels < 3 || format.array) return PHOTOMETRIC_MINISBLACK;
+  const bool ycbcr = encoding.compression == Compression::kJpeg &&
+                     (!encoding.jpeg.has_value() || encoding.jpeg->ycbcr);
+  return ycbcr ? PHOTOMETRIC_YCBCR : PHOTOMETRIC_RGB;
+}
+
 bool DescribeSamples(TIFF* tiff, const CanvasFormat& format, const TiffEncoding& encoding) {
   const bool floating = format.sample == SampleType::kF16 || format.sample == SampleType::kF32;
-  const int photometric = Photometric(format, encoding.compression);
+  const int photometric = PhotometricOf(format, encoding);
   bool good = true;
   const auto set = [&](uint32_t tag, auto... values) {
     good = good && TIFFSetField(tiff, tag, values...) == 1;
@@ -119,10 +121,11 @@ bool DescribeSamples(TIFF* tiff, const CanvasFormat& format, const TiffEncoding&
   set(TIFFTAG_COMPRESSION, static_cast<int>(CompressionTag(encoding.compression)));
   set(TIFFTAG_PHOTOMETRIC, photometric);
   if (photometric == PHOTOMETRIC_YCBCR) {
-    const int step = encoding.jpeg_quality >= kFullColourQuality ? 1 : 2;
+    const int usual = encoding.jpeg_quality >= kFullColourQuality ? 1 : 2;
+    const int step = encoding.jpeg.has_value() ? encoding.jpeg->chroma_step : usual;
     set(TIFFTAG_YCBCRSUBSAMPLING, step, step);
   }
-  if (UsesPredictor(encoding.compression, format.sample)) {
+  if (UsesPredictor(encoding, format.sample)) {
     set(TIFFTAG_PREDICTOR, PREDICTOR_HORIZONTAL);
   }
   return good;

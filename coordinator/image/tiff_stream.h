@@ -45,6 +45,9 @@ class TiffStream {
   std::string complaint_;
 };
 
+// PHOTOMETRIC_MINISBLACK, _RGB or _YCBCR.
+int PhotometricOf(const CanvasFormat& format, const TiffEncoding& encoding);
+
 // Sets the tags that say what the samples of an image in tiles are. False if libtiff refuses one.
 bool DescribeSamples(TIFF* tiff, const CanvasFormat& format, const TiffEncoding& encoding);
 

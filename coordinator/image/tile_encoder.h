@@ -20,10 +20,12 @@ class TileEncoder : private TiffStream {
   TileEncoder(const CanvasFormat& format, const TiffEncoding& encoding);
   ~TileEncoder() override;
 
-  // What a TIFF stores of a full tile (the predictor is applied here; a JPEG is complete, it needs
-  // no tables elsewhere). Valid until the next call; `tile` is overwritten. INTERNAL if libtiff
-  // fails.
+  // What a TIFF stores of a full tile (the predictor is applied here; a JPEG is complete but for
+  // the kinds of tables that `encoding.jpeg` has for all tiles). Valid until the next call; `tile`
+  // is overwritten. INTERNAL if libtiff fails.
   absl::StatusOr<absl::Span<const std::byte>> Encode(absl::Span<std::byte> tile);
+  // The tables that the latest JPEG needs beside itself; empty: none.
+  const std::vector<std::byte>& tables() const { return tables_; }
 
  private:
   int64_t ReadAt(void* data, int64_t size, int64_t offset) override;
@@ -32,6 +34,8 @@ class TileEncoder : private TiffStream {
 
   CanvasFormat format_;  // of one tile
   const TiffEncoding encoding_;
+  const int tables_mode_;  // of JPEG, libtiff's: which kinds of tables are not in tiles
+  std::vector<std::byte> tables_;
   std::vector<std::byte> file_;
 };
 

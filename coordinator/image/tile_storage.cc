@@ -4,9 +4,10 @@ namespace tilewright {
 
 bool StoresAlike(const TileStorage& storage, const CanvasFormat& format,
                  const TiffEncoding& encoding) {
-  return encoding.compression != Compression::kNone && encoding.compression != Compression::kJpeg &&
+  if (encoding.compression == Compression::kJpeg && storage.jpeg != encoding.jpeg) return false;
+  return encoding.compression != Compression::kNone &&
          storage.compression == encoding.compression && storage.side == encoding.tile_side &&
-         storage.predictor == UsesPredictor(encoding.compression, format.sample) &&
+         storage.predictor == UsesPredictor(encoding, format.sample) &&
          storage.channels == format.channels && storage.sample == format.sample;
 }
 

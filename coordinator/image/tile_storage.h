@@ -20,10 +20,11 @@ struct TileStorage {
   bool predictor = false;  // rows are stored as differences to the left
   int channels = 0;
   SampleType sample = SampleType::kU8;
+  JpegLayout jpeg;  // of kJpeg
 };
 
 // Whether the tiles of an output that is encoded so can be exchanged for tiles stored so. Never
-// those of kNone, which are not worth it, nor those of kJpeg, whose tables lie elsewhere.
+// those of kNone, which are not worth it.
 bool StoresAlike(const TileStorage& storage, const CanvasFormat& format,
                  const TiffEncoding& encoding);
 

@@ -8,15 +8,30 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/image/any_set.h"
 #include "coordinator/image/file_io.h"
+#include "coordinator/image/jpeg_tables.h"
 #include "coordinator/image/tiff_handle.h"
 #include "proto/base/status_macros.h"
 
 namespace tilewright {
 namespace {
 
+// Of the tables that all tiles share; there can be 64 KiB of each of their kinds.
+constexpr uint32_t kJpegTablesBytesMax = uint32_t{1} << 18;
+
 // LZW before TIFF 6.0, with its bits in another order, which few programs read.
 bool IsOldLzw(absl::Span<const std::byte> tile) {
   return tile.size() >= 2 && tile[0] == std::byte{0} && (tile[1] & std::byte{1}) != std::byte{0};
+}
+
+bool MayBeCopied(absl::Span<const std::byte> tile, const TileStorage& storage) {
+  switch (storage.compression) {
+    case Compression::kLzw:
+      return !IsOldLzw(tile);
+    case Compression::kJpeg:
+      return ReadsAlone(tile, storage.jpeg.tables);
+    default:
+      return true;
+  }
 }
 
 }  // namespace
@@ -97,10 +112,16 @@ class TiledTiffReader::Handle {
       case COMPRESSION_LZW:
         storage.compression = Compression::kLzw;
         break;
+      case COMPRESSION_JPEG:
+        storage.compression = Compression::kJpeg;
+        if (!FillJpeg(&storage.jpeg)) return std::nullopt;
+        break;
       default:
         return std::nullopt;
     }
-    const auto predictor = Field<uint16_t>(TIFFTAG_PREDICTOR);
+    const auto predictor = storage.compression == Compression::kJpeg
+                               ? uint16_t{PREDICTOR_NONE}  // it does not know the tag
+                               : Field<uint16_t>(TIFFTAG_PREDICTOR);
     const bool swapped = TIFFIsByteSwapped(tiff_->get()) != 0 && BytesPerSample(info.sample) > 1;
     if (swapped || tile().width != tile().height ||
         Field<uint16_t>(TIFFTAG_FILLORDER) != FILLORDER_MSB2LSB ||
@@ -112,6 +133,26 @@ class TiledTiffReader::Handle {
     storage.channels = info.channels;
     storage.sample = info.sample;
     return storage;
+  }
+
+  // False: in a way in which an output's tiles never are.
+  bool FillJpeg(JpegLayout* jpeg) const {
+    jpeg->ycbcr = Field<uint16_t>(TIFFTAG_PHOTOMETRIC) == PHOTOMETRIC_YCBCR;
+    if (jpeg->ycbcr) {
+      uint16_t across = 0;
+      uint16_t down = 0;
+      TIFFGetFieldDefaulted(tiff_->get(), TIFFTAG_YCBCRSUBSAMPLING, &across, &down);
+      if (across != down) return false;
+      jpeg->chroma_step = across;
+    }
+    uint32_t bytes = 0;
+    const void* tables = nullptr;
+    if (TIFFGetField(tiff_->get(), TIFFTAG_JPEGTABLES, &bytes, &tables) == 1) {
+      if (bytes > kJpegTablesBytesMax) return false;
+      const auto* const first = static_cast<const std::byte*>(tables);
+      jpeg->tables.assign(first, first + bytes);
+    }
+    return true;
   }
 
   // False: see reason().
@@ -281,7 +322,7 @@ absl::StatusOr<std::optional<StoredBlock>> TiledTiffReader::ReadStored(const Rec
           error != 0) {
         return Damaged(absl::StrCat("tile ", index, ": ", strerror(error)));
       }
-      if (info().storage->compression == Compression::kLzw && IsOldLzw(tile)) return std::nullopt;
+      if (!MayBeCopied(tile, *info().storage)) return std::nullopt;
       block.tile_bytes.push_back(static_cast<int64_t>(bytes));
     }
   }

@@ -134,6 +134,7 @@ void ToRecord(const OutputState& state, checkpoint::Written* record) {
     }
   }
   record->mutable_block_hashes()->Add(state.block_hashes.begin(), state.block_hashes.end());
+  record->set_blocks_copied(state.blocks_copied);
   for (const SavedQuarter& saved : state.quarters) {
     checkpoint::Quarter* quarter = record->add_quarters();
     quarter->set_level(saved.level);
@@ -157,6 +158,7 @@ bool FromRecord(const checkpoint::Written& record, OutputState* state) {
     }
   }
   state->block_hashes = {record.block_hashes().begin(), record.block_hashes().end()};
+  state->blocks_copied = record.blocks_copied();
   for (const checkpoint::Quarter& quarter : record.quarters()) {
     state->quarters.push_back({quarter.level(), quarter.column(), quarter.row(), quarter.quarter(),
                                FromRecord(quarter.slot())});

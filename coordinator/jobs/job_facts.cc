@@ -43,8 +43,10 @@ JobFacts FactsOf(const ResolvedJob& job) {
   facts.push_back(
       {"output", absl::StrCat(Describe(job.encoding), ", level ", job.encoding.level, ", quality ",
                               job.encoding.jpeg_quality, ", tiles of ", job.encoding.tile_side,
-                              ", of ", job.written.channels, " ",
-                              SampleTypeName(job.written.sample), job.decided ? ", decided" : "",
+                              job.encoding.predictor ? "" : ", no predictor",
+                              job.encoding.jpeg.has_value() ? ", as the input's" : "", ", of ",
+                              job.written.channels, " ", SampleTypeName(job.written.sample),
+                              job.decided ? ", decided" : "",
                               request.output_options().overviews() ? ", overviews" : "", ", kind ",
                               static_cast<int>(job.kind), " of ", ToString(job.published_size()))});
   facts.push_back({"batch", absl::StrCat(job.stage.batch())});

@@ -9,6 +9,7 @@
 #include "coordinator/jobs/chosen_stages.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/missing_tiles.h"
+#include "coordinator/jobs/output_encoding.h"
 #include "coordinator/jobs/publish_note.h"
 #include "proto/base/status_macros.h"
 #include "proto/wire/status_details.h"
@@ -25,12 +26,6 @@ absl::Status OutputError(const absl::Status& status) {
 
 constexpr char kLeft[] =
     "what was merged stays beside the output: the same request goes on from it with --continue";
-
-// Whether the output may take tiles of the input as they are stored.
-bool KeepsStoredTiles(const ResolvedJob& job) {
-  const std::optional<TileStorage>& storage = job.reader->info().storage;
-  return storage.has_value() && StoresAlike(*storage, job.format, job.encoding);
-}
 
 OutputOptions OutputOf(const ResolvedJob& job, const JobRun::Options& options) {
   OutputOptions output;
@@ -54,11 +49,14 @@ absl::Status JobRun::DrawingSink::WriteBlock(int64_t column, int64_t row,
   return file_.WriteBlock(column, row, samples);
 }
 
-absl::Status JobRun::DrawingSink::CopyBlock(int64_t column, int64_t row,
-                                            absl::Span<const std::byte> samples,
-                                            StoredBlock stored) {
-  preview_->AddBlock(column, row, samples);
-  return file_.CopyBlock(column, row, samples, std::move(stored));
+absl::Status JobRun::DrawingSink::MakeBlock(int64_t column, int64_t row, int64_t bytes_max,
+                                            BlockMaker make) {
+  return file_.MakeBlock(column, row, bytes_max,
+                         [preview = preview_, column, row, make = std::move(make)] {
+                           absl::StatusOr<MadeBlock> block = make();
+                           if (block.ok()) preview->AddBlock(column, row, block->samples);
+                           return block;
+                         });
 }
 
 absl::StatusOr<ClaimedOutput> JobRun::Claim(const ResolvedJob& job, const Options& options) {
@@ -109,11 +107,10 @@ JobRun::JobRun(ResolvedJob job, std::shared_ptr<JobRecord> record, Options optio
       files_(std::move(files)),
       drawing_(*files_.output, job_.written),
       deciding_(job_.decided ? std::make_unique<DecidingSink>(job_.format, drawing_) : nullptr),
-      masking_(job_.mask == nullptr
-                   ? nullptr
-                   : std::make_unique<MaskingSink>(job_.format, job_.plan->part().x,
-                                                   job_.plan->part().y, *job_.reader, *job_.mask,
-                                                   KeepsStoredTiles(job_), drawing_)),
+      masking_(job_.mask == nullptr ? nullptr
+                                    : std::make_unique<MaskingSink>(
+                                          job_.format, job_.plan->part().x, job_.plan->part().y,
+                                          *job_.reader, *job_.mask, CopiesTiles(job_), drawing_)),
       merger_(std::make_unique<TileMerger>(*job_.plan, job_.format, job_.model->merge, FirstSink(),
                                            &files_.scratch())),
       held_(record_) {
@@ -132,6 +129,7 @@ JobRun::~JobRun() {
   } else if (files_.checkpoints != nullptr) {
     files_.checkpoints->Remove();
   }
+  files_.output.reset();  // before masking_, which makes its blocks
 }
 
 BlockSink& JobRun::FirstSink() {
@@ -166,7 +164,7 @@ absl::StatusOr<OutgoingTile> JobRun::ReadTile(int64_t tile, LeaseKey lease) {
 
 void JobRun::TellRecord() {
   held_.Tell(merger_->bytes_held(), merger_->bytes_spilled());
-  if (masking_ != nullptr) record_->SetCopied(masking_->blocks_copied());
+  record_->SetCopied(files_.output->blocks_copied());
 }
 
 absl::Status JobRun::Merged(const absl::Status& status, absl::string_view doing) {
@@ -245,6 +243,7 @@ absl::Status JobRun::Finish() {
   if (!IsNoRoom(published)) sound_ = false;
   TW_RETURN_IF_ERROR(MergeError(Annotate(published, "publishing the output")));
   pixel_hash_ = absl::StrFormat("%016x", files_.output->pixel_hash());
+  TellRecord();  // of blocks that were still to be made
   Close();
   return absl::OkStatus();
 }

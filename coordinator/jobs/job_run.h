@@ -95,8 +95,8 @@ class JobRun : public JobHost {
         : file_(file), preview_(std::make_shared<LivePreview>(format)) {}
     absl::Status WriteBlock(int64_t column, int64_t row,
                             absl::Span<const std::byte> samples) override;
-    absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
-                           StoredBlock stored) override;
+    absl::Status MakeBlock(int64_t column, int64_t row, int64_t bytes_max,
+                           BlockMaker make) override;
     const std::shared_ptr<LivePreview>& preview() const { return preview_; }
 
    private:

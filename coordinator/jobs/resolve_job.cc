@@ -23,6 +23,7 @@
 #include "coordinator/jobs/describe_job.h"
 #include "coordinator/jobs/input_error.h"
 #include "coordinator/jobs/marked_tiles.h"
+#include "coordinator/jobs/output_encoding.h"
 #include "coordinator/jobs/output_scale.h"
 #include "coordinator/jobs/resolve_stage.h"
 #include "coordinator/jobs/wire_types.h"
@@ -199,34 +200,6 @@ bool IsExtension(absl::string_view text) {
                      [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); });
 }
 
-// Fills encoding. `format` is that of the output.
-absl::Status ResolveEncoding(OutputKind kind, ResolvedJob* job) {
-  const v1::RenderRequest& request = job->request;
-  const v1::OutputOptions& options = request.output_options();
-  TiffEncoding& encoding = job->encoding;
-  TW_ASSIGN_OR_RETURN(
-      encoding.compression,
-      ParseCompression(request.compression().empty() ? "deflate" : request.compression()));
-  if (options.compression_level() != 0) {
-    encoding.level = static_cast<int>(std::min<uint32_t>(options.compression_level(), INT_MAX));
-  }
-  if (options.jpeg_quality() != 0) {
-    encoding.jpeg_quality = static_cast<int>(std::min<uint32_t>(options.jpeg_quality(), INT_MAX));
-  }
-  encoding.tile_side =
-      options.tiff_tile() != 0 ? int64_t{options.tiff_tile()} : UsualTileSide(job->written);
-  if (kind != OutputKind::kTiff) {
-    if (encoding.compression == Compression::kJpeg) {
-      return absl::InvalidArgumentError(
-          "compression jpeg is one of TIFF files; write .tif, or .jpg without it");
-    }
-    if (options.overviews()) {
-      return absl::InvalidArgumentError("overviews are kept in TIFF files only; write .tif");
-    }
-  }
-  return CheckEncoding(encoding, job->written);
-}
-
 // Fills format, decided and written, for an output of that kind.
 absl::Status ResolveFormat(OutputKind kind, ResolvedJob* job) {
   const v1::RenderRequest& request = job->request;
@@ -252,7 +225,8 @@ absl::Status ResolveFormat(OutputKind kind, ResolvedJob* job) {
 }
 
 // Fills output_path, output_extension, kind, format, decided, written, resampled and encoding.
-absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
+absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job,
+                           std::vector<std::string>* notes) {
   const v1::RenderRequest& request = job->request;
   std::string name;
   absl::string_view extension = request.output();
@@ -317,7 +291,7 @@ absl::Status ResolveOutput(const ResolveContext& context, ResolvedJob* job) {
   published.size = job->published_size();
   TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(*kind, published)));
   TW_RETURN_IF_ERROR(OutputFormatError(CheckOutputFormat(OutputKind::kTiff, job->written)));
-  return OutputFormatError(ResolveEncoding(*kind, job));
+  return OutputFormatError(ResolveEncoding(job, notes));
 }
 
 // Whether what is read from the output is not what was written.
@@ -405,7 +379,7 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
 
   TW_ASSIGN_OR_RETURN(const std::optional<Rect> region, RegionOfLast(request, job.before));
   TW_RETURN_IF_ERROR(PlanStage(request, region, &job, &notes));
-  TW_RETURN_IF_ERROR(ResolveOutput(context, &job));
+  TW_RETURN_IF_ERROR(ResolveOutput(context, &job, &notes));
   TW_RETURN_IF_ERROR(ChooseTiles(&job));
   ChooseBefore(*job.wanted, &job);
   if (!masked) NoteSkipped(job, &notes);  // a mask has not been asked
@@ -415,9 +389,9 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                  " pixels is resampled to ", ToString(*job.resampled)));
   }
   if (masked && LosesInformation(job)) {
-    notes.push_back(
-        "the output's format loses information: what the mask does not mark is the input's only "
-        "until it is compressed");
+    notes.push_back(absl::StrCat(
+        "the output's format loses information: what the mask does not mark is the input's only ",
+        CopiesTiles(job) ? "in blocks that are copied" : "until it is compressed"));
   }
   if (job.decided) {
     notes.push_back(absl::StrCat("each pixel becomes the number of the greatest of its ",
@@ -425,6 +399,10 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
                                  job.format.channels - 1));
   }
   TW_RETURN_IF_ERROR(DescribeStage(request, &job, &notes));
+  // Of a mask that the model does not take, too.
+  if (masked && FindInput(job.model->model.manifest(), kMaskInput) == nullptr) {
+    job.memory.input += ReaderMemory(job.mask_reader->info(), job.plan->compute_shape().height);
+  }
   FillSummary(job, notes, &job.summary);
   TW_RETURN_IF_ERROR(CheckRoom(context, &job));
   return job;

@@ -6,9 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "proto/blend/sample.h"
 #include "proto/geometry/rect.h"
@@ -41,6 +44,15 @@ struct StoredBlock {
   std::vector<int64_t> tile_bytes;  // of each tile
 };
 
+// A block that is to be written.
+struct MadeBlock {
+  std::vector<std::byte> samples;     // as for BlockSink::WriteBlock
+  std::optional<StoredBlock> stored;  // how the output would store them, if that is known
+};
+
+// Makes a block, once, in whatever thread comes to it.
+using BlockMaker = std::function<absl::StatusOr<MadeBlock>()>;
+
 // Takes every block exactly once, in any order. Calls come from one thread at a time.
 class BlockSink {
  public:
@@ -48,11 +60,13 @@ class BlockSink {
   // `samples` holds BlockRect(column, row) row-major, interleaved, without padding; it is not kept.
   virtual absl::Status WriteBlock(int64_t column, int64_t row,
                                   absl::Span<const std::byte> samples) = 0;
-  // The same for a block of which it is known how the output would store it: what `stored` holds is
-  // `samples`.
-  virtual absl::Status CopyBlock(int64_t column, int64_t row, absl::Span<const std::byte> samples,
-                                 StoredBlock /*stored*/) {
-    return WriteBlock(column, row, samples);
+  // The same for a block that is still to be made, here and now or, by a sink that says so, later:
+  // its error is then one of a later call. What `make` needs outlives the sink; it holds, and takes
+  // while it works, no more than `bytes_max`.
+  virtual absl::Status MakeBlock(int64_t column, int64_t row, int64_t /*bytes_max*/,
+                                 BlockMaker make) {
+    const absl::StatusOr<MadeBlock> block = make();
+    return block.ok() ? WriteBlock(column, row, block->samples) : block.status();
   }
 };
 

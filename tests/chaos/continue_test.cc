@@ -14,10 +14,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/wire/status_details.h"
-#include "tests/chaos/blur_fixture.h"
+#include "tests/chaos/continue_fixture.h"
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/picture.h"
-#include "tests/cluster/with_cluster.h"
 
 namespace tilewright {
 namespace {
@@ -32,57 +31,6 @@ uint64_t Seed() {
   std::cout << "TILEWRIGHT_SEED=" << seed << "\n";
   return seed;
 }
-
-class ContinueTest : public WithCluster, public testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_NO_FATAL_FAILURE(
-        StartCluster({}, {.coordinator_flags = {"--checkpoint-interval", interval_}}));
-    ASSERT_TRUE(WritePicture(NoisePicture(1400, 1100, 3, 8, 5), cluster_->Path("in.tif")).ok());
-    // Slow enough to be killed on the way.
-    const absl::Status added = cluster_->AddWorker("w", "slow:3");
-    ASSERT_TRUE(added.ok()) << added;
-  }
-
-  JobRequest Request(const std::string& output) {
-    JobRequest request;
-    request.input = cluster_->Path("in.tif");
-    request.output = cluster_->Path(output);
-    request.model = "gaussian-blur";
-    request.tile = 64;
-    return request;
-  }
-  std::string Submit(const JobRequest& request) {
-    const absl::StatusOr<std::string> job = cluster_->Submit(request);
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.value_or("");
-  }
-  v1::Job Finish(const JobRequest& request) {
-    const absl::StatusOr<v1::Job> job = cluster_->AwaitSuccess(Submit(request), kPatience);
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.value_or(v1::Job());
-  }
-  // The job once it has come so far, and said what it goes on from, or ended.
-  v1::Job AwaitTiles(const std::string& job, uint64_t tiles, bool continued = false) {
-    const absl::StatusOr<v1::Job> now = cluster_->Await(
-        job,
-        [tiles, continued](const v1::Job& job_now) {
-          if (continued && !FindEvent(job_now, "continued").has_value()) return false;
-          return job_now.tiles_done() >= tiles || job_now.state() == v1::Job::STATE_SUCCEEDED;
-        },
-        kPatience);
-    EXPECT_TRUE(now.ok()) << now.status();
-    return now.value_or(v1::Job());
-  }
-  void Restart(int signal) {
-    const absl::Status restarted = cluster_->RestartCoordinator(signal);
-    ASSERT_TRUE(restarted.ok()) << restarted;
-  }
-  void Kill() { Restart(SIGKILL); }
-  bool Exists(const std::string& name) { return std::filesystem::exists(cluster_->Path(name)); }
-
-  std::string interval_ = "0.05";  // seconds between checkpoints
-};
 
 class StoppedTest : public ContinueTest {
  protected:

@@ -57,6 +57,17 @@ std::string StandingOf(const v1::Job& job) {
                       job.error().message(), "', events:\n", EventsOf(job));
 }
 
+absl::StatusOr<v1::FileFacts> FactsOf(const std::string& path) {
+  struct stat file;
+  if (stat(path.c_str(), &file) != 0) return absl::NotFoundError(path);
+  v1::FileFacts facts;
+  facts.set_device(file.st_dev);
+  facts.set_inode(file.st_ino);
+  facts.set_size(file.st_size);
+  facts.set_mtime_ns(file.st_mtim.tv_sec * int64_t{1'000'000'000} + file.st_mtim.tv_nsec);
+  return facts;
+}
+
 }  // namespace
 
 std::string ReadFile(const std::string& path) {
@@ -259,19 +270,17 @@ std::shared_ptr<grpc::Channel> Cluster::Connect() const {
 }
 
 absl::StatusOr<std::string> Cluster::Submit(const JobRequest& request) {
-  struct stat facts;
-  if (stat(request.input.c_str(), &facts) != 0) return absl::NotFoundError(request.input);
   v1::CreateJobRequest create;
   create.set_request_id(request.request_id.empty() ? absl::StrCat("test-", requests_++)
                                                    : request.request_id);
   v1::RenderRequest& render = *create.mutable_render();
   render.set_input(FileUri(request.input));
   render.set_output(FileUri(request.output));
-  render.mutable_input_facts()->set_device(facts.st_dev);
-  render.mutable_input_facts()->set_inode(facts.st_ino);
-  render.mutable_input_facts()->set_size(facts.st_size);
-  render.mutable_input_facts()->set_mtime_ns(facts.st_mtim.tv_sec * int64_t{1'000'000'000} +
-                                             facts.st_mtim.tv_nsec);
+  TW_ASSIGN_OR_RETURN(*render.mutable_input_facts(), FactsOf(request.input));
+  if (!request.mask.empty()) {
+    render.set_mask(FileUri(request.mask));
+    TW_ASSIGN_OR_RETURN(*render.mutable_mask_facts(), FactsOf(request.mask));
+  }
   render.set_strict(request.strict);
   render.mutable_output_options()->set_overviews(request.overviews);
   render.mutable_output_options()->set_continue_partial(request.continue_partial);

@@ -41,6 +41,7 @@ struct JobRequest {
   std::string input;
   std::string output;
   std::string model;
+  std::string mask;  // empty: none
   std::optional<int> tile;
   std::optional<int> overlap;
   std::optional<int> halo;

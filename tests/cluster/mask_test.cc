@@ -174,6 +174,36 @@ TEST_P(MaskTest, TakesBlocksAsTheyAreStoredWhereTheOutputStoresThemAlike) {
   EXPECT_EQ(report_.out.find("as stored"), std::string::npos) << report_.out;
 }
 
+TEST_P(MaskTest, KeepsBlocksOfJpegTilesBitByBit) {
+  if (GetParam() != 8) GTEST_SKIP() << "JPEG tiles have 8 bits";
+  ASSERT_TRUE(WritePicture(source_, cluster_->Path("in.tif[tile,tile-width=256,tile-height=256,"
+                                                   "compression=jpeg,Q=80]"))
+                  .ok());
+  input_ = "in.tif";
+  const absl::StatusOr<Picture> stored = ReadPicture(cluster_->Path("in.tif"));
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  Mark(20, 30, 40, 40, 255);  // in the first of two blocks
+  ASSERT_TRUE(WritePicture(mask_, cluster_->Path("mask.png")).ok());
+  // Samples that differ from the input's in the block that nothing marks.
+  const auto changed = [&](const std::string& name, std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--mask", cluster_->Path("mask.png"), "--compression", "jpeg"});
+    const Picture got = Render(name, flags);
+    EXPECT_NE(Difference(got, *stored), "equal");
+    int count = 0;
+    for (int y = 0; y < kHeight; ++y) {
+      for (int x = 512 * 3; x < kWidth * 3; ++x) {
+        const auto i = static_cast<size_t>(y * kWidth * 3 + x);
+        count += got.samples[i] == stored->samples[i] ? 0 : 1;
+      }
+    }
+    return count;
+  };
+  EXPECT_EQ(changed("copied", {}), 0);
+  EXPECT_NE(report_.out.find("1 block of the input as stored"), std::string::npos) << report_.out;
+  EXPECT_GT(changed("encoded", {"--jpeg-quality", "60"}), 1000) << "the control: encoded again";
+  EXPECT_NE(report_.err.find("only until it is compressed"), std::string::npos) << report_.err;
+}
+
 INSTANTIATE_TEST_SUITE_P(Bits, MaskTest, testing::Values(8, 16));
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/image/decoded_copy.h"
 #include "coordinator/image/image_reader.h"
 #include "coordinator/image/tiled_tiff_reader.h"
 #include "tests/coordinator/image/image_testing.h"
@@ -233,6 +234,24 @@ TEST(ReaderMemory, IsAWindowOfRowsWhereRowsComeInOrder) {
   info.access = ImageAccess::kWhole;
   info.file_bytes = 1000;
   EXPECT_EQ(ReaderMemory(info, 512), (512 + 64 + 16384) * 16384 * 3 + 1000);
+}
+
+TEST(ReaderMemory, OfADecodedCopyIsThatOfReadingTheCopy) {
+  TempFolder folder;
+  const CanvasFormat format = {{1500, 700}, 3, SampleType::kU8};
+  WriteByOpenCv(folder.path("a.png"), format, SmoothSamples(format));
+  std::unique_ptr<ImageReader> rows = OpenOrFail(folder.path("a.png"));
+  ASSERT_EQ(rows->info().access, ImageAccess::kTopDown);
+  const ImageInfo before = InfoOfCopy(rows->info());
+  EXPECT_EQ(before.format, "png");
+  const std::string copy = folder.path("copy.tif");
+  ASSERT_TRUE(WriteDecodedCopy(*OpenOrFail(folder.path("a.png")), copy).ok());
+  const auto anywhere = ReadAnywhere(std::move(rows), folder.path(""));
+  ASSERT_TRUE(anywhere.ok()) << anywhere.status();
+  const int64_t bytes = ReaderMemory(OpenOrFail(copy)->info(), 512);
+  EXPECT_GT(bytes, 8 * 512 * 512 * 3);
+  EXPECT_EQ(ReaderMemory((*anywhere)->info(), 512), bytes);
+  EXPECT_EQ(ReaderMemory(before, 512), bytes);
 }
 
 TEST(DecoderMemory, IsWhatTheLibraryKeepsOfRowsThatComeInOrder) {

@@ -298,6 +298,7 @@ TEST_F(CheckpointTest, TheRecordIsReadBackAsItWasWrittenOrNotAtAll) {
   written.merger.blocks = {{5, 6, {131072, 13, 98}}};
   written.output.tiff = {1000, {{{16, 100, 1}, {0, 0, 0}}, {{116, 50, 2}}}};
   written.output.block_hashes = {~uint64_t{0}, 0};
+  written.output.blocks_copied = 1;
   written.output.quarters = {{1, 0, 2, 3, {0, 14, 97}}};
   written.holes = {1};
   written.preview = {std::byte{1}, std::byte{0}, std::byte{255}};
