@@ -221,6 +221,7 @@ std::optional<JobView> Dispatcher::ViewOf(const std::string& job) const {
   for (const std::string& stage : StagesOf(job)) {
     std::optional<JobView> view = scheduler_.ViewJob(stage);
     if (!view.has_value()) return std::nullopt;
+    view->largest_difference = excerpts_.LargestDifference(view->numeric_classes);
     views.push_back(*std::move(view));
   }
   return views.size() == 1 ? views.front() : Together(views);
