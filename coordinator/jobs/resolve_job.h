@@ -60,6 +60,7 @@ struct ResolvedJob : ResolvedStage {
   v1::RenderRequest request;
   std::vector<ResolvedStage> before;  // the stages before the last, in order
   std::shared_ptr<ImageReader> reader;
+  int64_t input_pages = 1;                       // of the file that is read, or was uploaded
   std::unique_ptr<ImageReader> mask_reader;      // null: no mask
   std::unique_ptr<Mask> mask;                    // of mask_reader
   std::unique_ptr<ImageReader> previous_reader;  // null: no previous frame
