@@ -106,6 +106,8 @@ void WriteJob(JsonWriter& json, const Job& job, const std::vector<std::string>& 
   for (const Event& event : job.events) WriteEvent(json, event);
   json.EndArray().Key("exactness").String(job.exactness).Key("numeric_classes");
   WriteStrings(json, job.numeric_classes);
+  json.Key("largest_difference");
+  job.largest_difference.has_value() ? json.Number(*job.largest_difference) : json.Null();
   json.Key("promise").String(job.promise).Key("pixel_hash").String(job.pixel_hash);
   json.Key("created").String(job.created).Key("error");
   WriteError(json, job.error);

@@ -131,9 +131,13 @@ std::string JobReport(const Job& job, bool with_events) {
                                              })});
   }
   if (!job.exactness.empty()) {
-    rows.push_back(
-        {"bits", absl::StrCat(job.exactness, job.promise.empty() ? "" : ", ", job.promise, ", ",
-                              job.numeric_classes.size(), " numeric class(es)")});
+    std::string bits = absl::StrCat(job.exactness, job.promise.empty() ? "" : ", ", job.promise,
+                                    ", ", job.numeric_classes.size(), " numeric class(es)");
+    if (job.largest_difference.has_value()) {
+      absl::StrAppendFormat(&bits, ", raw outputs known to differ by up to %.3g",
+                            *job.largest_difference);
+    }
+    rows.push_back({"bits", bits});
   }
   std::vector<std::string> memory_steps;
   for (const LadderCount& count : job.ladder) {

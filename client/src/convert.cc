@@ -197,6 +197,7 @@ Job JobFromProto(const v1::Job& proto) {
   for (const v1::Event& event : proto.events()) job.events.push_back(EventFromProto(event));
   job.exactness = proto.exactness();
   job.numeric_classes.assign(proto.numeric_classes().begin(), proto.numeric_classes().end());
+  if (proto.has_largest_difference()) job.largest_difference = proto.largest_difference();
   job.promise = proto.promise();
   job.pixel_hash = proto.pixel_hash();
   job.created = proto.created();

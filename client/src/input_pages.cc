@@ -43,14 +43,6 @@ absl::StatusOr<std::vector<uint64_t>> FindPages(Client& client, const SequenceRe
   }
   TW_RETURN_IF_ERROR(planned.status());
   const uint64_t pages = planned->job.plan.input_pages;
-  if (planned->uploaded) {
-    return WithReason(
-        absl::InvalidArgumentError(absl::StrCat(
-            "'", frame.input,
-            "' is one file, and the coordinator does not see it: pages are read only of files that "
-            "it sees; share the folder, or take the file apart")),
-        "PAGE_NOT_SHARED");
-  }
   if (pages == 1) return NotNumbered(frame.input);
   const uint64_t first = request.first.value_or(0);
   const uint64_t last = request.last.value_or(pages - 1);

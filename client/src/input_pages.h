@@ -20,8 +20,7 @@ absl::Status NotNumbered(absl::string_view name);
 // default; the first page is 0. Asks the coordinator, by planning a frame whose output is `output`,
 // and, if the model cannot do without, whose mask is `mask`, the first frame's. INVALID_ARGUMENT:
 // BAD_PATTERN if the file is one image, NO_SUCH_PAGE if the last frame is beyond its pages,
-// PAGE_NOT_SHARED if the coordinator does not see the file, BAD_REQUEST for a frame that names a
-// page. Errors of Client::DryRun.
+// BAD_REQUEST for a frame that names a page. Errors of Client::DryRun.
 absl::StatusOr<std::vector<uint64_t>> FindPages(Client& client, const SequenceRequest& request,
                                                 const std::string& output, const std::string& mask);
 

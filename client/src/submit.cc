@@ -54,7 +54,7 @@ absl::StatusOr<SentImage> SendBeside(absl::string_view what, const std::string& 
   v1::ProbePathsResponse shared;
   TW_RETURN_IF_ERROR(probe_paths(probe, &shared));
   if (shared.input_shared()) return SentImage{FileUri(path), facts};
-  TW_ASSIGN_OR_RETURN(std::string uri, UploadFile(transfer, path, facts.size()));
+  TW_ASSIGN_OR_RETURN(std::string uri, UploadFile(transfer, path, facts.size(), /*page=*/0));
   submission.notes.push_back(absl::StrCat("the coordinator does not see the ", what, ": ",
                                           facts.size(), " bytes uploaded"));
   return SentImage{std::move(uri), std::nullopt};
@@ -105,15 +105,9 @@ absl::StatusOr<Submission> Client::Create(const RenderRequest& request, bool dry
   if (shared.input_shared()) {
     render.set_input(FileUri(input));
     *render.mutable_input_facts() = facts;
-  } else if (request.page > 0) {
-    return WithReason(absl::InvalidArgumentError(absl::StrCat(
-                          "the coordinator does not see '", input,
-                          "', and of what is uploaded it reads the first ",
-                          "page only: share the file's folder, or take the page out of the file")),
-                      "PAGE_NOT_SHARED");
   } else {
     TW_ASSIGN_OR_RETURN(*render.mutable_input(),
-                        UploadFile(*connection_->transfer, input, facts.size()));
+                        UploadFile(*connection_->transfer, input, facts.size(), request.page));
     submission.uploaded = true;
     submission.notes.push_back(
         absl::StrCat("the coordinator does not see the input: ", facts.size(), " bytes uploaded"));

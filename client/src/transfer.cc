@@ -22,7 +22,7 @@ constexpr absl::Duration kLongestDownload = absl::Hours(24);
 }  // namespace
 
 absl::StatusOr<std::string> UploadFile(v1::RenderService::Stub& stub, const std::string& path,
-                                       uint64_t bytes) {
+                                       uint64_t bytes, uint32_t page) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     return WithReason(absl::ErrnoToStatus(errno, absl::StrCat("opening '", path, "'")),
@@ -36,6 +36,7 @@ absl::StatusOr<std::string> UploadFile(v1::RenderService::Stub& stub, const std:
   v1::UploadRequest request;
   request.set_filename(std::filesystem::path(path).filename().string());
   request.set_total_bytes(bytes);
+  request.set_page(page);
   uint64_t sent = 0;
   bool open = true;
   do {
@@ -47,6 +48,7 @@ absl::StatusOr<std::string> UploadFile(v1::RenderService::Stub& stub, const std:
     sent += piece.size();
     request.clear_filename();
     request.clear_total_bytes();
+    request.clear_page();
   } while (open && sent < bytes);
   if (open && (sent != bytes || file.peek() != std::ifstream::traits_type::eof())) {
     context.TryCancel();

@@ -12,10 +12,11 @@
 
 namespace tilewright {
 
-// Sends the file `path`, which held `bytes` bytes when it was inspected, and returns its upload:
-// URI. Not repeated by itself. ABORTED (INPUT_CHANGED) if the file is longer or shorter by now.
+// Sends the file `path`, which held `bytes` bytes when it was inspected, for its page `page`, and
+// returns its upload: URI. INVALID_ARGUMENT (NO_SUCH_PAGE) if it has no such page. Not repeated by
+// itself. ABORTED (INPUT_CHANGED) if the file is longer or shorter by now.
 absl::StatusOr<std::string> UploadFile(v1::RenderService::Stub& stub, const std::string& path,
-                                       uint64_t bytes);
+                                       uint64_t bytes, uint32_t page);
 
 // Appends the output of `job` to `file`. DATA_LOSS (DOWNLOAD_TRUNCATED) if fewer or more bytes come
 // than announced. Not repeated by itself: after an error `file` holds a part.

@@ -17,7 +17,8 @@ struct ChildOutcome {
   bool timed_out = false;     // it was killed after the limit
   bool status_known = false;  // false: someone else waited for it, or SIGCHLD is ignored
   int wait_status = 0;        // of waitpid
-  std::string text;           // the first lines of its stderr and stdout, in one
+  std::string text;           // the first lines of its stderr, in one
+  std::string output;         // the first lines of its stdout, in one
 };
 
 // Starts `arguments`, the program first, with nothing on stdin, and waits for its end. `doing`

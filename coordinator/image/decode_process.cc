@@ -27,7 +27,7 @@
 namespace tilewright {
 namespace {
 
-constexpr size_t kArguments = 5;
+constexpr size_t kArguments = 6;
 // Exit status of a child that failed with a sentence: this and the status code.
 constexpr int kExitOfCode = 64;
 
@@ -42,12 +42,14 @@ absl::Status CopyFile(const std::string& from, const std::string& to) {
   return error ? FileError("writing", to, error.value()) : absl::OkStatus();
 }
 
-absl::Status Decode(absl::Span<char* const> arguments) {
+// How many pages the original has.
+absl::StatusOr<int64_t> Decode(absl::Span<char* const> arguments) {
   int64_t file_bytes_max = 0;
+  int64_t page = 0;
   ImageLimits limits;
   if (arguments.size() != kArguments || !absl::SimpleAtoi(arguments[2], &limits.side_max) ||
       !absl::SimpleAtoi(arguments[3], &limits.decoded_bytes_max) ||
-      !absl::SimpleAtoi(arguments[4], &file_bytes_max)) {
+      !absl::SimpleAtoi(arguments[4], &file_bytes_max) || !absl::SimpleAtoi(arguments[5], &page)) {
     return absl::InternalError("--decode-child is for the coordinator's own use");
   }
   // Before the first byte is looked at.
@@ -61,9 +63,11 @@ absl::Status Decode(absl::Span<char* const> arguments) {
   signal(SIGXFSZ, SIG_IGN);
   TW_RETURN_IF_ERROR(StartImageLibrary("tilewright-decode"));
   TW_ASSIGN_OR_RETURN(const std::unique_ptr<ImageReader> reader,
-                      ImageReader::Open(arguments[0], limits));
-  if (reader->info().format == NpyReader::kFormat) return CopyFile(arguments[0], arguments[1]);
-  return WriteDecodedCopy(*reader, arguments[1]);
+                      ImageReader::Open(arguments[0], limits, page));
+  TW_RETURN_IF_ERROR(reader->info().format == NpyReader::kFormat
+                         ? CopyFile(arguments[0], arguments[1])
+                         : WriteDecodedCopy(*reader, arguments[1]));
+  return reader->info().pages;
 }
 
 // What the child left of its work.
@@ -99,26 +103,35 @@ absl::Status Explain(const ChildOutcome& outcome, const std::string& doing) {
 
 }  // namespace
 
-absl::Status RunDecodeProcess(const DecodeCommand& command) {
+absl::StatusOr<int64_t> RunDecodeProcess(const DecodeCommand& command) {
   const std::string doing = absl::StrCat("decoding ", command.from);
   TW_ASSIGN_OR_RETURN(const ChildOutcome outcome,
                       RunChild({command.program, "--decode-child", command.from, command.to,
                                 absl::StrCat(command.limits.side_max),
                                 absl::StrCat(command.limits.decoded_bytes_max),
-                                absl::StrCat(command.file_bytes_max)},
+                                absl::StrCat(command.file_bytes_max), absl::StrCat(command.page)},
                                kDecodeTimeMax, doing));
-  const absl::Status status = Explain(outcome, doing);
-  if (!status.ok()) Clear(command.to);
+  absl::Status status = Explain(outcome, doing);
+  int64_t pages = 0;
+  if (status.ok() && !absl::SimpleAtoi(outcome.output, &pages)) {
+    status = absl::InternalError(
+        absl::StrCat(doing, ": its process said '", outcome.output, "' and not how many pages"));
+  }
+  if (status.ok()) return pages;
+  Clear(command.to);
   return status;
 }
 
 int RunDecodeChild(absl::Span<char* const> arguments) {
   // A decoder whose coordinator is gone has no reader.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const absl::Status status = Decode(arguments);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-  return kExitOfCode + static_cast<int>(status.code());
+  const absl::StatusOr<int64_t> pages = Decode(arguments);
+  if (pages.ok()) {
+    std::printf("%s\n", absl::StrCat(*pages).c_str());
+    return 0;
+  }
+  std::fprintf(stderr, "%s\n", std::string(pages.status().message()).c_str());
+  return kExitOfCode + static_cast<int>(pages.status().code());
 }
 
 }  // namespace tilewright

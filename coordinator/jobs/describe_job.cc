@@ -183,7 +183,7 @@ void FillSummary(const ResolvedJob& job, const std::vector<std::string>& notes,
   const StagePlan& plan = *job.plan;
   summary->set_input_width(static_cast<uint32_t>(plan.image().width));
   summary->set_input_height(static_cast<uint32_t>(plan.image().height));
-  summary->set_input_pages(static_cast<uint32_t>(job.reader->info().pages));
+  summary->set_input_pages(static_cast<uint32_t>(job.input_pages));
   summary->set_channels(static_cast<uint32_t>(job.written.channels));
   summary->set_output_sample(ToWire(job.written.sample));
   summary->set_output_width(static_cast<uint32_t>(job.published_size().width));

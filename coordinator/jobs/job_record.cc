@@ -42,6 +42,9 @@ void FillFromView(const JobView& view, v1::Job* job) {
   for (const std::string& numeric_class : view.numeric_classes) {
     job->add_numeric_classes(numeric_class);
   }
+  if (view.largest_difference.has_value()) {
+    job->set_largest_difference(*view.largest_difference);
+  }
   if (view.promise == Promise::kStrict) job->set_promise("strict");
   if (view.promise == Promise::kTolerant) job->set_promise("tolerant");
   if (view.first_grant.has_value() && view.last_accept.has_value()) {

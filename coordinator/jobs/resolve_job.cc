@@ -83,10 +83,11 @@ absl::StatusOr<std::string> FilePath(const std::string& uri, const Roots& roots)
   return roots.Resolve(*path);
 }
 
+bool IsUpload(absl::string_view uri) { return absl::StartsWith(uri, "upload:"); }
+
 // `said` is what the client sees of the file, or nullptr; `facts` is what the coordinator does.
-absl::StatusOr<std::string> InputPath(const std::string& uri, const v1::FileFacts* said,
-                                      const ResolveContext& context, v1::FileFacts* facts) {
-  if (absl::StartsWith(uri, "upload:")) return context.uploads.PathOf(uri);
+absl::StatusOr<std::string> SharedPath(const std::string& uri, const v1::FileFacts* said,
+                                       const ResolveContext& context, v1::FileFacts* facts) {
   TW_ASSIGN_OR_RETURN(const std::string path, FilePath(uri, context.roots));
   TW_ASSIGN_OR_RETURN(*facts, StatFile(path));
   if (said != nullptr && !SameFile(*facts, *said)) {
@@ -105,14 +106,19 @@ absl::StatusOr<std::unique_ptr<ImageReader>> OpenInput(const std::string& uri, u
                                                        const ResolveContext& context,
                                                        v1::FileFacts* facts,
                                                        std::vector<std::string>* uploads) {
-  TW_ASSIGN_OR_RETURN(const std::string path, InputPath(uri, said, context, facts));
-  if (absl::StartsWith(uri, "upload:")) {
-    if (page > 0) {
-      return BadRequest(absl::StrCat("page ", page,
-                                     " of an upload was asked for, and of uploads only the first "
-                                     "page is kept: let the coordinator see the file"));
+  std::string path;
+  if (IsUpload(uri)) {
+    TW_ASSIGN_OR_RETURN(KeptUpload upload, context.uploads.Find(uri));
+    if (upload.page != page) {
+      return BadRequest(absl::StrCat("page ", page, " of '", uri, "' was asked for, and page ",
+                                     upload.page,
+                                     " is what was kept of it: upload the file for that page"));
     }
     uploads->push_back(uri);
+    path = std::move(upload.path);
+    page = 0;  // of one
+  } else {
+    TW_ASSIGN_OR_RETURN(path, SharedPath(uri, said, context, facts));
   }
   absl::StatusOr<std::unique_ptr<ImageReader>> reader =
       ImageReader::Open(path, context.limits, page);
@@ -352,6 +358,11 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
       job.reader, OpenInput(request.input(), request.input_page(),
                             request.has_input_facts() ? &request.input_facts() : nullptr, context,
                             &job.input_facts, &job.uploads));
+  job.input_pages = job.reader->info().pages;
+  if (IsUpload(request.input())) {
+    TW_ASSIGN_OR_RETURN(const KeptUpload upload, context.uploads.Find(request.input()));
+    job.input_pages = upload.pages;
+  }
   std::vector<std::string> notes;
   job.input = job.anywhere ? InfoOfCopy(job.reader->info()) : job.reader->info();
   for (int number = 0; number < job.number; ++number) {

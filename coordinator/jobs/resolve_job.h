@@ -63,6 +63,7 @@ struct ResolvedJob : ResolvedStage {
   std::vector<ResolvedStage> before;  // the stages before the last, in order
   bool anywhere = false;  // its images are read in any order; `input` and `beside` say so already
   std::shared_ptr<ImageReader> reader;
+  int64_t input_pages = 1;                       // of the file that is read, or was uploaded
   std::shared_ptr<ImageReader> mask_reader;      // null: no mask
   std::unique_ptr<Mask> mask;                    // of mask_reader
   std::shared_ptr<ImageReader> previous_reader;  // null: no previous frame

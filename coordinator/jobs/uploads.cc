@@ -27,7 +27,7 @@ absl::Status OverLimit(std::string text) {
 
 std::string Uploads::PathOfId(absl::string_view id) const { return absl::StrCat(folder_, "/", id); }
 
-absl::Status Uploads::Decode(const std::string& id) {
+absl::Status Uploads::Decode(const std::string& id, uint32_t page) {
   const std::string sent = PathOfId(id);
   const std::string decoded = sent + ".tif";
   int64_t bytes_max = 0;
@@ -35,7 +35,8 @@ absl::Status Uploads::Decode(const std::string& id) {
     absl::MutexLock lock(&mu_);
     bytes_max = limits_.total_bytes_max - total_bytes_;
   }
-  TW_RETURN_IF_ERROR(WithInputReason(decode_(sent, decoded, bytes_max)));
+  const absl::StatusOr<int64_t> pages = decode_({sent, decoded, bytes_max, page});
+  if (!pages.ok()) return WithInputReason(pages.status());
   struct stat file;
   if (rename(decoded.c_str(), sent.c_str()) != 0 || stat(sent.c_str(), &file) != 0) {
     const int error = errno;
@@ -46,11 +47,12 @@ absl::Status Uploads::Decode(const std::string& id) {
   absl::MutexLock lock(&mu_);
   Kept& kept = uploads_[id];
   total_bytes_ += file.st_size - kept.bytes;
-  kept = {file.st_size, true};
+  kept = {file.st_size, true, page, *pages};
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Uploads::Writer>> Uploads::Begin(int64_t total_bytes) {
+absl::StatusOr<std::unique_ptr<Uploads::Writer>> Uploads::Begin(int64_t total_bytes,
+                                                                uint32_t page) {
   if (total_bytes <= 0) {
     return WithReason(absl::InvalidArgumentError(
                           "an upload must announce its size in total_bytes, at least 1 byte"),
@@ -70,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Uploads::Writer>> Uploads::Begin(int64_t total_by
           absl::StrCat("the coordinator keeps ", uploads_.size(), " uploads of ", total_bytes_,
                        " bytes and takes no more now: try again when jobs have ended"));
     }
-    uploads_[id] = Kept{total_bytes, false};
+    uploads_[id] = Kept{total_bytes, false, page};
     total_bytes_ += total_bytes;
   }
   const int descriptor = open(PathOfId(id).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -80,10 +82,10 @@ absl::StatusOr<std::unique_ptr<Uploads::Writer>> Uploads::Begin(int64_t total_by
     return absl::UnavailableError(
         absl::StrCat("the coordinator cannot create a file for the upload: ", strerror(error)));
   }
-  return std::unique_ptr<Writer>(new Writer(this, id, descriptor, total_bytes));
+  return std::unique_ptr<Writer>(new Writer(this, id, page, descriptor, total_bytes));
 }
 
-absl::StatusOr<std::string> Uploads::PathOf(absl::string_view uri) const {
+absl::StatusOr<KeptUpload> Uploads::Find(absl::string_view uri) const {
   absl::string_view id = uri;
   absl::ConsumePrefix(&id, "upload:");
   absl::MutexLock lock(&mu_);
@@ -94,7 +96,7 @@ absl::StatusOr<std::string> Uploads::PathOf(absl::string_view uri) const {
                           "': uploads are removed when their job has ended; upload it again")),
                       "INPUT_NOT_FOUND");
   }
-  return PathOfId(id);
+  return KeptUpload{PathOfId(id), found->second.page, found->second.pages};
 }
 
 void Uploads::Remove(absl::string_view uri) {
@@ -138,7 +140,7 @@ absl::StatusOr<std::string> Uploads::Writer::Keep() {
   }
   close(descriptor_);
   descriptor_ = -1;
-  TW_RETURN_IF_ERROR(uploads_->Decode(id_));
+  TW_RETURN_IF_ERROR(uploads_->Decode(id_, page_));
   kept_ = true;
   return absl::StrCat("upload:", id_);
 }

@@ -26,9 +26,24 @@ struct UploadLimits {
   int count_max = 256;
 };
 
-// Makes of an upload a file that is safe to read, of at most so many bytes; see RunDecodeProcess.
-using UploadDecoder =
-    std::function<absl::Status(const std::string& from, const std::string& to, int64_t bytes_max)>;
+// What is made of the bytes that were sent.
+struct UploadDecoding {
+  std::string from;
+  std::string to;         // must not exist
+  int64_t bytes_max = 0;  // of `to`
+  uint32_t page = 0;      // of `from`: the one that is kept
+};
+
+// Makes of an upload a file that is safe to read, and tells how many pages were sent; see
+// RunDecodeProcess.
+using UploadDecoder = std::function<absl::StatusOr<int64_t>(const UploadDecoding& decoding)>;
+
+// An upload that can be read.
+struct KeptUpload {
+  std::string path;   // of a file of one page
+  uint32_t page = 0;  // which one that is of what was sent
+  int64_t pages = 1;  // of what was sent
+};
 
 class Uploads {
  public:
@@ -43,26 +58,31 @@ class Uploads {
     // INVALID_ARGUMENT for more bytes than announced, RESOURCE_EXHAUSTED if the disk is full.
     absl::Status Append(absl::string_view bytes);
     // upload:{id}, once it is decoded. INVALID_ARGUMENT if bytes are missing; errors of the decoder
-    // with their reason.
+    // with their reason, NO_SUCH_PAGE among them.
     absl::StatusOr<std::string> Keep();
 
    private:
     friend class Uploads;
-    Writer(Uploads* uploads, std::string id, int descriptor, int64_t announced)
-        : uploads_(uploads), id_(std::move(id)), descriptor_(descriptor), announced_(announced) {}
+    Writer(Uploads* uploads, std::string id, uint32_t page, int descriptor, int64_t announced)
+        : uploads_(uploads),
+          id_(std::move(id)),
+          page_(page),
+          descriptor_(descriptor),
+          announced_(announced) {}
 
     Uploads* const uploads_;
     const std::string id_;
+    const uint32_t page_;
     int descriptor_;
     const int64_t announced_;
     int64_t written_ = 0;
     bool kept_ = false;
   };
 
-  // RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) over a limit.
-  absl::StatusOr<std::unique_ptr<Writer>> Begin(int64_t total_bytes);
-  // The path of what was decoded of upload:{id}. NOT_FOUND (INPUT_NOT_FOUND) if there is none.
-  absl::StatusOr<std::string> PathOf(absl::string_view uri) const;
+  // Of what will be sent, `page` is kept. RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) over a limit.
+  absl::StatusOr<std::unique_ptr<Writer>> Begin(int64_t total_bytes, uint32_t page);
+  // What was decoded of upload:{id}. NOT_FOUND (INPUT_NOT_FOUND) if there is none.
+  absl::StatusOr<KeptUpload> Find(absl::string_view uri) const;
   // Forgets upload:{id} and its file; nothing happens if there is none.
   void Remove(absl::string_view uri);
 
@@ -70,11 +90,13 @@ class Uploads {
   struct Kept {
     int64_t bytes = 0;
     bool complete = false;
+    uint32_t page = 0;
+    int64_t pages = 1;
   };
 
   std::string PathOfId(absl::string_view id) const;
   // Replaces the bytes that were sent by what the decoder makes of them.
-  absl::Status Decode(const std::string& id);
+  absl::Status Decode(const std::string& id, uint32_t page);
 
   const std::string folder_;
   const UploadLimits limits_;

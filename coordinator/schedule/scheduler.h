@@ -39,6 +39,8 @@ struct JobView {
   std::string
       numeric_class;  // that a strict job promises: its environment key where it is presumed
   std::set<std::string> numeric_classes;  // of accepted tiles; environment keys where no canary ran
+  // Between the canaries of two of them, as far as it is known; the shell fills it in.
+  std::optional<double> largest_difference = {};
   std::map<std::string, int64_t> tiles_by_worker;  // accepted
   std::optional<Instant> first_grant;
   std::optional<Instant> last_accept;

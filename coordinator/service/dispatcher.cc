@@ -230,6 +230,7 @@ std::vector<JobView> Dispatcher::StageViewsOf(const std::string& job) const {
   for (const std::string& stage : StagesOf(job)) {
     std::optional<JobView> view = scheduler_.ViewJob(stage);
     if (!view.has_value()) return {};
+    view->largest_difference = excerpts_.LargestDifference(view->numeric_classes);
     views.push_back(*std::move(view));
   }
   return views;

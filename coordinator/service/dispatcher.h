@@ -27,6 +27,7 @@
 #include "coordinator/merge/memory_budget.h"
 #include "coordinator/merge/stage_chain.h"
 #include "coordinator/schedule/scheduler.h"
+#include "coordinator/service/canary_excerpts.h"
 #include "coordinator/service/clock.h"
 #include "coordinator/service/input_pump.h"
 #include "coordinator/service/merge_pool.h"
@@ -278,6 +279,7 @@ class Dispatcher {
   absl::CondVar time_changed_;
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   MemoryBudget budget_ ABSL_GUARDED_BY(mu_);
+  CanaryExcerpts excerpts_ ABSL_GUARDED_BY(mu_);  // as little durable as the scheduler's classes
   const std::unique_ptr<StateStore> store_ ABSL_PT_GUARDED_BY(mu_);
   absl::Status broken_
       ABSL_GUARDED_BY(mu_);  // not OK: the store failed, the scheduler is not asked

@@ -244,6 +244,13 @@ void Dispatcher::HandleWorkerEvent(const std::string& worker, Peer& peer,
       return Handle(failure, now);
     }
     case v1::WorkerEvent::kCanary:
+      // The class counts whatever comes of the excerpt: only a report misses it.
+      if (const absl::Status kept =
+              excerpts_.Keep(event.canary().digest(), event.canary().excerpt());
+          !kept.ok()) {
+        spdlog::warn("canary {} of worker '{}': {}", event.canary().canary(), worker,
+                     std::string(kept.message()));
+      }
       return Handle(CanaryMeasured{worker, event.canary().canary(), event.canary().digest(),
                                    event.canary().seconds(), event.canary().text()},
                     now);

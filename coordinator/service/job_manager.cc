@@ -59,12 +59,11 @@ JobManager::JobManager(const JobManagerOptions& options, const ModelRepository& 
       dispatcher_(dispatcher),
       clock_(clock),
       encoders_(options.encoder_threads, options.encoder_bytes_max),
-      uploads_(
-          options.uploads, options.upload_limits,
-          [&options = options_](const std::string& from, const std::string& to, int64_t bytes_max) {
-            return RunDecodeProcess(
-                {options.export_program, from, to, options.image_limits, bytes_max});
-          }),
+      uploads_(options.uploads, options.upload_limits,
+               [&options = options_](const UploadDecoding& decoding) {
+                 return RunDecodeProcess({options.export_program, decoding.from, decoding.to,
+                                          options.image_limits, decoding.bytes_max, decoding.page});
+               }),
       store_(JobStoreOptions{options.ended_jobs_max, options.open_jobs_max,
                              [](const JobRecord& job) {
                                if (!IsDownload(job)) return;

@@ -10,6 +10,7 @@ JobView Together(const std::vector<JobView>& stages) {
   all.holes.clear();
   all.tile_count = all.tiles_done = all.tiles_leased = all.copies = all.attempts = 0;
   all.numeric_classes.clear();
+  all.largest_difference.reset();
   all.tiles_by_worker.clear();
   all.remaining = absl::ZeroDuration();
   all.promise = stages.front().promise;
@@ -26,6 +27,8 @@ JobView Together(const std::vector<JobView>& stages) {
     all.paused = all.paused || stage.paused;
     if (stage.promise == Promise::kTolerant) all.promise = Promise::kTolerant;
     all.numeric_classes.insert(stage.numeric_classes.begin(), stage.numeric_classes.end());
+    // Nothing is less than any number.
+    all.largest_difference = std::max(all.largest_difference, stage.largest_difference);
     for (const auto& [worker, tiles] : stage.tiles_by_worker) all.tiles_by_worker[worker] += tiles;
     if (stage.last_accept.has_value()) {
       all.last_accept = std::max(all.last_accept.value_or(*stage.last_accept), *stage.last_accept);

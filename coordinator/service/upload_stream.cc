@@ -17,7 +17,8 @@ UploadStream::Reactor* UploadStream::Start(Uploads& uploads, ThreadPool& io,
 
 absl::Status UploadStream::TakePiece() {
   if (writer_ == nullptr) {
-    TW_ASSIGN_OR_RETURN(writer_, uploads_.Begin(static_cast<int64_t>(piece_.total_bytes())));
+    TW_ASSIGN_OR_RETURN(writer_,
+                        uploads_.Begin(static_cast<int64_t>(piece_.total_bytes()), piece_.page()));
   }
   return writer_->Append(piece_.data());
 }

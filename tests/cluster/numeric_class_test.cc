@@ -100,6 +100,15 @@ TEST_P(NumericClassTest, AStrictJobNeverMixesThemAndATolerantOneNamesThem) {
   }
   ASSERT_EQ(names.size(), 2u) << "the picture is too small for two workers\n" << EventsOf(tolerant);
   EXPECT_EQ(tolerant.numeric_classes_size(), differ ? 2 : 1) << EventsOf(tolerant);
+  // Known, since both canaries ran for the strict jobs.
+  EXPECT_EQ(tolerant.has_largest_difference(), differ);
+  if (differ) {
+    std::cout << GetParam() << ": raw outputs up to " << tolerant.largest_difference()
+              << " apart\n";
+    EXPECT_GT(tolerant.largest_difference(), 0) << "the excerpt saw nothing";
+    EXPECT_LT(tolerant.largest_difference(), 1e-3) << "these are no roundings";
+  }
+  EXPECT_FALSE(both.has_largest_difference()) << "one class differs from none";
 }
 
 INSTANTIATE_TEST_SUITE_P(InstructionSets, NumericClassTest, testing::Values("AVX2", "SSE41"),

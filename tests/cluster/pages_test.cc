@@ -1,5 +1,5 @@
 // The pages of a TIFF through real processes: each renders as the same picture in a file of its own
-// does, one by one and as a sequence.
+// does, one by one and as a sequence, whether the coordinator sees the file or it is uploaded.
 
 #include <memory>
 #include <string>
@@ -18,17 +18,20 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class PagesTest : public WithCluster, public testing::Test {
+// Whether the file is uploaded.
+class PagesTest : public WithCluster, public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    ASSERT_NO_FATAL_FAILURE(StartCluster({"w"}));
+    ClusterOptions options;
+    if (GetParam()) options.coordinator_flags = {"--root", "/proc"};
+    ASSERT_NO_FATAL_FAILURE(StartCluster({"w"}, options));
     // A pyramid, whose reduced images are no pages; another size, in strips; and tiles again.
-    const std::vector<std::string> options = {"[tile,pyramid,compression=deflate]", "", "[tile]"};
+    const std::vector<std::string> savers = {"[tile,pyramid,compression=deflate]", "", "[tile]"};
     Command join;
     join.argv = {"/usr/bin/tiffcp"};
-    for (size_t page = 0; page < options.size(); ++page) {
+    for (size_t page = 0; page < savers.size(); ++page) {
       const Picture picture = NoisePicture(page == 1 ? 150 : 300, 200, 3, 8, page);
-      ASSERT_TRUE(WritePicture(picture, Single(page) + options[page]).ok());
+      ASSERT_TRUE(WritePicture(picture, Single(page) + savers[page]).ok());
       join.argv.push_back(Single(page));
     }
     join.argv.push_back(cluster_->Path("scan.tif"));
@@ -59,7 +62,7 @@ class PagesTest : public WithCluster, public testing::Test {
   }
 };
 
-TEST_F(PagesTest, RenderAsPicturesOfTheirOwn) {
+TEST_P(PagesTest, RenderAsPicturesOfTheirOwn) {
   const CliResult sequence = Blur("sequence", "scan.tif", "out_%d.tif");
   ASSERT_EQ(sequence.exit_code, 0) << sequence.err << sequence.out;
   ASSERT_TRUE(sequence.json.has_value()) << sequence.out;
@@ -77,13 +80,14 @@ TEST_F(PagesTest, RenderAsPicturesOfTheirOwn) {
   }
 }
 
-TEST_F(PagesTest, AreChosenByNumberAndCounted) {
+TEST_P(PagesTest, AreChosenByNumberAndCounted) {
   const CliResult plan = Blur("render", "scan.tif", "out.tif", {"--page", "1", "--dry-run"});
   ASSERT_EQ(plan.exit_code, 0) << plan.err;
   ASSERT_TRUE(plan.json.has_value()) << plan.out;
   const auto& fields = plan.json->fields().at("plan").struct_value().fields();
   EXPECT_EQ(fields.at("input_pages").number_value(), 3);
   EXPECT_EQ(fields.at("input_width").number_value(), 150);
+  EXPECT_EQ(plan.out.find("bytes uploaded") != std::string::npos, GetParam()) << plan.out;
 
   ASSERT_EQ(Blur("render", "scan.tif", "out.tif", {"--page", "2"}).exit_code, 0);
   ASSERT_EQ(Blur("render", "p2.tif", "single.tif").exit_code, 0);
@@ -97,11 +101,16 @@ TEST_F(PagesTest, AreChosenByNumberAndCounted) {
   EXPECT_THAT(none.err + none.out, HasSubstr("NO_SUCH_PAGE"));
 }
 
-TEST_F(PagesTest, OfAFileThatIsOnePictureAreNoSequence) {
+TEST_P(PagesTest, OfAFileThatIsOnePictureAreNoSequence) {
   const CliResult one = Blur("sequence", "p0.tif", "out_%d.tif");
   EXPECT_EQ(one.exit_code, 3);
   EXPECT_THAT(one.err + one.out, HasSubstr("is the same for every frame: write %d or %04d"));
 }
+
+INSTANTIATE_TEST_SUITE_P(OfAFile, PagesTest, testing::Bool(),
+                         [](const testing::TestParamInfo<bool>& uploaded) {
+                           return uploaded.param ? "Uploaded" : "Seen";
+                         });
 
 }  // namespace
 }  // namespace tilewright

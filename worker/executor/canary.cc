@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -35,6 +36,23 @@ std::vector<NetworkTile> NoiseTiles(const StageNumbers& numbers, int batch, uint
   return tiles;
 }
 
+// `outputs` in the order of t.
+std::vector<float> ExcerptOf(const std::vector<NetworkTile>& outputs) {
+  size_t values = 0;
+  for (const NetworkTile& output : outputs) values += output.values.size();
+  const size_t count = std::min(values, kExcerptValuesMax);
+  std::vector<float> excerpt;
+  excerpt.reserve(count);
+  size_t first = 0;  // place of the tile's first value
+  for (const NetworkTile& output : outputs) {
+    const size_t end = first + output.values.size();
+    for (size_t k = excerpt.size(); k < count && k * values / count < end; ++k)
+      excerpt.push_back(output.values[k * values / count - first]);
+    first = end;
+  }
+  return excerpt;
+}
+
 }  // namespace
 
 absl::StatusOr<Executor::CanaryOutcome> DigestCanary(const StageNumbers& numbers, int batch,
@@ -52,6 +70,12 @@ absl::StatusOr<Executor::CanaryOutcome> DigestCanary(const StageNumbers& numbers
     TW_ASSIGN_OR_RETURN(const std::vector<NetworkTile> outputs, stage.Run(slots));
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     outcome.seconds = elapsed.count();  // of the last one: everything is warm by then
+    if (outputs.size() != tiles.size()) {
+      return EngineError(
+          v1::FAILURE_CAUSE_BAD_RESULT,
+          absl::StrCat("canary: the engine gave ", outputs.size(), " tiles for ", tiles.size()));
+    }
+    if (execution == 0) outcome.excerpt = ExcerptOf(outputs);
     for (size_t t = 0; t < tiles.size(); ++t) {
       const NetworkTile& output =
           outputs[(t + tiles.size() - execution % tiles.size()) % tiles.size()];

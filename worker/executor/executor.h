@@ -60,6 +60,7 @@ class Executor {
   struct CanaryOutcome {
     std::string digest;
     double seconds = 0;
+    std::vector<float> excerpt = {};  // of the first execution; which places: canary.h
   };
   virtual absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) = 0;
 };

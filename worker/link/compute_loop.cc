@@ -219,6 +219,7 @@ void ComputeLoop::RunCanary(const v1::Canary& canary) {
     if (outcome.ok()) {
       result.set_digest(outcome->digest);
       result.set_seconds(outcome->seconds);
+      result.set_excerpt(outcome->excerpt.data(), outcome->excerpt.size() * sizeof(float));
       classes_[StageKeyOf(canary.stage())] = outcome->digest;
       header_lease_.reset();  // results of a running lease carry the class from now on
     }

@@ -56,8 +56,7 @@ class Client {
   // uploaded; the output is written in place if it sees the same folder, else downloaded by Finish.
   // Refused before anything is sent: ALREADY_EXISTS (OUTPUT_EXISTS) without overwrite, NOT_FOUND
   // (INPUT_MISSING, OUTPUT_FOLDER_MISSING), PERMISSION_DENIED (OUTPUT_NOT_WRITABLE,
-  // INPUT_NOT_READABLE), INVALID_ARGUMENT (INPUT_NOT_A_FILE, OUTPUT_NOT_A_FILE, OUTPUT_IS_INPUT,
-  // PAGE_NOT_SHARED: of what is uploaded only the first page is read).
+  // INPUT_NOT_READABLE), INVALID_ARGUMENT (INPUT_NOT_A_FILE, OUTPUT_NOT_A_FILE, OUTPUT_IS_INPUT).
   // All other errors are the coordinator's.
   absl::StatusOr<Submission> Submit(const RenderRequest& request);
 

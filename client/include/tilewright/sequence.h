@@ -54,8 +54,9 @@ class Sequence {
 
   // Finds the frames. INVALID_ARGUMENT (BAD_PATTERN, BAD_REQUEST), NOT_FOUND (INPUT_MISSING),
   // RESOURCE_EXHAUSTED (TOO_MANY_FRAMES) above kFramesMax. Where they are pages it plans one of
-  // them to learn how many there are: errors of that, and INVALID_ARGUMENT (NO_SUCH_PAGE,
-  // PAGE_NOT_SHARED). `client` outlives the sequence.
+  // them to learn how many there are: errors of that, and INVALID_ARGUMENT
+  // (NO_SUCH_PAGE). A file that the coordinator does not see is uploaded for that and again for
+  // each frame. `client` outlives the sequence.
   static absl::StatusOr<std::unique_ptr<Sequence>> Create(Client* client, SequenceRequest request);
   ~Sequence();
   Sequence(const Sequence&) = delete;

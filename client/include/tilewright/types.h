@@ -233,6 +233,9 @@ struct Job {
   std::vector<Event> events;  // oldest first, the latest 1,000; empty in lists
   std::string exactness;      // "exact", "bounded(0.5)", "approximate"
   std::vector<std::string> numeric_classes;
+  // Between values of the model's raw output that two of numeric_classes gave for the same noise,
+  // where canaries ran and as far as they show; absent while no two of them are known.
+  std::optional<double> largest_difference;
   std::string promise;     // "strict", "tolerant"; empty before the first grant
   std::string pixel_hash;  // hexadecimal, once it has succeeded
   std::string created;     // RFC 3339

@@ -68,7 +68,7 @@ TEST(JobDocument, HasTheKeysThatScriptsRelyOn) {
       R"("workers":[{"name":"a","tiles":4},{"name":"b","tiles":2}],)"
       R"("events":[{"kind":"worker_gone","tile":null,"worker":"b","text":"it fell silent","seconds":0.5},)"
       R"({"kind":"tile_lapsed","tile":0,"worker":"","text":"again","seconds":0.75}],)"
-      R"("exactness":"exact","numeric_classes":["k1"],"promise":"tolerant","pixel_hash":"00ff",)"
+      R"("exactness":"exact","numeric_classes":["k1"],"largest_difference":null,"promise":"tolerant","pixel_hash":"00ff",)"
       R"("created":"2026-01-01T00:00:00Z","error":null,"tenant":"default","priority":-2,)"
       R"("paused":false,"waits_for_decision":false,"failed_tiles":[],"failed_tile_count":0,)"
       R"("holes":[],"hole_count":0,"copies":1,)"
@@ -102,6 +102,16 @@ TEST(JobDocument, NamesHolesAndFailedTiles) {
               HasSubstr(R"("waits_for_decision":true,"failed_tiles":[2,5],"failed_tile_count":2,)"
                         R"("holes":[{"tile":4,"x":128,"y":0,"width":64,"height":48}],)"
                         R"("hole_count":1,)"));
+}
+
+TEST(JobReport, TellsHowFarItsClassesAreKnownToDiffer) {
+  Job job = Finished();
+  job.numeric_classes = {"k1", "k2"};
+  EXPECT_THAT(JobReport(job, false), HasSubstr("exact, tolerant, 2 numeric class(es)\n"));
+  job.largest_difference = 0.000012345;
+  EXPECT_THAT(JobReport(job, false), HasSubstr("exact, tolerant, 2 numeric class(es), raw outputs "
+                                               "known to differ by up to 1.23e-05\n"));
+  EXPECT_THAT(JobDocument(job, {}), HasSubstr(R"("largest_difference":1.2345e-05,)"));
 }
 
 TEST(JobReport, CountsTheTilesThatWereSkipped) {

@@ -334,15 +334,20 @@ grpc::Status FakeCoordinator::Upload(grpc::ServerContext*,
   const FakeScript script = Seen([](FakeLog&) {});
   std::string bytes;
   std::string name;
+  uint32_t page = 0;
   v1::UploadRequest request;
   while (reader->Read(&request)) {
     if (!script.upload_status.ok()) return script.upload_status;
-    if (name.empty()) name = request.filename();
+    if (name.empty()) {
+      name = request.filename();
+      page = request.page();
+    }
     bytes += request.data();
   }
   absl::MutexLock lock(&mutex_);
   log_.uploads.push_back(bytes);
   log_.upload_names.push_back(name);
+  log_.upload_pages.push_back(page);
   response->set_uri(absl::StrCat("upload:", log_.uploads.size()));
   return grpc::Status::OK;
 }

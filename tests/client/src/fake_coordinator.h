@@ -72,6 +72,7 @@ struct FakeLog {
   std::vector<v1::ProbePathsRequest> probes;
   std::vector<std::string> uploads;  // bytes, in order
   std::vector<std::string> upload_names;
+  std::vector<uint32_t> upload_pages;
 };
 
 class FakeCoordinator final : public v1::RenderService::Service {

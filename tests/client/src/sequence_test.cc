@@ -201,6 +201,16 @@ TEST_F(SequenceTest, CountsPagesForAModelThatTakesAMask) {
   EXPECT_EQ(planned.render().input_page(), 2u);
 }
 
+TEST_F(SequenceTest, UploadsOneFileForEachOfItsPages) {
+  Script({.share_input = false, .input_pages = 3});
+  SequenceRequest request = Frames();
+  request.frame.input = Path("in_1.png");
+  request.first = 1;
+  for (const FrameResult& result : Run(request)) EXPECT_TRUE(result.status.ok()) << result.status;
+  EXPECT_THAT(fake_.log().upload_pages, testing::UnorderedElementsAre(0u, 1u, 2u))
+      << "the first to count them";
+}
+
 TEST_F(SequenceTest, RefusesPagesThatAreNotThere) {
   Script({.input_pages = 3});
   SequenceRequest request = Frames();
@@ -219,8 +229,6 @@ TEST_F(SequenceTest, RefusesPagesThatAreNotThere) {
   EXPECT_EQ(ReasonOfCreate(request), "BAD_PATTERN");
   Script({});  // an older coordinator does not say
   EXPECT_EQ(ReasonOfCreate(request), "BAD_PATTERN");
-  Script({.share_input = false, .input_pages = 3});
-  EXPECT_EQ(ReasonOfCreate(request), "PAGE_NOT_SHARED");
   request.frame.input = Path("in_4.png");
   EXPECT_EQ(ReasonOfCreate(request), "INPUT_MISSING");
 }

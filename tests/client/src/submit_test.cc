@@ -80,15 +80,20 @@ TEST_F(SubmitTest, UploadsAnInputThatIsNotShared) {
   EXPECT_FALSE(log.jobs.at(0).render().has_input_facts());
 }
 
-TEST_F(SubmitTest, UploadsNothingForALaterPage) {
+TEST_F(SubmitTest, UploadsAFileForThePageThatIsWanted) {
   RenderRequest request = Request();
   request.page = 2;
   ASSERT_TRUE(client_->Submit(request).ok());
   EXPECT_EQ(fake_.log().jobs.at(0).render().input_page(), 2u);
   fake_.SetScript({.share_input = false});
-  const auto submission = client_->Submit(request);
-  EXPECT_EQ(ErrorReason(submission.status()), "PAGE_NOT_SHARED") << submission.status();
-  EXPECT_THAT(fake_.log().uploads, IsEmpty());
+  ASSERT_TRUE(client_->Submit(request).ok());
+  request.page = 0;
+  ASSERT_TRUE(client_->Submit(request).ok());
+  const FakeLog log = fake_.log();
+  EXPECT_THAT(log.upload_pages, ElementsAre(2u, 0u));
+  // An older coordinator, which keeps the first page whatever is said, refuses this.
+  EXPECT_EQ(log.jobs.at(1).render().input_page(), 2u);
+  EXPECT_EQ(log.jobs.at(2).render().input_page(), 0u);
 }
 
 TEST_F(SubmitTest, UploadsAnEmptyFile) {

@@ -31,10 +31,10 @@ class DecodeProcess : public ::testing::Test {
   }
   absl::Status Fail() {
     const size_t before = folder_.List().size();
-    const absl::Status status = RunDecodeProcess(command_);
-    EXPECT_FALSE(status.ok());
+    const auto pages = RunDecodeProcess(command_);
+    EXPECT_FALSE(pages.ok());
     EXPECT_EQ(folder_.List().size(), before) << "something was left behind";
-    return status;
+    return pages.status();
   }
 
   static constexpr CanvasFormat kFormat = {{700, 530}, 3, SampleType::kU8};
@@ -50,8 +50,7 @@ TEST_F(DecodeProcess, GivesThePixelsAsATiledTiff) {
     Send(name);
     command_.to =
         folder_.path(absl::StrCat("of-", command_.from.substr(command_.from.size() - 5), ".tif"));
-    const absl::Status status = RunDecodeProcess(command_);
-    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(RunDecodeProcess(command_), absl::StatusOr<int64_t>(1));
     const auto reader = OpenOrFail(command_.to);
     ASSERT_NE(reader, nullptr);
     EXPECT_EQ(reader->info().access, ImageAccess::kAnywhere);
@@ -59,12 +58,33 @@ TEST_F(DecodeProcess, GivesThePixelsAsATiledTiff) {
   }
 }
 
+TEST_F(DecodeProcess, KeepsThePageThatIsAskedForAndTellsHowManyThereAre) {
+  command_.from = DataFile("pages.tif");  // two pages of a size, the second the first's negative
+  EXPECT_EQ(RunDecodeProcess(command_), absl::StatusOr<int64_t>(3));
+  const auto first = OpenOrFail(command_.to);
+  command_.page = 2;
+  command_.to = folder_.path("third.tif");
+  EXPECT_EQ(RunDecodeProcess(command_), absl::StatusOr<int64_t>(3));
+  const auto third = OpenOrFail(command_.to);
+  ASSERT_TRUE(first != nullptr && third != nullptr);
+  EXPECT_EQ(third->info().pages, 1);
+  std::vector<std::byte> negative = ReadAll(*first);
+  for (std::byte& sample : negative) sample = ~sample;
+  EXPECT_TRUE(ReadAll(*third) == negative);
+
+  command_.to = folder_.path("none.tif");
+  command_.page = 3;
+  const absl::Status none = Fail();
+  EXPECT_EQ(none.code(), absl::StatusCode::kOutOfRange) << none;
+  EXPECT_THAT(std::string(none.message()),
+              HasSubstr("page 3 was asked for, and it has 3 pages, 0 to 2"));
+}
+
 TEST_F(DecodeProcess, LeavesAnArrayAsItIs) {
   // As a TIFF, its two channels would be grey and alpha.
   const std::string array = NpyFile("'<f4'", "(5, 3, 2)", std::string(5 * 3 * 2 * 4, 'x'));
   WriteFile(command_.from, array);
-  const absl::Status status = RunDecodeProcess(command_);
-  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(RunDecodeProcess(command_), absl::StatusOr<int64_t>(1));
   EXPECT_EQ(ReadFile(command_.to), array);
   command_.to = folder_.path("other.tif");
   WriteFile(command_.from, array + "x");

@@ -45,9 +45,12 @@ class ResolveJobTest : public testing::Test {
     auto roots = Roots::Create({folder_});
     ASSERT_TRUE(roots.ok()) << roots.status();
     roots_ = std::make_unique<Roots>(*std::move(roots));
+    // What is uploaded is kept as it is, as a page of three.
+    std::filesystem::create_directories(folder_ + "/uploads");
     uploads_ = std::make_unique<Uploads>(folder_ + "/uploads", UploadLimits(),
-                                         [](const std::string&, const std::string&, int64_t) {
-                                           return absl::UnimplementedError("nothing is uploaded");
+                                         [](const UploadDecoding& decoding) {
+                                           std::filesystem::copy_file(decoding.from, decoding.to);
+                                           return 3;
                                          });
     WriteImage("colour.tif", 3);
     WriteImage("grey.tif", 1);

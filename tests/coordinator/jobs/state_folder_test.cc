@@ -59,14 +59,14 @@ TEST_F(StateFolderTest, TwoCoordinatorsDoNotShareIt) {
 }
 
 // Takes what was sent for what is to be read.
-absl::Status TakeAsItIs(const std::string& from, const std::string& to, int64_t /*bytes_max*/) {
-  std::filesystem::copy_file(from, to);
-  return absl::OkStatus();
+absl::StatusOr<int64_t> TakeAsItIs(const UploadDecoding& decoding) {
+  std::filesystem::copy_file(decoding.from, decoding.to);
+  return 1;
 }
 
 TEST_F(StateFolderTest, AnUploadIsKeptWholeOrNotAtAll) {
   Uploads uploads(folder_, UploadLimits(), TakeAsItIs);
-  auto writer = uploads.Begin(10);
+  auto writer = uploads.Begin(10, 0);
   ASSERT_TRUE(writer.ok()) << writer.status();
   ASSERT_TRUE((*writer)->Append("hello").ok());
   EXPECT_EQ((*writer)->Keep().status().message(),
@@ -74,16 +74,16 @@ TEST_F(StateFolderTest, AnUploadIsKeptWholeOrNotAtAll) {
   writer->reset();
   EXPECT_TRUE(std::filesystem::is_empty(folder_)) << "a broken upload left its file";
 
-  writer = uploads.Begin(10);
+  writer = uploads.Begin(10, 0);
   ASSERT_TRUE((*writer)->Append("helloworld").ok());
   EXPECT_EQ((*writer)->Append("!").code(), absl::StatusCode::kInvalidArgument);
   const auto uri = (*writer)->Keep();
   ASSERT_TRUE(uri.ok()) << uri.status();
-  const auto path = uploads.PathOf(*uri);
-  ASSERT_TRUE(path.ok()) << path.status();
-  EXPECT_EQ(std::filesystem::file_size(*path), 10u);
+  const auto kept = uploads.Find(*uri);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(std::filesystem::file_size(kept->path), 10u);
   uploads.Remove(*uri);
-  EXPECT_EQ(ReasonOf(uploads.PathOf(*uri).status()), "INPUT_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(uploads.Find(*uri).status()), "INPUT_NOT_FOUND");
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
@@ -92,39 +92,56 @@ TEST_F(StateFolderTest, UploadsAreBoundedBeforeTheFirstByte) {
   limits.bytes_max = 100;
   limits.total_bytes_max = 150;
   Uploads uploads(folder_, limits, TakeAsItIs);
-  EXPECT_EQ(ReasonOf(uploads.Begin(101).status()), "LIMIT_EXCEEDED");
-  const auto first = uploads.Begin(100);
+  EXPECT_EQ(ReasonOf(uploads.Begin(101, 0).status()), "LIMIT_EXCEEDED");
+  const auto first = uploads.Begin(100, 0);
   ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_EQ(ReasonOf(uploads.Begin(51).status()), "LIMIT_EXCEEDED");
-  EXPECT_TRUE(uploads.Begin(50).ok());
+  EXPECT_EQ(ReasonOf(uploads.Begin(51, 0).status()), "LIMIT_EXCEEDED");
+  EXPECT_TRUE(uploads.Begin(50, 0).ok());
 }
 
 TEST_F(StateFolderTest, OfAnUploadWhatWasDecodedIsKeptAndCounted) {
   UploadLimits limits;
   limits.total_bytes_max = 100;
   int64_t room = 0;
-  Uploads uploads(folder_, limits, [&room](const std::string&, const std::string& to, int64_t max) {
-    room = max;
-    std::ofstream(to) << std::string(60, 'p');
-    return absl::OkStatus();
+  Uploads uploads(folder_, limits, [&room](const UploadDecoding& decoding) {
+    room = decoding.bytes_max;
+    std::ofstream(decoding.to) << std::string(60, 'p');
+    return 1;
   });
-  auto writer = uploads.Begin(10);
+  auto writer = uploads.Begin(10, 0);
   ASSERT_TRUE((*writer)->Append("helloworld").ok());
   const auto uri = (*writer)->Keep();
   ASSERT_TRUE(uri.ok()) << uri.status();
   EXPECT_EQ(room, 90);
-  EXPECT_EQ(std::filesystem::file_size(*uploads.PathOf(*uri)), 60u);
-  EXPECT_EQ(ReasonOf(uploads.Begin(41).status()), "LIMIT_EXCEEDED");
-  EXPECT_TRUE(uploads.Begin(40).ok());
+  EXPECT_EQ(std::filesystem::file_size(uploads.Find(*uri)->path), 60u);
+  EXPECT_EQ(ReasonOf(uploads.Begin(41, 0).status()), "LIMIT_EXCEEDED");
+  EXPECT_TRUE(uploads.Begin(40, 0).ok());
   uploads.Remove(*uri);
-  EXPECT_TRUE(uploads.Begin(100).ok());
+  EXPECT_TRUE(uploads.Begin(100, 0).ok());
+}
+
+TEST_F(StateFolderTest, OfAnUploadThePageIsKeptThatItWasSentFor) {
+  uint32_t asked = 0;
+  Uploads uploads(folder_, UploadLimits(), [&asked](const UploadDecoding& decoding) {
+    asked = decoding.page;
+    std::ofstream(decoding.to) << "page";
+    return 7;
+  });
+  auto writer = uploads.Begin(1, 5);
+  ASSERT_TRUE((*writer)->Append("x").ok());
+  const auto uri = (*writer)->Keep();
+  ASSERT_TRUE(uri.ok()) << uri.status();
+  EXPECT_EQ(asked, 5u);
+  const auto kept = uploads.Find(*uri);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->page, 5u);
+  EXPECT_EQ(kept->pages, 7);
 }
 
 TEST_F(StateFolderTest, AnUploadThatCannotBeDecodedIsNotKept) {
-  Uploads uploads(folder_, UploadLimits(), [](const std::string&, const std::string&, int64_t) {
-    return absl::DataLossError("it is damaged");
-  });
-  auto writer = uploads.Begin(1);
+  Uploads uploads(folder_, UploadLimits(),
+                  [](const UploadDecoding&) { return absl::DataLossError("it is damaged"); });
+  auto writer = uploads.Begin(1, 0);
   ASSERT_TRUE((*writer)->Append("x").ok());
   const absl::Status status = (*writer)->Keep().status();
   EXPECT_EQ(ReasonOf(status), "NOT_AN_IMAGE") << status;

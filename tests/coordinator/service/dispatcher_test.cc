@@ -4,8 +4,11 @@
 #include "coordinator/service/dispatcher.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <numeric>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -170,6 +173,45 @@ TEST_F(DispatcherTest, ShutdownEndsJobsAndStreams) {
   EXPECT_TRUE(inputs->closed().has_value());
   auto late = std::make_shared<FakeJob>("jobs/b", 1);
   EXPECT_EQ(dispatcher_->Submit(late->spec(), late).code(), absl::StatusCode::kUnavailable);
+}
+
+v1::ControlRequest CanaryOf(const std::string& digest, const std::vector<float>& excerpt) {
+  v1::ControlRequest request;
+  v1::CanaryResult* canary = request.add_events()->mutable_canary();
+  canary->set_digest(digest);
+  canary->set_excerpt(excerpt.data(), excerpt.size() * sizeof(float));
+  return request;
+}
+
+TEST_F(DispatcherTest, ATolerantJobTellsHowFarItsClassesAreKnownToDiffer) {
+  Make();
+  v1::Hello other = HelloOf("v");
+  other.mutable_capabilities()->set_environment_key("other");
+  const auto one = Join(HelloOf("w"));
+  const auto two = Join(other);
+  const auto job = Submit(40);
+  const auto accept = [this](const FakeControl& control, const std::string& worker,
+                             const std::string& numeric_class) {
+    const v1::Lease lease = control.grants().at(0);
+    IncomingTile tile = ResultOf(lease, lease.tiles(0), worker);
+    tile.header.set_numeric_class(numeric_class);
+    EXPECT_EQ(Result(std::move(tile)).verdict(), v1::TileVerdict::VERDICT_ACCEPTED);
+  };
+  accept(*one, "w", "a");
+  accept(*two, "v", "b");
+  const auto difference = [this] { return dispatcher_->ViewJob("jobs/a")->largest_difference; };
+  EXPECT_EQ(difference(), std::nullopt);
+  dispatcher_->Heard("w", one.get(), CanaryOf("a", {1, 2}));
+  EXPECT_EQ(difference(), std::nullopt);
+  dispatcher_->Heard("v", two.get(), CanaryOf("b", {1, std::nanf("")}));
+  EXPECT_EQ(difference(), std::nullopt) << "that was refused";
+  EXPECT_EQ(dispatcher_->ViewJob("jobs/a")->numeric_classes, (std::set<std::string>{"a", "b"}))
+      << "its class counts all the same";
+  dispatcher_->Heard("v", two.get(), CanaryOf("b", {1, 2.5f}));
+  EXPECT_EQ(difference(), 0.5);
+  dispatcher_->Stop("jobs/a", absl::CancelledError("enough"));
+  ASSERT_TRUE(job->AwaitEnded());
+  EXPECT_EQ(job->last().largest_difference, 0.5) << "the report keeps it";
 }
 
 TEST_F(DispatcherTest, WithoutAnyWorkerAJobFailsAfterTheGrace) {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstring>
+#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
@@ -14,9 +16,9 @@
 namespace tilewright {
 namespace {
 
-StageNumbers Numbers() {
+StageNumbers Numbers(Size shape = {5, 3}) {
   StageNumbers numbers;
-  numbers.shape = {5, 3};
+  numbers.shape = shape;
   numbers.channels.samples_in = numbers.channels.network_in = 1;
   numbers.inputs = {{1, {}}};
   numbers.channels.samples_out = numbers.channels.network_out = 1;
@@ -76,6 +78,77 @@ TEST(Canary, PassesAFailureOn) {
   });
   const auto outcome = DigestCanary(Numbers(), 1, 1, stage);
   EXPECT_EQ(CauseOf(outcome.status()), v1::FAILURE_CAUSE_OUT_OF_MEMORY);
+}
+
+// Gives for each value its place: tile after tile, so counted through the whole batch.
+absl::StatusOr<std::vector<NetworkTile>> Places(std::vector<NetworkTile> tiles) {
+  for (NetworkTile& tile : tiles) {
+    for (size_t i = 0; i < tile.values.size(); ++i)
+      tile.values[i] = static_cast<float>(tile.index * tile.values.size() + i);
+  }
+  return tiles;
+}
+
+std::vector<float> ExcerptOf(FakeNetwork network, Size shape, int batch) {
+  FakeStage stage(std::move(network));
+  const auto outcome = DigestCanary(Numbers(shape), batch, 1, stage);
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  return outcome.ok() ? outcome->excerpt : std::vector<float>();
+}
+
+TEST(Canary, ExcerptsAllOfASmallOutput) {
+  std::vector<float> all(45);
+  std::iota(all.begin(), all.end(), 0.0f);
+  EXPECT_EQ(ExcerptOf(Places, {5, 3}, 3), all);
+}
+
+TEST(Canary, ExcerptsPlacesSpreadOverAllTilesOfALargeOne) {
+  // 128 columns, and a number of values that 16,384 divides: a careless choice sees one column.
+  constexpr Size kShape{128, 256};
+  constexpr int kBatch = 3;
+  const std::vector<float> places = ExcerptOf(Places, kShape, kBatch);
+  ASSERT_EQ(places.size(), kExcerptValuesMax);
+  const auto values = static_cast<float>(kShape.area() * kBatch);
+  const float step = values / static_cast<float>(places.size());
+  std::set<int> columns;
+  for (size_t k = 0; k < places.size(); ++k) {
+    EXPECT_NEAR(places[k], static_cast<float>(k) * step, 1.0f);
+    if (k > 0) EXPECT_LT(places[k - 1], places[k]);
+    columns.insert(static_cast<int>(places[k]) % 128);
+  }
+  EXPECT_LT(values - places.back(), 2 * step) << "the end is not seen";
+  EXPECT_EQ(columns.size(), 128u);
+}
+
+TEST(Canary, ExcerptsTheSamePlacesWhateverTheValues) {
+  const auto doubled = [](const std::vector<NetworkTile>& tiles) {
+    auto outputs = Places(tiles);
+    for (NetworkTile& tile : *outputs) {
+      for (float& value : tile.values) value *= 2;
+    }
+    return outputs;
+  };
+  std::vector<float> expected = ExcerptOf(Places, {200, 200}, 2);
+  for (float& value : expected) value *= 2;
+  EXPECT_EQ(ExcerptOf(doubled, {200, 200}, 2), expected);
+}
+
+TEST(Canary, ExcerptsTheFirstExecutionAlone) {
+  const std::vector<float> plain = ExcerptOf(SlotDependent(0, 0), {5, 3}, 3);
+  EXPECT_EQ(ExcerptOf(SlotDependent(1, 0.5f, /*only=*/1), {5, 3}, 3), plain);
+  std::vector<float> stepped = plain;
+  stepped[15] += 0.5f;  // the first value of slot 1, which holds tile 1
+  EXPECT_EQ(ExcerptOf(SlotDependent(1, 0.5f, /*only=*/0), {5, 3}, 3), stepped);
+}
+
+TEST(Canary, RefusesMissingTiles) {
+  FakeStage stage([](std::vector<NetworkTile> tiles) -> absl::StatusOr<std::vector<NetworkTile>> {
+    tiles.pop_back();
+    return tiles;
+  });
+  const auto outcome = DigestCanary(Numbers(), 3, 1, stage);
+  EXPECT_EQ(CauseOf(outcome.status()), v1::FAILURE_CAUSE_BAD_RESULT);
+  EXPECT_EQ(outcome.status().message(), "canary: the engine gave 2 tiles for 3");
 }
 
 TEST(Noise, IsTheSameOnEveryMachine) {

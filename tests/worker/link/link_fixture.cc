@@ -62,7 +62,7 @@ std::vector<TileOutcome> FakeExecutor::Execute(const v1::StageSpec&, std::vector
 absl::StatusOr<Executor::CanaryOutcome> FakeExecutor::RunCanary(const v1::StageSpec&,
                                                                 uint64_t seed) {
   if (seed == 13) return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, "no memory", 77);
-  return CanaryOutcome{absl::StrCat("digest", seed), 0.25};
+  return CanaryOutcome{absl::StrCat("digest", seed), 0.25, {0.5f, -2}};
 }
 
 void FakeExecutor::SetOpen(bool value) {

@@ -178,6 +178,7 @@ TEST_P(WorkerLinkTest, ACanaryIsAnsweredAndItsDigestIsTheClass) {
   EXPECT_EQ(result.canary(), 9u);
   EXPECT_EQ(result.digest(), "digest42");
   EXPECT_EQ(result.seconds(), 0.25);
+  EXPECT_EQ(result.excerpt(), std::string("\0\0\0\x3f\0\0\0\xc0", 8)) << "0.5 and -2";
   coordinator_.Grant(Lease(1, {5}));
   SendInput(1, 5);
   ASSERT_TRUE(AwaitResults(1));
@@ -190,6 +191,7 @@ TEST_P(WorkerLinkTest, ACanaryIsAnsweredAndItsDigestIsTheClass) {
       [&] { return coordinator_.Events(v1::WorkerEvent::kCanary).size() == 2; }));
   const v1::CanaryResult failed = coordinator_.Events(v1::WorkerEvent::kCanary)[1].canary();
   EXPECT_EQ(failed.digest(), "");
+  EXPECT_EQ(failed.excerpt(), "");
   EXPECT_EQ(failed.cause(), v1::FAILURE_CAUSE_OUT_OF_MEMORY);
   EXPECT_EQ(failed.text(), "no memory");
 }
