@@ -11,7 +11,9 @@
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -154,17 +156,33 @@ absl::Status Run(const Arguments& arguments) {
   double on_device = 0;
   const double cpu_before = CpuSeconds();
   const auto start = Clock::now();
-  for (int i = 0; i < arguments.batches; ++i) {
-    const auto batch_start = Clock::now();
-    const auto outcomes =
-        executor->Execute(spec, Batch(arguments, scale, static_cast<uint64_t>(i)));
-    for (const TileOutcome& outcome : outcomes) {
+  auto landed = start;
+  const auto land = [&](InFlight<Executor::Outcomes> batch) -> absl::Status {
+    for (const TileOutcome& outcome : std::move(batch).Land()) {
       TW_RETURN_IF_ERROR(outcome.samples.status());
       in_engine += outcome.cost.engine_seconds();
       on_device += outcome.cost.device_seconds();
     }
-    seconds.push_back(since(batch_start) / arguments.batch);
+    seconds.push_back(since(landed) / arguments.batch);
+    landed = Clock::now();
+    return absl::OkStatus();
+  };
+  // As the worker does it: on a device that goes on by itself the next batch begins before the one
+  // before it lands.
+  std::optional<InFlight<Executor::Outcomes>> in_flight;
+  const auto land_in_flight = [&]() -> absl::Status {
+    if (!in_flight.has_value()) return absl::OkStatus();
+    const absl::Status status = land(*std::move(in_flight));
+    in_flight.reset();
+    return status;
+  };
+  for (int i = 0; i < arguments.batches; ++i) {
+    auto next = executor->Begin(spec, Batch(arguments, scale, static_cast<uint64_t>(i)));
+    TW_RETURN_IF_ERROR(land_in_flight());
+    in_flight = std::move(next);
+    if (!in_flight->overlaps()) TW_RETURN_IF_ERROR(land_in_flight());
   }
+  TW_RETURN_IF_ERROR(land_in_flight());
   const double wall = since(start);
   const double cpu = CpuSeconds() - cpu_before;
   const int tiles = arguments.batches * arguments.batch;

@@ -97,15 +97,17 @@ class NullExecutor : public Executor {
                        const std::function<void(std::string)>&) override {
     return absl::OkStatus();
   }
-  std::vector<TileOutcome> Execute(const v1::StageSpec&, std::vector<TileTask> tasks) override {
-    std::vector<TileOutcome> outcomes;
-    outcomes.reserve(tasks.size());
-    for (const TileTask& task : tasks) {
-      TileSamples samples = task.TakeMemory(bytes_);
-      if (samples.slots()) std::memset(samples.bytes().data(), 0, bytes_);  // own memory is zero
-      outcomes.push_back({task.index, std::move(samples), v1::TileCost()});
-    }
-    return outcomes;
+  InFlight<Outcomes> Begin(const v1::StageSpec&, std::vector<TileTask> tasks) override {
+    return InFlight<Outcomes>([this, tasks = std::move(tasks)] {
+      Outcomes outcomes;
+      outcomes.reserve(tasks.size());
+      for (const TileTask& task : tasks) {
+        TileSamples samples = task.TakeMemory(bytes_);
+        if (samples.slots()) std::memset(samples.bytes().data(), 0, bytes_);  // own memory is zero
+        outcomes.push_back({task.index, std::move(samples), v1::TileCost()});
+      }
+      return outcomes;
+    });
   }
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec&, uint64_t) override {
     return CanaryOutcome{"0", 0.0};

@@ -18,6 +18,7 @@
 #include "proto/geometry/scale.h"
 #include "tilewright/v1/model_service.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
+#include "worker/engine/in_flight.h"
 
 namespace tilewright {
 
@@ -80,15 +81,25 @@ struct RunNotes {
 // A model compiled for one StageKey.
 class Stage {
  public:
+  // One tile per input.
+  using Outputs = absl::StatusOr<std::vector<NetworkTile>>;
+
   virtual ~Stage() = default;
   // Computes 1 … key.batch tiles of key.shape; short batches are padded by the implementation. The
   // result has one tile per input, in order, of size shape * scale. Errors carry a cause
   // (EngineError); no tile is ever invented.
-  virtual absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) = 0;
-  // Of the latest Run that succeeded.
+  virtual Outputs Run(absl::Span<const NetworkTile> inputs) = 0;
+  // Begins a Run; whatever fails says so when it lands. The inputs stay as they are until then.
+  // What is in flight never touches what another run gives. A stage without a device of its own
+  // computes when the run lands.
+  virtual InFlight<Outputs> Begin(absl::Span<const NetworkTile> inputs) {
+    return InFlight<Outputs>([this, inputs] { return Run(inputs); });
+  }
+  // Of the run that landed last, if it succeeded.
   virtual RunNotes Notes() const { return {}; }
-  // Bytes that one Run needs beside the compiled state, about; what was measured, once a device has
-  // measured it.
+  // Bytes that runs need beside the compiled state, as many as may be in flight, about; what was
+  // measured, once a device has measured it. Of the device's own memory: what is staged on its way
+  // to and from it lies in the host's.
   virtual uint64_t MemoryEstimate() const = 0;
   // Bytes held between runs, about: weights and compiled state.
   virtual uint64_t StateBytes() const = 0;

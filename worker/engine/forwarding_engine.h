@@ -1,5 +1,6 @@
-// Bases for decorators of engines and stages: all calls go to the one inside. Each belongs to one
-// thread at a time, like what it wraps.
+// Bases for decorators of engines and stages: all calls go to the one inside. A decorator of runs
+// overrides Begin; Run is a Begin that lands at once. Each belongs to one thread at a time, like
+// what it wraps.
 
 #ifndef TILEWRIGHT_WORKER_ENGINE_FORWARDING_ENGINE_H_
 #define TILEWRIGHT_WORKER_ENGINE_FORWARDING_ENGINE_H_
@@ -22,9 +23,10 @@ class ForwardingStage : public Stage {
   // Not null.
   explicit ForwardingStage(std::unique_ptr<Stage> inner) : inner_(std::move(inner)) {}
 
-  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
-    return inner_->Run(inputs);
+  InFlight<Outputs> Begin(absl::Span<const NetworkTile> inputs) override {
+    return inner_->Begin(inputs);
   }
+  Outputs Run(absl::Span<const NetworkTile> inputs) final { return Begin(inputs).Land(); }
   RunNotes Notes() const override { return inner_->Notes(); }
   uint64_t MemoryEstimate() const override { return inner_->MemoryEstimate(); }
   uint64_t StateBytes() const override { return inner_->StateBytes(); }

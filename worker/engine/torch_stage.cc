@@ -20,24 +20,33 @@ namespace {
 // Seconds that a device counts between two points of a stream; without a stream it counts none.
 class DeviceClock {
  public:
-  explicit DeviceClock(const std::optional<c10::Stream>& stream) : stream_(stream) {
-    if (!stream_.has_value()) return;
-    begin_.emplace(stream_->device_type(), c10::EventFlag::BACKEND_DEFAULT);
-    begin_->record(*stream_);
-  }
-  // Waits until everything given to the stream before is done; its errors surface here.
-  double Stop() {
-    if (!stream_.has_value()) return 0;
-    c10::Event end(stream_->device_type(), c10::EventFlag::BACKEND_DEFAULT);
-    end.record(*stream_);
-    stream_->synchronize();
+  void Start(const std::optional<c10::Stream>& stream) { Record(stream, &begin_); }
+  void Stop(const std::optional<c10::Stream>& stream) { Record(stream, &end_); }
+  // Waits until everything given to the stream before Stop is done; its errors surface here.
+  double Wait() const {
+    if (!begin_.has_value() || !end_.has_value()) return 0;
+    end_->synchronize();
     constexpr double kMilli = 1e-3;
-    return begin_->elapsedTime(end) * kMilli;
+    return begin_->elapsedTime(*end_) * kMilli;
   }
 
  private:
-  const std::optional<c10::Stream> stream_;
+  static void Record(const std::optional<c10::Stream>& stream, std::optional<c10::Event>* event) {
+    if (!stream.has_value()) return;
+    event->emplace(stream->device_type(), c10::EventFlag::BACKEND_DEFAULT);
+    (*event)->record(*stream);
+  }
+
   std::optional<c10::Event> begin_;
+  std::optional<c10::Event> end_;
+};
+
+// A batch that the device was given, in memory that is this batch's alone until it is read: nothing
+// that begins later can overwrite it.
+struct DeviceRun {
+  at::Tensor input;   // in the host's memory, pinned where there is a device to copy it to
+  at::Tensor result;  // likewise; as InterleavedFloats, once the clock has been waited for
+  DeviceClock clock;
 };
 
 class TorchStage : public Stage {
@@ -49,25 +58,33 @@ class TorchStage : public Stage {
     graphs_.emplace([this](const at::Tensor& batch) { return Compute(batch); }, *std::move(graphs));
   }
 
-  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
+  Outputs Run(absl::Span<const NetworkTile> inputs) override {
     TW_RETURN_IF_ERROR(CheckInputs(key_, inputs));
-    const TorchMemoryWatch watch(network_.device);
-    const bool recorded_before = Recorded();
+    DeviceRun run;
     std::vector<NetworkTile> outputs;
-    const absl::Status status = TryRun(inputs, &outputs);
-    if (status.ok()) {
-      measured_bytes_ = watch.Taken();
-      // What a run took while it was recorded is about what the graph keeps from then on.
-      if (Recorded() && !recorded_before) graph_bytes_ = measured_bytes_;
-      return outputs;
-    }
-    const v1::FailureCause cause = CauseOf(status);
-    if (cause == v1::FAILURE_CAUSE_OUT_OF_MEMORY ||
-        (cause == v1::FAILURE_CAUSE_MODEL_ERROR && watch.RanOut())) {
-      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, std::string(status.message()),
-                         watch.Peak());
-    }
-    return status;
+    const absl::Status status = Measured([&] {
+      const absl::Status begun = Enqueue(inputs, &run);
+      return begun.ok() ? Fetch(run, inputs, &outputs) : begun;
+    });
+    TW_RETURN_IF_ERROR(status);
+    return outputs;
+  }
+
+  InFlight<Outputs> Begin(absl::Span<const NetworkTile> inputs) override {
+    if (!network_.stream.has_value()) return Stage::Begin(inputs);
+    auto run = std::make_unique<DeviceRun>();
+    absl::Status begun = CheckInputs(key_, inputs);
+    // All of the device's memory that a run needs is taken here and free again for the next one,
+    // because the stream does one after the other.
+    if (begun.ok()) begun = Measured([&] { return Enqueue(inputs, run.get()); });
+    return InFlight<Outputs>(
+        [this, inputs, run = std::move(run), begun = std::move(begun)]() -> Outputs {
+          TW_RETURN_IF_ERROR(begun);
+          std::vector<NetworkTile> outputs;
+          TW_RETURN_IF_ERROR(Fetch(*run, inputs, &outputs));
+          return outputs;
+        },
+        /*overlaps=*/true);
   }
 
   RunNotes Notes() const override {
@@ -83,34 +100,60 @@ class TorchStage : public Stage {
  private:
   bool Recorded() const { return graphs_.has_value() && graphs_->recorded(); }
 
-  absl::Status TryRun(absl::Span<const NetworkTile> inputs, std::vector<NetworkTile>* outputs) {
-    outputs->clear();
+  // Calls `work`, which gives the device a run, and keeps what that took of its memory.
+  absl::Status Measured(const std::function<absl::Status()>& work) {
+    const TorchMemoryWatch watch(network_.device);
+    const bool recorded_before = Recorded();
+    absl::Status status = work();
+    if (status.ok()) {
+      measured_bytes_ = watch.Taken();
+      // What a run took while it was recorded is about what the graph keeps from then on.
+      if (Recorded() && !recorded_before) graph_bytes_ = measured_bytes_;
+      return status;
+    }
+    const v1::FailureCause cause = CauseOf(status);
+    if (cause == v1::FAILURE_CAUSE_OUT_OF_MEMORY ||
+        (cause == v1::FAILURE_CAUSE_MODEL_ERROR && watch.RanOut())) {
+      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY, std::string(status.message()),
+                         watch.Peak());
+    }
+    return status;
+  }
+
+  // Gives the run to the device; a CPU does it here.
+  absl::Status Enqueue(absl::Span<const NetworkTile> inputs, DeviceRun* run) {
     absl::Status shape_status;
-    const absl::Status status = Guarded(absl::StrCat("running ", network_.name), [&] {
+    TW_RETURN_IF_ERROR(Guarded(absl::StrCat("running ", network_.name), [&] {
       const c10::InferenceMode inference;
       const c10::OptionalStreamGuard on_stream(network_.stream);
-      shape_status = RunBatch(inputs, outputs);
-    });
-    TW_RETURN_IF_ERROR(status);
+      shape_status = EnqueueBatch(inputs, run);
+    }));
     return shape_status;
   }
 
   // Copies to and from a device pass through pinned memory, so that they run by themselves;
-  // LibTorch keeps what was pinned and uses it again.
-  absl::Status RunBatch(absl::Span<const NetworkTile> inputs, std::vector<NetworkTile>* outputs) {
-    const at::Tensor tiles = BatchTensor(inputs);
-    DeviceClock clock(network_.stream);
-    const at::Tensor batch = tiles.to(network_.device, /*non_blocking=*/true);
-    TW_ASSIGN_OR_RETURN(at::Tensor result,
-                        graphs_.has_value() ? graphs_->Run(batch) : Compute(batch));
+  // LibTorch keeps what was pinned and uses it again, once the device is done with it.
+  absl::Status EnqueueBatch(absl::Span<const NetworkTile> inputs, DeviceRun* run) {
+    run->input = BatchTensor(inputs);
+    run->clock.Start(network_.stream);
+    const at::Tensor batch = run->input.to(network_.device, /*non_blocking=*/true);
+    TW_ASSIGN_OR_RETURN(run->result, graphs_.has_value() ? graphs_->Run(batch) : Compute(batch));
     if (!network_.device.is_cpu()) {
-      at::Tensor landed = HostTensor(result.sizes());
-      landed.copy_(result, /*non_blocking=*/true);
-      result = std::move(landed);
+      at::Tensor landed = HostTensor(run->result.sizes());
+      landed.copy_(run->result, /*non_blocking=*/true);
+      run->result = std::move(landed);
     }
-    device_seconds_ = clock.Stop();
-    CopyOut(result, inputs, outputs);
+    run->clock.Stop(network_.stream);
     return absl::OkStatus();
+  }
+
+  // Waits for the run and copies out what came of it.
+  absl::Status Fetch(const DeviceRun& run, absl::Span<const NetworkTile> inputs,
+                     std::vector<NetworkTile>* outputs) {
+    return Guarded(absl::StrCat("running ", network_.name), [&] {
+      device_seconds_ = run.clock.Wait();
+      CopyOut(run.result, inputs, outputs);
+    });
   }
 
   // In pinned memory, where there is a device to copy it to or from.
@@ -163,6 +206,7 @@ class TorchStage : public Stage {
 
   void CopyOut(const at::Tensor& pixels, absl::Span<const NetworkTile> inputs,
                std::vector<NetworkTile>* outputs) const {
+    outputs->clear();
     const auto samples = static_cast<size_t>(output_.size.area() * output_.channels);
     const float* data = pixels.const_data_ptr<float>();
     for (const NetworkTile& input : inputs) {
@@ -178,8 +222,8 @@ class TorchStage : public Stage {
   const TorchNetwork network_;
   const std::optional<MemoryModel> memory_;
   std::optional<GraphRunner> graphs_;  // absent: none is wanted
-  double device_seconds_ = 0;          // of the latest run
-  uint64_t measured_bytes_ = 0;        // of the latest run; 0: none yet
+  double device_seconds_ = 0;          // of the run that landed last
+  uint64_t measured_bytes_ = 0;        // of the run that began last; 0: none yet
   uint64_t graph_bytes_ = 0;           // that graphs_ keeps
 };
 

@@ -81,13 +81,10 @@ class CheckingExecutor : public Executor {
     return inner_->Prepare(stage, model, progress);
   }
 
-  std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
-                                   std::vector<TileTask> tasks) override {
-    std::vector<TileOutcome> outcomes(tasks.size());
+  InFlight<Outcomes> Begin(const v1::StageSpec& stage, std::vector<TileTask> tasks) override {
+    Outcomes outcomes(tasks.size());
     std::vector<TileTask> good;
-    std::vector<size_t> places;  // of the good ones among all
-    std::vector<Rect> contributions;
-    std::vector<bool> constant_inputs;
+    std::vector<Passed> passed;
     std::set<uint64_t> seen;
     for (size_t i = 0; i < tasks.size(); ++i) {
       outcomes[i].index = tasks[i].index;
@@ -105,25 +102,19 @@ class CheckingExecutor : public Executor {
         outcomes[i].samples = status;
         continue;
       }
-      contributions.push_back(tasks[i].contribution);
-      constant_inputs.push_back(InputIsConstant(stage, tasks[i]));
-      places.push_back(i);
+      passed.push_back({i, tasks[i].contribution, InputIsConstant(stage, tasks[i])});
       good.push_back(std::move(tasks[i]));
     }
-    if (good.empty()) return outcomes;
-    std::vector<TileOutcome> computed = inner_->Execute(stage, std::move(good));
-    for (size_t k = 0; k < places.size(); ++k) {
-      TileOutcome& outcome = outcomes[places[k]];
-      if (k >= computed.size() || computed[k].index != outcome.index) {
-        outcome.samples =
-            EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
-                        absl::StrCat("tile ", outcome.index, ": the engine answered for another"));
-        continue;
-      }
-      outcome = std::move(computed[k]);
-      CheckOutcome(stage, contributions[k], constant_inputs[k], &outcome);
+    if (good.empty()) {
+      return InFlight<Outcomes>(
+          [outcomes = std::move(outcomes)]() mutable { return std::move(outcomes); });
     }
-    return outcomes;
+    return inner_->Begin(stage, std::move(good))
+        .Then([&stage, passed = std::move(passed),
+               outcomes = std::move(outcomes)](Outcomes computed) mutable {
+          Check(stage, passed, std::move(computed), &outcomes);
+          return std::move(outcomes);
+        });
   }
 
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) override {
@@ -131,16 +122,40 @@ class CheckingExecutor : public Executor {
   }
 
  private:
-  static void CheckOutcome(const v1::StageSpec& stage, const Rect& contribution,
-                           bool constant_input, TileOutcome* outcome) {
+  // A task that the engine is given.
+  struct Passed {
+    size_t place = 0;  // among all tasks
+    Rect contribution;
+    bool constant_input = false;
+  };
+
+  // `computed` are the outcomes of those that passed.
+  static void Check(const v1::StageSpec& stage, const std::vector<Passed>& passed,
+                    Outcomes computed, Outcomes* outcomes) {
+    for (size_t k = 0; k < passed.size(); ++k) {
+      TileOutcome& outcome = (*outcomes)[passed[k].place];
+      if (k >= computed.size() || computed[k].index != outcome.index) {
+        outcome.samples =
+            EngineError(v1::FAILURE_CAUSE_BAD_RESULT,
+                        absl::StrCat("tile ", outcome.index, ": the engine answered for another"));
+        continue;
+      }
+      outcome = std::move(computed[k]);
+      CheckOutcome(stage, passed[k], &outcome);
+    }
+  }
+
+  static void CheckOutcome(const v1::StageSpec& stage, const Passed& passed, TileOutcome* outcome) {
     if (!outcome->samples.ok()) return;
+    const Rect& contribution = passed.contribution;
     const uint64_t pixel_bytes =
         stage.output_channels() * static_cast<uint64_t>(SampleBytes(stage.output_sample()));
     const uint64_t wanted = static_cast<uint64_t>(contribution.area()) * pixel_bytes;
     if (outcome->samples->size() == wanted) {
       const Rect all{0, 0, contribution.width, contribution.height};
       outcome->cost.set_constant_result(
-          !constant_input && IsConstant(outcome->samples->bytes(), all.width, all, pixel_bytes));
+          !passed.constant_input &&
+          IsConstant(outcome->samples->bytes(), all.width, all, pixel_bytes));
       return;
     }
     outcome->samples = EngineError(

@@ -1,8 +1,9 @@
 #include "worker/executor/core_executor.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cassert>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "worker/executor/convert.h"
 #include "worker/executor/ladder.h"
 #include "worker/executor/stage_cache.h"
+#include "worker/executor/turn_clock.h"
 
 namespace tilewright {
 namespace {
@@ -50,6 +52,7 @@ class CoreExecutor : public Executor {
     TW_ASSIGN_OR_RETURN(const NamedEngine* engine, EngineNamed(model.manifest.engine()));
     const StageKey key = KeyOf(spec, numbers.channels.network_in, engine->environment);
     if (stages_.Find(key) != nullptr) return absl::OkStatus();
+    assert(in_flight_ == 0);
     Ladder::Options ladder;
     ladder.first = options_.first_rung;
     ladder.engine = engine->engine.get();
@@ -57,7 +60,7 @@ class CoreExecutor : public Executor {
         options_.cpu_engines.begin(), options_.cpu_engines.end(),
         [&model](Engine* candidate) { return candidate->name() == model.manifest.engine(); });
     if (cpu != options_.cpu_engines.end()) ladder.cpu = *cpu;
-    ladder.drop_caches = [this] { DropCaches(); };
+    ladder.drop_caches = [this, key] { DropCaches(key); };
     const int64_t halo = std::max<int64_t>(spec.halo(), model.manifest.halo());
     TW_ASSIGN_OR_RETURN(std::unique_ptr<Ladder> stage,
                         Ladder::Create(ladder, model, key, numbers, halo, progress));
@@ -65,26 +68,32 @@ class CoreExecutor : public Executor {
     return absl::OkStatus();
   }
 
-  std::vector<TileOutcome> Execute(const v1::StageSpec& spec,
-                                   std::vector<TileTask> tasks) override {
-    std::vector<TileOutcome> outcomes;
-    for (const TileTask& task : tasks) {
+  InFlight<Outcomes> Begin(const v1::StageSpec& spec, std::vector<TileTask> tasks) override {
+    auto batch = std::make_unique<Batch>(spec, std::move(tasks));
+    for (const TileTask& task : batch->tasks) {
       TileOutcome outcome;
       outcome.index = task.index;
-      outcome.cost.set_batch(static_cast<uint32_t>(tasks.size()));
-      outcomes.push_back(std::move(outcome));
+      outcome.cost.set_batch(static_cast<uint32_t>(batch->tasks.size()));
+      batch->outcomes.push_back(std::move(outcome));
     }
-    if (tasks.empty()) return outcomes;
-    const auto prepared = Prepared(spec);
-    const absl::Status status =
-        prepared.ok() ? RunTiles(*prepared, spec, tasks, &outcomes) : prepared.status();
-    if (!status.ok()) {
-      for (TileOutcome& outcome : outcomes) outcome.samples = status;
-    }
-    return outcomes;
+    assert(in_flight_ < kInFlightMax);
+    Start(*batch, /*others=*/in_flight_ > 0);
+    const bool overlaps = batch->run.has_value() && batch->run->overlaps();
+    ++in_flight_;
+    return InFlight<Outcomes>(
+        [this, batch = std::move(batch)] {
+          --in_flight_;
+          const absl::Status status = Finish(*batch);
+          if (!status.ok()) {
+            for (TileOutcome& outcome : batch->outcomes) outcome.samples = status;
+          }
+          return std::move(batch->outcomes);
+        },
+        overlaps);
   }
 
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& spec, uint64_t seed) override {
+    assert(in_flight_ == 0);
     TW_ASSIGN_OR_RETURN(const PreparedStage prepared, Prepared(spec));
     return prepared.stage->RunCanary(seed);
   }
@@ -99,9 +108,24 @@ class CoreExecutor : public Executor {
     Ladder* stage = nullptr;
   };
 
-  // Of the stage that runs, the most recently used, nothing goes.
-  void DropCaches() {
-    stages_.KeepNewest();
+  // What is between Begin and its end. What begins last lands last.
+  struct Batch {
+    Batch(const v1::StageSpec& stage, std::vector<TileTask> given)
+        : spec(stage), tasks(std::move(given)) {}
+    const v1::StageSpec& spec;
+    std::vector<TileTask> tasks;
+    Outcomes outcomes;  // one per task
+    PreparedStage prepared;
+    std::vector<NetworkTile> inputs;
+    LadderReport report;
+    TurnClock::Time began;
+    std::optional<InFlight<Stage::Outputs>> run;  // absent: not begun
+    absl::Status status;                          // why it could not be
+  };
+
+  // Of the stage that runs nothing goes.
+  void DropCaches(const StageKey& runs) {
+    stages_.KeepOnly(runs);
     for (const NamedEngine& engine : engines_) engine.engine->DropCaches();
     ReturnFreeMemory();
   }
@@ -152,37 +176,72 @@ class CoreExecutor : public Executor {
                      ", not each of ", ToString(size), " with ", channels, " channels"));
   }
 
-  static absl::Status RunTiles(const PreparedStage& prepared, const v1::StageSpec& spec,
-                               const std::vector<TileTask>& tasks,
-                               std::vector<TileOutcome>* outcomes) {
+  // Begins the batch's run, or sets its status. Stages take turns: with `others` in flight that are
+  // not all of the same stage, the run is left to its landing.
+  void Start(Batch& batch, bool others) {
+    if (batch.tasks.empty()) return;
+    absl::StatusOr<PreparedStage> prepared = Prepared(batch.spec);
+    if (!prepared.ok()) {
+      batch.status = prepared.status();
+      return;
+    }
+    if (others && prepared->stage != in_flight_of_) {
+      in_flight_of_ = nullptr;
+      return;
+    }
+    if (!others) in_flight_of_ = prepared->stage;
+    batch.prepared = *std::move(prepared);
     try {
-      std::vector<NetworkTile> inputs;
-      for (const TileTask& task : tasks) inputs.push_back(ToNetworkTile(prepared.numbers, task));
-      const auto start = std::chrono::steady_clock::now();
-      LadderReport report;
-      const auto outputs = prepared.stage->Run(spec, inputs, &report);
-      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      for (TileOutcome& outcome : *outcomes) {
-        outcome.of_class = report.proven;
-        outcome.cost.set_engine_seconds(elapsed.count() / static_cast<double>(tasks.size()));
-        outcome.cost.set_device_seconds(report.device_seconds / static_cast<double>(tasks.size()));
-        report.CopyTo(&outcome.cost);
+      for (const TileTask& task : batch.tasks) {
+        batch.inputs.push_back(ToNetworkTile(batch.prepared.numbers, task));
+      }
+      batch.began = TurnClock::Now();
+      batch.run = batch.prepared.stage->Begin(batch.spec, batch.inputs, &batch.report);
+    } catch (const std::bad_alloc&) {
+      batch.status = NoMemoryBesideTheEngine();
+    }
+  }
+
+  absl::Status Finish(Batch& batch) {
+    if (!batch.run.has_value() && batch.status.ok()) {
+      Start(batch, /*others=*/false);
+      if (in_flight_ > 0) in_flight_of_ = nullptr;  // what is behind it waits as well
+    }
+    if (!batch.run.has_value()) return batch.status;
+    const StageNumbers& numbers = batch.prepared.numbers;
+    try {
+      const auto outputs = std::move(*batch.run).Land();
+      const double seconds = clock_.Land(batch.began);
+      const auto tiles = static_cast<double>(batch.tasks.size());
+      for (TileOutcome& outcome : batch.outcomes) {
+        outcome.of_class = batch.report.proven;
+        outcome.cost.set_engine_seconds(seconds / tiles);
+        outcome.cost.set_device_seconds(batch.report.device_seconds / tiles);
+        batch.report.CopyTo(&outcome.cost);
       }
       TW_RETURN_IF_ERROR(outputs.status());
-      TW_RETURN_IF_ERROR(CheckOutputs(prepared.numbers, inputs, *outputs));
-      for (size_t i = 0; i < tasks.size(); ++i) {
-        (*outcomes)[i].samples = FromNetworkTile(prepared.numbers, tasks[i], (*outputs)[i]);
+      TW_RETURN_IF_ERROR(CheckOutputs(numbers, batch.inputs, *outputs));
+      for (size_t i = 0; i < batch.tasks.size(); ++i) {
+        batch.outcomes[i].samples = FromNetworkTile(numbers, batch.tasks[i], (*outputs)[i]);
       }
     } catch (const std::bad_alloc&) {
-      return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY,
-                         "the process has no memory left for the tile beside the engine");
+      return NoMemoryBesideTheEngine();
     }
     return absl::OkStatus();
+  }
+
+  static absl::Status NoMemoryBesideTheEngine() {
+    return EngineError(v1::FAILURE_CAUSE_OUT_OF_MEMORY,
+                       "the process has no memory left for the tile beside the engine");
   }
 
   const CoreOptions options_;
   std::vector<NamedEngine> engines_;  // as given to the constructor
   StageCache<Ladder> stages_;
+  TurnClock clock_;
+  size_t in_flight_ = 0;  // batches that have begun and not landed
+  // The stage that all of them have begun on; null if one waits for its landing.
+  const Ladder* in_flight_of_ = nullptr;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,6 +17,7 @@
 #include "tilewright/v1/tile.pb.h"
 #include "tilewright/v1/worker_service.pb.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/in_flight.h"
 #include "worker/executor/tile_samples.h"
 
 namespace tilewright {
@@ -47,16 +49,24 @@ struct TileOutcome {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // Makes the stage ready (load, compile). Cheap if it is. `progress` as in Engine::Load.
+  using Outcomes = std::vector<TileOutcome>;
+
+  // Makes the stage ready (load, compile). Cheap if it is. `progress` as in Engine::Load. What is
+  // in flight is of the same stage.
   virtual absl::Status Prepare(const v1::StageSpec& stage, const LocalModel& model,
                                const std::function<void(std::string)>& progress) = 0;
-  // Computes up to stage.batch tiles of a prepared stage; one outcome per task, in order.
-  virtual std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
-                                           std::vector<TileTask> tasks) = 0;
+  // Begins up to stage.batch tiles of a prepared stage; what lands is one outcome per task, in
+  // order. `stage` stays as it is until then. Whether one that overlaps is followed by the next
+  // before it lands changes no outcome.
+  virtual InFlight<Outcomes> Begin(const v1::StageSpec& stage, std::vector<TileTask> tasks) = 0;
+  // Computes them.
+  Outcomes Execute(const v1::StageSpec& stage, std::vector<TileTask> tasks) {
+    return Begin(stage, std::move(tasks)).Land();
+  }
   // Digest (hexadecimal) of the raw output on seeded noise, and the seconds of one batch once
   // everything is warm. The stage's batch is executed twice with its tiles in other slots; the
   // digest covers both, tiles in one order, so workers agree only if each gives the same bits in
-  // every slot or depends on the slot in the same way.
+  // every slot or depends on the slot in the same way. Nothing is in flight.
   struct CanaryOutcome {
     std::string digest;
     double seconds = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -145,11 +146,7 @@ absl::Status Ladder::Admit(const v1::StageSpec& spec, size_t way) {
   const bool named = !spec.numeric_class().empty();
   const uint64_t seed = named ? spec.canary_seed() : kOwnSeed;
   // Whole batches are what this worker's class stands for, unless its canary needed less.
-  const auto measured = [&] {
-    return std::any_of(digests_.begin(), digests_.end(),
-                       [seed](const auto& entry) { return entry.first.second == seed; });
-  };
-  if (!spec.strict() || (way == 0 && !(named && measured()))) return Take(way, nullptr);
+  if (!spec.strict() || (way == 0 && !(named && HasDigestOf(seed)))) return Take(way, nullptr);
   std::string wanted = spec.numeric_class();
   if (!named) {
     absl::StatusOr<std::string> whole = DigestOf(0, seed);
@@ -219,11 +216,74 @@ absl::Status Ladder::ClimbDown(const v1::StageSpec& spec,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<NetworkTile>> Ladder::Run(const v1::StageSpec& spec,
-                                                     absl::Span<const NetworkTile> inputs,
-                                                     LadderReport* report) {
+bool Ladder::HasDigestOf(uint64_t seed) const {
+  return std::any_of(digests_.begin(), digests_.end(),
+                     [seed](const auto& entry) { return entry.first.second == seed; });
+}
+
+bool Ladder::StartsAtOnce(const v1::StageSpec& spec) const {
+  if (stage_ == nullptr || current_ != 0 || start_ != 0) return false;
+  if (!spec.strict() || spec.numeric_class().empty()) return true;
+  const auto whole = digests_.find({0, spec.canary_seed()});
+  return whole != digests_.end() ? whole->second == spec.numeric_class()
+                                 : !HasDigestOf(spec.canary_seed());
+}
+
+InFlight<Stage::Outputs> Ladder::Begin(const v1::StageSpec& spec,
+                                       absl::Span<const NetworkTile> inputs, LadderReport* report) {
+  std::shared_ptr<Flight> flight;
+  if (StartsAtOnce(spec)) {
+    try {
+      flight = std::make_shared<Flight>(Flight{stage_->Begin(inputs), std::nullopt, {}});
+      flights_.push_back(flight);
+    } catch (const std::bad_alloc&) {
+      flight = nullptr;  // whether there is memory when it lands is seen then
+    }
+  }
+  const bool overlaps = flight != nullptr && flight->run.overlaps();
+  return InFlight<Stage::Outputs>(
+      [this, &spec, inputs, flight, report] {
+        return flight == nullptr ? Climb(spec, inputs, std::nullopt, report)
+                                 : Land(spec, inputs, flight, report);
+      },
+      overlaps);
+}
+
+void Ladder::Await(Flight& flight) {
+  if (flight.outputs.has_value()) return;
+  try {
+    flight.outputs = std::move(flight.run).Land();
+  } catch (const std::bad_alloc&) {
+    flight.outputs = NoMemoryLeft();
+  }
+  flight.notes = stage_->Notes();
+}
+
+Stage::Outputs Ladder::Land(const v1::StageSpec& spec, absl::Span<const NetworkTile> inputs,
+                            const std::shared_ptr<Flight>& flight, LadderReport* report) {
+  const bool in_turn = !flight->outputs.has_value();
+  while (!flights_.empty()) {
+    const std::shared_ptr<Flight> first = std::move(flights_.front());
+    flights_.pop_front();
+    Await(*first);
+    if (first == flight) break;
+  }
+  Stage::Outputs outputs = *std::move(flight->outputs);
+  if (outputs.ok()) {
+    CopyNotes(flight->notes, report);
+    return outputs;
+  }
+  if (!IsOutOfMemory(outputs.status())) return outputs;
+  // What failed out of its turn may have failed only because of what was in flight before it.
+  return Climb(spec, inputs, in_turn ? std::optional(outputs.status()) : std::nullopt, report);
+}
+
+Stage::Outputs Ladder::Climb(const v1::StageSpec& spec, absl::Span<const NetworkTile> inputs,
+                             std::optional<absl::Status> failed, LadderReport* report) {
+  for (const std::shared_ptr<Flight>& flight : flights_) Await(*flight);
   std::vector<NetworkTile> outputs;
   const auto attempt = [&]() -> absl::Status {
+    if (failed.has_value()) return *std::exchange(failed, std::nullopt);
     try {
       TW_ASSIGN_OR_RETURN(outputs, stage_->Run(inputs));
     } catch (const std::bad_alloc&) {
@@ -232,10 +292,13 @@ absl::StatusOr<std::vector<NetworkTile>> Ladder::Run(const v1::StageSpec& spec,
     return absl::OkStatus();
   };
   TW_RETURN_IF_ERROR(ClimbDown(spec, attempt, report));
-  const RunNotes notes = stage_->Notes();
+  CopyNotes(stage_->Notes(), report);
+  return outputs;
+}
+
+void Ladder::CopyNotes(const RunNotes& notes, LadderReport* report) {
   report->device_seconds = notes.device_seconds;
   if (!notes.without_graph.empty()) report->Add(v1::LADDER_STEP_NO_GRAPH, notes.without_graph);
-  return outputs;
 }
 
 absl::StatusOr<Executor::CanaryOutcome> Ladder::RunCanary(uint64_t seed) {

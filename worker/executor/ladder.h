@@ -6,9 +6,11 @@
 #define TILEWRIGHT_WORKER_EXECUTOR_LADDER_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,10 +70,18 @@ class Ladder {
   // was tried. Of a strict job a smaller way must be proven: the canary must give in it the class
   // that the job names or, where it names none, what it gives for whole batches. What sufficed is
   // where the next run begins.
-  absl::StatusOr<std::vector<NetworkTile>> Run(const v1::StageSpec& spec,
-                                               absl::Span<const NetworkTile> inputs,
-                                               LadderReport* report);
-  // The canary in the way where the next run begins; climbs down like a tolerant job.
+  Stage::Outputs Run(const v1::StageSpec& spec, absl::Span<const NetworkTile> inputs,
+                     LadderReport* report) {
+    return Begin(spec, inputs, report).Land();
+  }
+  // Begins a Run; all it is given stays until it lands, and is as it was until then. Runs that
+  // begin before one lands do so as whole batches on the device, or not at all until they land.
+  // One of them that runs out of memory lets the device come to the end of those behind it before
+  // it does anything about that.
+  InFlight<Stage::Outputs> Begin(const v1::StageSpec& spec, absl::Span<const NetworkTile> inputs,
+                                 LadderReport* report);
+  // The canary in the way where the next run begins; climbs down like a tolerant job. Nothing is in
+  // flight.
   absl::StatusOr<Executor::CanaryOutcome> RunCanary(uint64_t seed);
 
   // As of a stage (engine.h), in its present way.
@@ -88,6 +98,26 @@ class Ladder {
 
   Ladder(const Options& options, LocalModel model, StageKey key, const StageNumbers& numbers,
          int64_t halo);
+
+  // A whole batch that the device was given.
+  struct Flight {
+    InFlight<Stage::Outputs> run;
+    std::optional<Stage::Outputs> outputs;  // absent: it has not come to its end
+    RunNotes notes;                         // of outputs
+  };
+
+  // Whether nothing has to be loaded, or shown about the way, before such a run can begin as a
+  // whole batch.
+  bool StartsAtOnce(const v1::StageSpec& spec) const;
+  // Whether the canary of that seed was ever taken, in any way.
+  bool HasDigestOf(uint64_t seed) const;
+  // Lets the device come to the end of it.
+  void Await(Flight& flight);
+  Stage::Outputs Land(const v1::StageSpec& spec, absl::Span<const NetworkTile> inputs,
+                      const std::shared_ptr<Flight>& flight, LadderReport* report);
+  // Runs what is not in flight; `failed`, if there is one, is how its first attempt ended.
+  Stage::Outputs Climb(const v1::StageSpec& spec, absl::Span<const NetworkTile> inputs,
+                       std::optional<absl::Status> failed, LadderReport* report);
 
   // Where that rung begins; 0 if the stage has nothing smaller.
   size_t WayOf(Rung rung) const;
@@ -109,6 +139,7 @@ class Ladder {
   absl::Status ClimbDown(const v1::StageSpec& spec, const std::function<absl::Status()>& attempt,
                          LadderReport* report);
   void Describe(size_t taken, LadderReport* report) const;
+  static void CopyNotes(const RunNotes& notes, LadderReport* report);
 
   const Options options_;
   const LocalModel model_;
@@ -121,6 +152,9 @@ class Ladder {
   std::unique_ptr<Stage> stage_;  // null: to be loaded
   std::string parts_text_;        // of the latest sub-tiling: "4 sub-tiles of 96x96"
   std::map<std::pair<size_t, uint64_t>, std::string> digests_;  // by way and seed
+  // Begun on stage_ and not landed, in order. Invariant: while one has no outputs, stage_ is the
+  // one that it began on.
+  std::deque<std::shared_ptr<Flight>> flights_;
 };
 
 }  // namespace tilewright

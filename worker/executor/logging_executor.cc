@@ -31,25 +31,14 @@ class LoggingExecutor : public Executor {
     return status;
   }
 
-  std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
-                                   std::vector<TileTask> tasks) override {
+  InFlight<Outcomes> Begin(const v1::StageSpec& stage, std::vector<TileTask> tasks) override {
     std::vector<std::string> leases;
     for (const TileTask& task : tasks) leases.push_back(task.lease);
-    std::vector<TileOutcome> outcomes = inner_->Execute(stage, std::move(tasks));
-    for (size_t i = 0; i < outcomes.size(); ++i) {
-      const TileOutcome& outcome = outcomes[i];
-      const std::string about =
-          absl::StrCat(About(stage), " tile=", outcome.index, " lease=", leases[i]);
-      if (outcome.samples.ok()) {
-        logger_->debug("{} computed in {:.6f} s, engine {:.6f} s, device {:.6f} s, batch {}", about,
-                       outcome.cost.total_seconds(), outcome.cost.engine_seconds(),
-                       outcome.cost.device_seconds(), outcome.cost.batch());
-      } else {
-        logger_->error("{} failed: {} ({})", about, std::string(outcome.samples.status().message()),
-                       v1::FailureCause_Name(CauseOf(outcome.samples.status())));
-      }
-    }
-    return outcomes;
+    return inner_->Begin(stage, std::move(tasks))
+        .Then([this, &stage, leases = std::move(leases)](Outcomes outcomes) {
+          Log(stage, leases, outcomes);
+          return outcomes;
+        });
   }
 
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) override {
@@ -65,6 +54,23 @@ class LoggingExecutor : public Executor {
   }
 
  private:
+  void Log(const v1::StageSpec& stage, const std::vector<std::string>& leases,
+           const Outcomes& outcomes) {
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      const TileOutcome& outcome = outcomes[i];
+      const std::string about =
+          absl::StrCat(About(stage), " tile=", outcome.index, " lease=", leases[i]);
+      if (outcome.samples.ok()) {
+        logger_->debug("{} computed in {:.6f} s, engine {:.6f} s, device {:.6f} s, batch {}", about,
+                       outcome.cost.total_seconds(), outcome.cost.engine_seconds(),
+                       outcome.cost.device_seconds(), outcome.cost.batch());
+      } else {
+        logger_->error("{} failed: {} ({})", about, std::string(outcome.samples.status().message()),
+                       v1::FailureCause_Name(CauseOf(outcome.samples.status())));
+      }
+    }
+  }
+
   const std::unique_ptr<Executor> inner_;
   const std::shared_ptr<spdlog::logger> logger_;
 };

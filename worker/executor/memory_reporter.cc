@@ -15,10 +15,11 @@ class ReportedStage : public ForwardingStage {
   ReportedStage(std::unique_ptr<Stage> inner, std::function<void()> report)
       : ForwardingStage(std::move(inner)), report_(std::move(report)) {}
 
-  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
-    absl::StatusOr<std::vector<NetworkTile>> outputs = inner().Run(inputs);
-    report_();
-    return outputs;
+  InFlight<Outputs> Begin(absl::Span<const NetworkTile> inputs) override {
+    return inner().Begin(inputs).Then([this](Outputs outputs) {
+      report_();
+      return outputs;
+    });
   }
 
  private:

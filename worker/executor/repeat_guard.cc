@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -35,9 +36,17 @@ class GuardedStage : public ForwardingStage {
  public:
   using ForwardingStage::ForwardingStage;
 
-  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
+  InFlight<Outputs> Begin(absl::Span<const NetworkTile> inputs) override {
+    return inner().Begin(inputs).Then(
+        [this, inputs](Outputs outputs) { return Check(inputs, std::move(outputs)); });
+  }
+
+ private:
+  // The outputs of the first run, or of a second one.
+  Outputs Check(absl::Span<const NetworkTile> inputs, Outputs first) {
     for (int run = 1;; ++run) {
-      TW_ASSIGN_OR_RETURN(std::vector<NetworkTile> outputs, inner().Run(inputs));
+      TW_ASSIGN_OR_RETURN(std::vector<NetworkTile> outputs,
+                          run == 1 ? std::move(first) : inner().Run(inputs));
       std::vector<Seen> seen;
       const std::vector<size_t> repeated = Repeated(inputs, outputs, &seen);
       bool believed = repeated.empty();
@@ -50,13 +59,13 @@ class GuardedStage : public ForwardingStage {
         }
       }
       if (!believed) continue;
-      last_ = std::move(seen);
+      if (before_.size() == kInFlightMax) before_.pop_front();
+      before_.push_back(std::move(seen));
       return outputs;
     }
   }
 
- private:
-  // The tiles whose output is that of another one, of the run before or earlier in this one, which
+  // The tiles whose output is that of another one, of the runs before or earlier in this one, which
   // becomes `now`.
   std::vector<size_t> Repeated(absl::Span<const NetworkTile> inputs,
                                const std::vector<NetworkTile>& outputs,
@@ -68,10 +77,13 @@ class GuardedStage : public ForwardingStage {
       const auto same = [&seen](const Seen& other) {
         return other.output == seen.output && other.input != seen.input;
       };
-      if ((std::any_of(now->begin(), now->end(), same) ||
-           std::any_of(last_.begin(), last_.end(), same)) &&
-          !IsConstant(outputs[i]))
+      const auto holds_same = [&same](const std::vector<Seen>& run) {
+        return std::any_of(run.begin(), run.end(), same);
+      };
+      if ((holds_same(*now) || std::any_of(before_.begin(), before_.end(), holds_same)) &&
+          !IsConstant(outputs[i])) {
         repeated.push_back(i);
+      }
       now->push_back(seen);
     }
     return repeated;
@@ -93,7 +105,7 @@ class GuardedStage : public ForwardingStage {
     });
   }
 
-  std::vector<Seen> last_;  // of the last run that passed
+  std::deque<std::vector<Seen>> before_;  // the last runs that passed, kInFlightMax at most
 };
 
 class GuardedEngine : public ForwardingEngine {

@@ -11,13 +11,14 @@
 
 namespace tilewright {
 
-// Compares what each run of a stage gives with the other tiles of its batch and with the run
-// before. Where two tiles differ and their outputs are the same to the bit without being constant,
-// the batch is run once more. If that is no better, the tile may still be one of those whose
-// differences the model does not see (a segmenter's labels): then its output must change with an
-// input half the range away, and come back with its own; otherwise it is a BAD_RESULT. What this
-// cannot see: a stale output of the very same tile, one that is older than a run, and the first
-// output of a stage; the canary sees those that come in every run.
+// Compares what each run of a stage gives with the other tiles of its batch and with the runs
+// before, as many as may be in flight: so old is a buffer that they take by turns. Where two tiles
+// differ and their outputs are the same to the bit without being constant, the batch is run once
+// more. If that is no better, the tile may still be one of those whose differences the model does
+// not see (a segmenter's labels): then its output must change with an input half the range away,
+// and come back with its own; otherwise it is a BAD_RESULT. What this cannot see: a stale output of
+// the very same tile, one that is older, and the first output of a stage; the canary sees those
+// that come in every run.
 std::unique_ptr<Engine> CreateRepeatGuard(std::unique_ptr<Engine> inner);
 
 }  // namespace tilewright

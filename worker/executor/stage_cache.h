@@ -55,9 +55,9 @@ class StageCache {
     }
   }
 
-  // Gives back all but the most recently used.
-  void KeepNewest() {
-    while (kept_.size() > 1) kept_.pop_back();
+  // Gives back all but what is kept for that key.
+  void KeepOnly(const StageKey& key) {
+    kept_.remove_if([&key](const Kept& kept) { return kept.key != key; });
   }
 
   uint64_t Bytes() const {

@@ -1,10 +1,11 @@
 #include "worker/executor/timing_executor.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "worker/executor/turn_clock.h"
 
 namespace tilewright {
 namespace {
@@ -26,16 +27,16 @@ class TimingExecutor : public Executor {
     return inner_->Prepare(stage, model, progress);
   }
 
-  std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
-                                   std::vector<TileTask> tasks) override {
-    const auto start = std::chrono::steady_clock::now();
-    std::vector<TileOutcome> outcomes = inner_->Execute(stage, std::move(tasks));
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    for (TileOutcome& outcome : outcomes) {
-      outcome.cost.set_total_seconds(elapsed.count() / static_cast<double>(outcomes.size()));
-    }
-    Measure(stage, outcomes);
-    return outcomes;
+  InFlight<Outcomes> Begin(const v1::StageSpec& stage, std::vector<TileTask> tasks) override {
+    const TurnClock::Time began = TurnClock::Now();
+    return inner_->Begin(stage, std::move(tasks)).Then([this, &stage, began](Outcomes outcomes) {
+      const double seconds = clock_.Land(began);
+      for (TileOutcome& outcome : outcomes) {
+        outcome.cost.set_total_seconds(seconds / static_cast<double>(outcomes.size()));
+      }
+      Measure(stage, outcomes);
+      return outcomes;
+    });
   }
 
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) override {
@@ -68,6 +69,7 @@ class TimingExecutor : public Executor {
   const std::unique_ptr<Executor> inner_;
   Measurements* const measurements_;  // may be null
   Model model_;                       // prepared last
+  TurnClock clock_;
 };
 
 }  // namespace

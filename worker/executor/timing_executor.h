@@ -1,5 +1,6 @@
-// Fills TileCost.total_seconds: from the start of Execute to its end, conversions and checks
-// included, shared by the batch. And measures how fast engines are.
+// Fills TileCost.total_seconds: from the start of a batch, or the end of the one before it if that
+// is later, to its end, conversions and checks included, shared by the batch. And measures how fast
+// engines are.
 
 #ifndef TILEWRIGHT_WORKER_EXECUTOR_TIMING_EXECUTOR_H_
 #define TILEWRIGHT_WORKER_EXECUTOR_TIMING_EXECUTOR_H_

@@ -11,22 +11,24 @@
 namespace tilewright {
 namespace {
 
-// The end of what the watchdog was told of.
-struct Watch {
-  explicit Watch(Watchdog* dog) : watchdog(dog) {}
-  ~Watch() { watchdog->End(); }
-  Watchdog* const watchdog;
+struct Ends {
+  void operator()(Watchdog* watchdog) const { watchdog->End(); }
 };
+// The end of what the watchdog was told of, even of what never lands.
+using Watch = std::unique_ptr<Watchdog, Ends>;
 
 class WatchedStage : public ForwardingStage {
  public:
   WatchedStage(std::unique_ptr<Stage> inner, Watchdog* watchdog)
       : ForwardingStage(std::move(inner)), watchdog_(watchdog) {}
 
-  absl::StatusOr<std::vector<NetworkTile>> Run(absl::Span<const NetworkTile> inputs) override {
+  InFlight<Outputs> Begin(absl::Span<const NetworkTile> inputs) override {
     watchdog_->Begin();
-    const Watch watch(watchdog_);
-    return ForwardingStage::Run(inputs);
+    Watch watch(watchdog_);
+    return inner().Begin(inputs).Then([watch = std::move(watch)](Outputs outputs) mutable {
+      watch.reset();
+      return outputs;
+    });
   }
 
  private:
@@ -65,12 +67,11 @@ class WatchedExecutor : public Executor {
                        const std::function<void(std::string)>& progress) override {
     return inner_->Prepare(stage, model, progress);
   }
-  std::vector<TileOutcome> Execute(const v1::StageSpec& stage,
-                                   std::vector<TileTask> tasks) override {
+  InFlight<Outcomes> Begin(const v1::StageSpec& stage, std::vector<TileTask> tasks) override {
     const uint64_t first = tasks.empty() ? 0 : tasks.front().index;
     Expect(stage, absl::StrCat("tile ", first, " of ", stage.job(), " (", tasks.size(),
                                " tiles at once)"));
-    return inner_->Execute(stage, std::move(tasks));
+    return inner_->Begin(stage, std::move(tasks));
   }
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec& stage, uint64_t seed) override {
     Expect(stage, absl::StrCat("a canary for ", stage.job()));
@@ -91,43 +92,48 @@ class WatchedExecutor : public Executor {
 
 void Watchdog::Expect(absl::Duration deadline, std::string what) {
   absl::MutexLock lock(&mutex_);
-  deadline_ = deadline;
-  what_ = std::move(what);
+  expected_ = {deadline, std::move(what)};
 }
 
 void Watchdog::Begin() {
   const Instant now = now_();
   absl::MutexLock lock(&mutex_);
-  began_ = now;
+  if (runs_.empty()) moved_ = now;
+  runs_.push_back(expected_);
 }
 
 void Watchdog::Loading(std::string what) {
   const Instant now = now_();
   absl::MutexLock lock(&mutex_);
-  began_ = now;
+  moved_ = now;
   loading_ = std::move(what);
 }
 
 void Watchdog::End() {
+  const Instant now = now_();
   absl::MutexLock lock(&mutex_);
-  began_.reset();
-  loading_.clear();
+  if (!loading_.empty()) {
+    loading_.clear();
+  } else if (!runs_.empty()) {
+    runs_.pop_front();
+  }
+  moved_ = now;
 }
 
 std::optional<std::string> Watchdog::Blown() const {
   const Instant now = now_();
   absl::MutexLock lock(&mutex_);
-  if (!began_.has_value()) return std::nullopt;
+  const absl::Duration lasted = now - moved_;
   if (!loading_.empty()) {
-    if (now - *began_ < limits_.loading) return std::nullopt;
-    return absl::StrCat("there has been no progress for ", absl::FormatDuration(now - *began_),
-                        " with ", loading_);
+    if (lasted < limits_.loading) return std::nullopt;
+    return absl::StrCat("there has been no progress for ", absl::FormatDuration(lasted), " with ",
+                        loading_);
   }
-  if (deadline_ <= absl::ZeroDuration()) return std::nullopt;
-  const absl::Duration patience = std::max(deadline_ * limits_.deadlines, limits_.least);
-  if (now - *began_ < patience) return std::nullopt;
-  return absl::StrCat("the device has made no progress for ", absl::FormatDuration(now - *began_),
-                      " with ", what_, ", whose deadline was ", absl::FormatDuration(deadline_));
+  if (runs_.empty() || runs_.front().deadline <= absl::ZeroDuration()) return std::nullopt;
+  const auto& [deadline, what] = runs_.front();
+  if (lasted < std::max(deadline * limits_.deadlines, limits_.least)) return std::nullopt;
+  return absl::StrCat("the device has made no progress for ", absl::FormatDuration(lasted),
+                      " with ", what, ", whose deadline was ", absl::FormatDuration(deadline));
 }
 
 std::unique_ptr<Engine> CreateWatchedEngine(std::unique_ptr<Engine> inner, Watchdog* watchdog) {

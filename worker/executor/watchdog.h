@@ -4,6 +4,7 @@
 #ifndef TILEWRIGHT_WORKER_EXECUTOR_WATCHDOG_H_
 #define TILEWRIGHT_WORKER_EXECUTOR_WATCHDOG_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,22 +36,29 @@ class Watchdog {
   // Runs that begin from now on have this deadline; zero: it is not known, they are not watched.
   // `what` is computed, for people.
   void Expect(absl::Duration deadline, std::string what);
-  // A run of the engine begins, and ends. One at a time.
+  // A run of the engine begins. Several may be in flight; a device does one after the other.
   void Begin();
+  // The run that began first ends, or loading.
   void End();
-  // A model is being loaded, or moves on; until End. `what` is loaded, for people.
+  // A model is being loaded, or moves on; until End. `what` is loaded, for people. No run is in
+  // flight.
   void Loading(std::string what);
-  // A sentence if the present run, or loading, has lasted too long.
+  // A sentence if the present run, or loading, has lasted too long. A run lasts from its begin, but
+  // not from before the end of the one before it.
   std::optional<std::string> Blown() const;
 
  private:
   const WatchdogLimits limits_;
   const std::function<Instant()> now_;
+  struct Expected {
+    absl::Duration deadline;
+    std::string what;
+  };
   mutable absl::Mutex mutex_;
-  absl::Duration deadline_ ABSL_GUARDED_BY(mutex_);
-  std::string what_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Instant> began_ ABSL_GUARDED_BY(mutex_);
-  std::string loading_ ABSL_GUARDED_BY(mutex_);  // what is loaded; empty: a run, or nothing
+  Expected expected_ ABSL_GUARDED_BY(mutex_);          // of runs that begin now
+  std::deque<Expected> runs_ ABSL_GUARDED_BY(mutex_);  // in flight, the first one first
+  std::string loading_ ABSL_GUARDED_BY(mutex_);        // what is loaded; empty: nothing
+  Instant moved_ ABSL_GUARDED_BY(mutex_);              // when the present run, or loading, began
 };
 
 // Tells the watchdog of all loading and of every run of the engine's stages; whatever the failure

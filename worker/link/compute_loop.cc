@@ -51,17 +51,22 @@ void ComputeLoop::Run() {
   while (true) {
     std::optional<TileDesk::Work> work = desk_->Next(/*wait=*/false);
     if (!work) {
+      if (!LandInFlight()) return;
       Flush();
       work = desk_->Next(/*wait=*/true);
     }
     if (!work) return;
     if (const auto* canary = std::get_if<v1::Canary>(&*work)) {
+      if (!LandInFlight()) return;
       Flush();
       RunCanary(*canary);
       continue;
     }
     LeaseWork& lease = std::get<LeaseWork>(*work);
     if (lease.kind == LeaseWork::Kind::kPrepare) {
+      const bool another = in_flight_.has_value() &&
+                           StageKeyOf(in_flight_->terms->stage) != StageKeyOf(lease.terms->stage);
+      if (another && !LandInFlight()) return;
       Flush();
       Prepare(lease);
     } else if (!Compute(std::move(lease))) {
@@ -101,12 +106,18 @@ void ComputeLoop::Prepare(const LeaseWork& work) {
 }
 
 bool ComputeLoop::Compute(LeaseWork work) {
-  const LeaseTerms& terms = *work.terms;
   if (options_.faults.slow() > absl::ZeroDuration()) {
     const absl::Duration pause = options_.faults.slow() * static_cast<int64_t>(work.tasks.size());
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
   }
-  if (finished_.empty()) finished_since_ = std::chrono::steady_clock::now();
+  Batch next = Begin(std::move(work));
+  if (!LandInFlight()) return false;
+  if (!next.run.overlaps()) return Land(std::move(next));
+  in_flight_ = std::move(next);
+  return true;
+}
+
+ComputeLoop::Batch ComputeLoop::Begin(LeaseWork work) {
   // The headers need what the executor consumes.
   std::vector<TileTask> places(work.tasks.size());
   for (size_t i = 0; i < places.size(); ++i) {
@@ -114,8 +125,24 @@ bool ComputeLoop::Compute(LeaseWork work) {
     places[i].contribution = work.tasks[i].contribution;
     work.tasks[i].memory = &slots_;
   }
+  const v1::StageSpec& stage = work.terms->stage;
+  InFlight<Executor::Outcomes> run = executor_->Begin(stage, std::move(work.tasks));
+  return {std::move(work.terms), std::move(places), std::move(run)};
+}
+
+bool ComputeLoop::LandInFlight() {
+  if (!in_flight_.has_value()) return true;
+  Batch batch = *std::move(in_flight_);
+  in_flight_.reset();
+  return Land(std::move(batch));
+}
+
+bool ComputeLoop::Land(Batch batch) {
+  const LeaseTerms& terms = *batch.terms;
+  const std::vector<TileTask>& places = batch.places;
+  if (finished_.empty()) finished_since_ = std::chrono::steady_clock::now();
   slots_.BeginBatch();
-  std::vector<TileOutcome> outcomes = executor_->Execute(terms.stage, std::move(work.tasks));
+  std::vector<TileOutcome> outcomes = std::move(batch.run).Land();
   desk_->DeviceMoved();
 
   absl::Status lost;
@@ -137,8 +164,8 @@ bool ComputeLoop::Compute(LeaseWork work) {
     failed.set_cause(CauseOf(why));
     failed.set_text(std::string(why.message()));
     failed.set_peak_bytes(PeakBytesOf(why));
-    const uint32_t batch = i < outcomes.size() ? outcomes[i].cost.batch() : 0;
-    failed.set_batch(batch > 0 ? batch : static_cast<uint32_t>(places.size()));
+    const uint32_t executed = i < outcomes.size() ? outcomes[i].cost.batch() : 0;
+    failed.set_batch(executed > 0 ? executed : static_cast<uint32_t>(places.size()));
     if (i < outcomes.size()) *failed.mutable_cost() = std::move(outcomes[i].cost);
     if (EndsTheDevice(failed.cause())) lost = why;
     Finished(terms.lease).failures.push_back(std::move(failed));

@@ -1,6 +1,7 @@
 // The body of the one thread that computes: takes work from a desk, makes stages ready, runs
 // batches and canaries, and brings back results with their headers and checksums. Nothing in it
-// knows streams; while it computes, the desk's streams send what it brought before.
+// knows streams; while it computes, the desk's streams send what it brought before. Where a device
+// goes on by itself, the next batch begins before the last one is fetched and packed.
 
 #ifndef TILEWRIGHT_WORKER_LINK_COMPUTE_LOOP_H_
 #define TILEWRIGHT_WORKER_LINK_COMPUTE_LOOP_H_
@@ -42,7 +43,6 @@ class TileDesk {
   virtual ~TileDesk() = default;
   // The next work. With `wait` blocks until there is some; nullopt then means: stop.
   virtual std::optional<Work> Next(bool wait) = 0;
-  virtual bool stopping() = 0;
   // The lease moves towards its start; `text` for people.
   virtual void Preparing(LeaseRef lease, const std::string& text) = 0;
   virtual void Prepared(LeaseRef lease) = 0;
@@ -75,8 +75,21 @@ class ComputeLoop {
 
  private:
   void Prepare(const LeaseWork& work);
+  // Begins the work's batch, then lands the one before it; lands it as well unless it overlaps.
   // False if the device is lost.
   bool Compute(LeaseWork work);
+  // A batch that has begun, and what the headers of its results need.
+  struct Batch {
+    std::shared_ptr<const LeaseTerms> terms;
+    std::vector<TileTask> places;  // without samples
+    InFlight<Executor::Outcomes> run;
+  };
+  Batch Begin(LeaseWork work);
+  // Waits for the batch and packs what came of it, delivering at least what is big. False if the
+  // device is lost.
+  bool Land(Batch batch);
+  // Lands what is in flight, if anything is. False if the device is lost.
+  bool LandInFlight();
   void RunCanary(const v1::Canary& canary);
   absl::Status MakeReady(const v1::StageSpec& stage, LeaseRef lease, bool report);
   const v1::TileHeader& HeaderFor(const LeaseTerms& terms);
@@ -91,6 +104,8 @@ class ComputeLoop {
   TileDesk* const desk_;
   ResultSlots slots_;
 
+  // Begun and not landed. Invariant: while the loop waits, there is none.
+  std::optional<Batch> in_flight_;
   std::set<std::string> ready_stages_;               // keys that were made ready before
   std::map<std::string, std::string> classes_;       // numeric class by stage key
   std::map<std::string, std::string> output_names_;  // of the model's tensor, by model digest

@@ -217,6 +217,8 @@ bool LeaseBook::Settle(LeaseRef ref, uint64_t index) {
 }
 
 std::optional<LeaseWork> LeaseBook::Next() {
+  const bool computing = std::any_of(leases_.begin(), leases_.end(),
+                                     [](const auto& entry) { return entry.second.computing > 0; });
   for (auto& [ref, lease] : leases_) {
     if (lease.stage == Stage::kPreparing || lease.awaited + lease.ready == 0) continue;
     LeaseWork work;
@@ -228,7 +230,7 @@ std::optional<LeaseWork> LeaseBook::Next() {
     }
     const size_t batch = std::max<size_t>(1, lease.terms->stage.batch());
     if (lease.ready < std::min(batch, lease.ready + lease.awaited)) continue;
-    if (full()) continue;
+    if (full() || (computing && !lease.started)) continue;
     work.kind = LeaseWork::Kind::kCompute;
     work.first = !lease.started;
     lease.started = true;

@@ -90,7 +90,6 @@ class WorkerLink final : private TileDesk {
 
   // TileDesk, called by the computing thread.
   std::optional<Work> Next(bool wait) override;
-  bool stopping() override;
   void Preparing(LeaseRef lease, const std::string& text) override;
   void Prepared(LeaseRef lease) override;
   void PrepareFailed(LeaseRef lease, v1::FailureCause cause, const absl::Status& why) override;

@@ -46,11 +46,6 @@ std::optional<TileDesk::Work> WorkerLink::Take(bool wait) {
   }
 }
 
-bool WorkerLink::stopping() {
-  absl::MutexLock lock(&mutex_);
-  return stopping_;
-}
-
 void WorkerLink::Preparing(LeaseRef lease, const std::string& text) {
   spdlog::debug("{} is prepared: {}", ToString(lease), text);
   v1::WorkerEvent event;

@@ -5,7 +5,9 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/worker/engine/interleave.h"
@@ -62,6 +64,38 @@ TEST_F(TorchCuda, GraphsGiveTheBitsOfPlainRuns) {
     }
     EXPECT_EQ((*graphed)->Notes().without_graph, "");
     EXPECT_GT((*graphed)->Notes().device_seconds, 0);
+  }
+}
+
+TEST_F(TorchCuda, RunsInFlightKeepTheirOwnBits) {
+  std::vector<std::unique_ptr<Stage>> stages;
+  for (const char* name : {"reach-8", "reach-16"}) {
+    const LocalModel model = Graphed(name);
+    auto stage = engine_->Load(model, KeyFor(model, {64, 64}, 1), {});
+    ASSERT_TRUE(stage.ok()) << stage.status();
+    stages.push_back(*std::move(stage));
+  }
+  const std::vector<NetworkTile> tiles = NoiseTiles(8, {64, 64});
+  const auto one = [&tiles](size_t i) { return absl::MakeConstSpan(&tiles[i % tiles.size()], 1); };
+  // Begun with another in flight: A, B by turns, A alone, B alone; graphs are recorded on the way.
+  for (const std::vector<size_t>& order : std::vector<std::vector<size_t>>{{0, 1}, {0}, {1}}) {
+    std::optional<InFlight<Stage::Outputs>> before;
+    for (size_t i = 0; i < 12; ++i) {
+      Stage& stage = *stages[order[i % order.size()]];
+      InFlight<Stage::Outputs> now = stage.Begin(one(i));
+      EXPECT_TRUE(now.overlaps());
+      if (before.has_value()) {
+        Stage& last = *stages[order[(i - 1) % order.size()]];
+        const Stage::Outputs landed = std::move(*before).Land();
+        ASSERT_TRUE(landed.ok()) << landed.status();
+        EXPECT_GT(last.Notes().device_seconds, 0);
+        const Stage::Outputs alone = last.Run(one(i - 1));
+        ASSERT_TRUE(alone.ok()) << alone.status();
+        EXPECT_TRUE((*landed)[0].values == (*alone)[0].values) << i;
+      }
+      before = std::move(now);
+    }
+    EXPECT_TRUE(std::move(*before).Land().ok());
   }
 }
 

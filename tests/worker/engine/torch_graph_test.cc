@@ -171,8 +171,8 @@ TEST(GraphRunner, FailsWhereRecordingLostTheDevice) {
   EXPECT_EQ(CauseOf(runner.Run(Batch(1)).status()), v1::FAILURE_CAUSE_DEVICE_LOST);
 }
 
-// A stage on the CPU that multiplies by `factor`.
-std::unique_ptr<Stage> StageOf(float factor, GraphChoice graphs) {
+// A stage on the CPU that multiplies by `factor` and counts its runs, if `runs` is not null.
+std::unique_ptr<Stage> StageOf(float factor, GraphChoice graphs, int* runs = nullptr) {
   StageKey key;
   key.shape = {8, 8};
   key.channels = 3;
@@ -180,7 +180,8 @@ std::unique_ptr<Stage> StageOf(float factor, GraphChoice graphs) {
   TorchNetwork network;
   network.name = "times";
   network.input_channels = {3};
-  network.forward = [factor](const std::vector<at::Tensor>& inputs) -> c10::IValue {
+  network.forward = [factor, runs](const std::vector<at::Tensor>& inputs) -> c10::IValue {
+    if (runs != nullptr) ++*runs;
     return at::mul(inputs[0], factor);
   };
   return CreateTorchStage(key, {key.shape, 3}, std::move(network), std::nullopt, std::move(graphs));
@@ -235,6 +236,27 @@ TEST(TorchStage, GivesEachInputItsChannelsThroughAGraphToo) {
     }
   }
   EXPECT_EQ(recorder.recorded, 1);
+}
+
+TEST(TorchStage, ComputesOnACpuWhenTheRunLands) {
+  const std::vector<NetworkTile> tiles = NoiseTiles(4, {8, 8});
+  int runs = 0;
+  const auto stage = StageOf(2, std::nullopt, &runs);
+  const absl::Span<const NetworkTile> all = tiles;
+  InFlight<Stage::Outputs> first = stage->Begin(all.subspan(0, 2));
+  InFlight<Stage::Outputs> second = stage->Begin(all.subspan(2, 2));
+  EXPECT_FALSE(first.overlaps());
+  EXPECT_EQ(runs, 0);
+  const Stage::Outputs landed = std::move(first).Land();
+  EXPECT_EQ(runs, 1);
+  const Stage::Outputs behind = std::move(second).Land();
+  const auto plain = StageOf(2, std::nullopt);
+  for (const auto& [outputs, inputs] :
+       {std::pair(landed, all.subspan(0, 2)), std::pair(behind, all.subspan(2, 2))}) {
+    const Stage::Outputs wanted = plain->Run(inputs);
+    ASSERT_TRUE(outputs.ok() && wanted.ok());
+    for (size_t k = 0; k < 2; ++k) EXPECT_TRUE((*outputs)[k].values == (*wanted)[k].values);
+  }
 }
 
 TEST(TorchStage, NotesThatItRunsWithoutTheGraphAskedFor) {

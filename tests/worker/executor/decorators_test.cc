@@ -32,13 +32,15 @@ class FakeExecutor : public Executor {
     progress("half way");
     return EngineError(v1::FAILURE_CAUSE_MODEL_ERROR, "cannot load");
   }
-  std::vector<TileOutcome> Execute(const v1::StageSpec&, std::vector<TileTask> tasks) override {
-    std::vector<TileOutcome> outcomes;
-    for (const TileTask& task : tasks) {
-      if (seen_ != nullptr) seen_->push_back(task.index);
-      outcomes.push_back(answer_(task));
-    }
-    return outcomes;
+  InFlight<Outcomes> Begin(const v1::StageSpec&, std::vector<TileTask> tasks) override {
+    return InFlight<Outcomes>([this, tasks = std::move(tasks)] {
+      Outcomes outcomes;
+      for (const TileTask& task : tasks) {
+        if (seen_ != nullptr) seen_->push_back(task.index);
+        outcomes.push_back(answer_(task));
+      }
+      return outcomes;
+    });
   }
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec&, uint64_t) override {
     return CanaryOutcome{"abc", 0.5};

@@ -54,9 +54,14 @@ TEST(StageCache, BoundsTheNumberOfStagesThatHoldNothing) {
   StageCache<Weights> cache(100);
   for (uint32_t i = 0; i < 2 * StageCache<Weights>::kStagesMax; ++i) Insert(cache, Key("a", i), {});
   EXPECT_EQ(cache.size(), StageCache<Weights>::kStagesMax);
-  cache.KeepNewest();
+}
+
+TEST(StageCache, KeepsOneAloneThoughOthersWereUsedLater) {
+  StageCache<Weights> cache(100);
+  for (uint32_t i = 0; i < 3; ++i) Insert(cache, Key("a", i), {});
+  cache.KeepOnly(Key("a", 1));
   EXPECT_EQ(cache.size(), 1u);
-  EXPECT_NE(cache.Find(Key("a", 2 * StageCache<Weights>::kStagesMax - 1)), nullptr);
+  EXPECT_NE(cache.Find(Key("a", 1)), nullptr);
 }
 
 TEST(StageCache, FindsNothingForAKeyThatDiffersInAnything) {

@@ -101,6 +101,21 @@ TEST_F(LeaseBookTest, ALeaseGoesFromGrantToVerdict) {
   EXPECT_FALSE(book_.has_unacknowledged());
 }
 
+TEST_F(LeaseBookTest, BatchesOfOneLeaseMayBeInTheEngineAtOnceButNotOfTwo) {
+  Grant(1, {1, 2});
+  Grant(2, {3});
+  Prepare(1);
+  Prepare(2);
+  for (const uint64_t index : {1, 2}) EXPECT_TRUE(Input(1, index).ok());
+  EXPECT_TRUE(Input(2, 3).ok());
+  EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_THAT(Compute(), ElementsAre(2));
+  EXPECT_TRUE(Finish(1, 1));
+  EXPECT_THAT(Compute(), IsEmpty()) << "a lease starts alone";
+  EXPECT_TRUE(Finish(1, 2));
+  EXPECT_THAT(Compute(), ElementsAre(3));
+}
+
 TEST_F(LeaseBookTest, WaitsForAFullBatchButNotBeyondTheLease) {
   Grant(1, {1, 2, 3}, /*batch=*/2);
   Prepare(1);

@@ -37,7 +37,14 @@ absl::Status FakeExecutor::Prepare(const v1::StageSpec&, const LocalModel&,
   return absl::OkStatus();
 }
 
-std::vector<TileOutcome> FakeExecutor::Execute(const v1::StageSpec&, std::vector<TileTask> tasks) {
+InFlight<Executor::Outcomes> FakeExecutor::Begin(const v1::StageSpec&,
+                                                 std::vector<TileTask> tasks) {
+  begun += static_cast<int>(tasks.size());
+  return InFlight<Outcomes>(
+      [this, tasks = std::move(tasks)]() mutable { return Compute(std::move(tasks)); }, overlaps);
+}
+
+Executor::Outcomes FakeExecutor::Compute(std::vector<TileTask> tasks) {
   std::vector<TileOutcome> outcomes;
   for (TileTask& task : tasks) {
     ++entered;

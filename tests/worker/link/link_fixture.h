@@ -38,18 +38,23 @@ class FakeExecutor : public Executor {
  public:
   absl::Status Prepare(const v1::StageSpec&, const LocalModel&,
                        const std::function<void(std::string)>& progress) override;
-  std::vector<TileOutcome> Execute(const v1::StageSpec&, std::vector<TileTask> tasks) override;
+  InFlight<Outcomes> Begin(const v1::StageSpec&, std::vector<TileTask> tasks) override;
   // Seed 13 runs out of memory.
   absl::StatusOr<CanaryOutcome> RunCanary(const v1::StageSpec&, uint64_t seed) override;
 
   // Closed: tiles wait in the engine until it is open again.
   void SetOpen(bool value);
 
-  std::atomic<int> entered = 0;  // tiles that have reached the engine
+  std::atomic<int> begun = 0;    // tiles that have reached the engine
+  std::atomic<int> entered = 0;  // tiles that it computes, or has
+  // Whether it goes on by itself. Set before the link starts.
+  bool overlaps = false;
   std::map<uint64_t, absl::Status> failures;
   std::function<void(uint64_t index)> visit = [](uint64_t) {};  // called in the engine
 
  private:
+  Outcomes Compute(std::vector<TileTask> tasks);
+
   absl::Mutex mutex_;
   bool open_ ABSL_GUARDED_BY(mutex_) = true;
 };

@@ -66,6 +66,25 @@ TEST_P(WorkerLinkDrainTest, TheRunningBatchIsDeliveredAndTheRestHandedBackAtOnce
   EXPECT_TRUE(StopLink().ok());
 }
 
+TEST_P(WorkerLinkDrainTest, BatchesInFlightAreDeliveredAndTheRestHandedBack) {
+  executor_.overlaps = true;
+  executor_.SetOpen(false);
+  StartLink("", /*stop_timeout=*/absl::Seconds(2), /*drain_timeout=*/absl::Minutes(2));
+  AwaitSession();
+  coordinator_.Grant(Lease(1, {1, 2, 3}));
+  for (const uint64_t index : {1, 2, 3}) SendInput(1, index);
+  ASSERT_TRUE(coordinator_.Await([&] { return executor_.begun == 2 && executor_.entered == 1; }));
+  link_->Drain();
+  const v1::WorkerSync farewell = AwaitFarewell(/*seen=*/1);
+  ASSERT_THAT(farewell.held(), SizeIs(1));
+  EXPECT_THAT(farewell.held(0).open_tiles(), ElementsAre(1u, 2u));
+  executor_.SetOpen(true);
+  EXPECT_TRUE(AwaitEnd());
+  EXPECT_THAT(coordinator_.Results(), SizeIs(2));
+  EXPECT_EQ(executor_.begun, 2);
+  EXPECT_FALSE(link_->computing());
+}
+
 TEST_P(WorkerLinkDrainTest, AResultIsSubmittedUntilItsVerdict) {
   ComputeOne();
   link_->Drain();

@@ -166,6 +166,26 @@ TEST_P(WorkerLinkTest, TakenBackTilesAreNotComputed) {
   EXPECT_EQ(coordinator_.Results()[0].header.tile().index(), 3u);
 }
 
+TEST_P(WorkerLinkTest, ATileTakenBackInFlightIsDroppedWhenItLands) {
+  executor_.overlaps = true;
+  executor_.SetOpen(false);
+  StartLink();
+  AwaitSession();
+  coordinator_.Grant(Lease(1, {1, 2}));
+  SendInput(1, 1);
+  SendInput(1, 2);
+  ASSERT_TRUE(coordinator_.Await([&] { return executor_.begun == 2; }));
+  coordinator_.TakeBack(Lease(1, {}).id(), {2});
+  AskSync();
+  EXPECT_EQ(coordinator_.Events(v1::WorkerEvent::kDropped).size(), 0u);
+  executor_.SetOpen(true);
+  EXPECT_EQ(AwaitEvent(v1::WorkerEvent::kDropped).dropped().lease().sequence(), 1u);
+  ASSERT_TRUE(AwaitResults(1));
+  EXPECT_TRUE(AwaitIdle());
+  ASSERT_EQ(coordinator_.Results().size(), 1u);
+  EXPECT_EQ(coordinator_.Results()[0].header.tile().index(), 1u);
+}
+
 TEST_P(WorkerLinkTest, ACanaryIsAnsweredAndItsDigestIsTheClass) {
   StartLink();
   AwaitSession();
