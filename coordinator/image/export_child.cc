@@ -154,14 +154,13 @@ SampleType SampleTypeOfImage(const VipsImage& image) {
 int SaveTiff(VipsImage* image, VipsTarget* target, const ExportRequest& request) {
   const TiffEncoding& encoding = request.encoding;
   const int side = static_cast<int>(encoding.tile_side);
-  return vips_tiffsave_target(image, target, "bigtiff", TRUE, "tile", TRUE, "tile_width", side,
-                              "tile_height", side, "compression",
-                              VipsCompressionOf(encoding.compression), "level", encoding.level, "Q",
-                              encoding.jpeg_quality, "predictor",
-                              UsesPredictor(encoding, SampleTypeOfImage(*image))
-                                  ? VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL
-                                  : VIPS_FOREIGN_TIFF_PREDICTOR_NONE,
-                              "pyramid", request.overviews ? TRUE : FALSE, nullptr);
+  return vips_tiffsave_target(
+      image, target, "bigtiff", TRUE, "tile", TRUE, "tile_width", side, "tile_height", side,
+      "compression", VipsCompressionOf(encoding.compression), "level", encoding.level, "Q",
+      encoding.jpeg_quality, "predictor",
+      UsesPredictor(encoding, SampleTypeOfImage(*image)) ? VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL
+                                                         : VIPS_FOREIGN_TIFF_PREDICTOR_NONE,
+      "pyramid", request.overviews ? TRUE : FALSE, nullptr);
 }
 
 absl::Status SaveNpy(VipsImage* image, const std::string& to) {

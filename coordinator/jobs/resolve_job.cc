@@ -412,7 +412,8 @@ absl::StatusOr<ResolvedJob> ResolveJob(const v1::RenderRequest& request,
   TW_RETURN_IF_ERROR(DescribeStage(request, &job, &notes));
   // Of a mask that the model does not take, too.
   if (masked && FindInput(job.model->model.manifest(), kMaskInput) == nullptr) {
-    job.memory.input += ReaderMemory(job.mask_reader->info(), job.plan->compute_shape().height);
+    job.memory.input +=
+        ReaderMemory(InfoOfCopy(job.mask_reader->info()), job.plan->compute_shape().height);
   }
   FillSummary(job, notes, &job.summary);
   TW_RETURN_IF_ERROR(CheckRoom(context, &job));

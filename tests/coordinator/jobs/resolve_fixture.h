@@ -100,8 +100,7 @@ class ResolveJobTest : public testing::Test {
   }
 
   absl::StatusOr<ResolvedJob> Resolve(const v1::RenderRequest& request) {
-    return ResolveJob(request,
-                      ResolveContext{*models_, *roots_, *uploads_, limits_, folder_});
+    return ResolveJob(request, ResolveContext{*models_, *roots_, *uploads_, limits_, folder_});
   }
 
   void ExpectRefused(const v1::RenderRequest& request, absl::StatusCode code,
