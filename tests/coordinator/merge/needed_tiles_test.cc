@@ -31,13 +31,13 @@ class Draw {
   std::mt19937_64 random_;
 };
 
-struct Pair {
+struct TwoStages {
   StagePlan before;
   StagePlan next;
   MergeKind merge;
 };
 
-Pair DrawPair(Draw& draw) {
+TwoStages DrawTwoStages(Draw& draw) {
   while (true) {
     const std::pair<int64_t, int64_t> scales[] = {{1, 1}, {2, 1}, {1, 2}, {3, 2}};
     const auto [p, q] = scales[draw.Between(0, 3)];
@@ -74,7 +74,7 @@ WantedTiles DrawWanted(Draw& draw, const StagePlan& plan) {
 
 // Tiles of `before` whose samples are in a pixel that one of the wanted tiles reads: the tiles of
 // each pixel by brute force, along each axis.
-std::set<int64_t> NeededByBruteForce(const Pair& pair, const WantedTiles& wanted) {
+std::set<int64_t> NeededByBruteForce(const TwoStages& pair, const WantedTiles& wanted) {
   // A cut merge takes a pixel from the tile on whose side of the cut it lies.
   const auto contributors = [&pair](const Axis& axis, int64_t at) {
     std::set<int64_t> tiles;
@@ -118,7 +118,7 @@ TEST(NeededTiles, AreThoseOfAPixelThatAWantedTileReads) {
   Draw draw(3);
   int64_t needed_in_all = 0, tiles_in_all = 0;
   for (int round = 0; round < 400; ++round) {
-    const Pair pair = DrawPair(draw);
+    const TwoStages pair = DrawTwoStages(draw);
     const WantedTiles wanted = DrawWanted(draw, pair.next);
     SCOPED_TRACE(absl::StrCat("round ", round, ": ", pair.before.Canonical(), " then ",
                               pair.next.Canonical()));
@@ -145,7 +145,7 @@ TEST(NeededTiles, AreThoseOfAPixelThatAWantedTileReads) {
 
 TEST(NeededTiles, OfNothingAreNoneAndOfAllAreAll) {
   Draw draw(4);
-  const Pair pair = DrawPair(draw);
+  const TwoStages pair = DrawTwoStages(draw);
   EXPECT_EQ(NeededTiles(pair.before, pair.merge, pair.next, WantedTiles(pair.next, {})).count(), 0);
   EXPECT_EQ(NeededTiles(pair.before, pair.merge, pair.next, WantedTiles(pair.next)).skipped(), 0);
 }

@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kMebibyte = 1 << 20;
 
 // Takes memory, uses all of it, and frees it.
 void Take(uint64_t bytes) {
@@ -50,17 +50,17 @@ TEST(ProcessMemory, FindsWhatWasTakenMeanwhileAndNotWhatWasFreedBefore) {
   const std::unique_ptr<ProcessMemory> meter = CreateProcessMemory();
   const absl::Status counts = meter->Begin().status();
   if (!counts.ok()) GTEST_SKIP() << counts;
-  Take(200 * kMiB);
+  Take(200 * kMebibyte);
   // The control: what was freed is kept, so the resident set alone shows nothing.
   const uint64_t kept = Resident();
-  EXPECT_GT(kept, 200 * kMiB);
-  Take(64 * kMiB);
-  EXPECT_LT(Resident(), kept + 6 * kMiB);
-  for (const uint64_t bytes : {64 * kMiB, 16 * kMiB, 64 * kMiB}) {
+  EXPECT_GT(kept, 200 * kMebibyte);
+  Take(64 * kMebibyte);
+  EXPECT_LT(Resident(), kept + 6 * kMebibyte);
+  for (const uint64_t bytes : {64 * kMebibyte, 16 * kMebibyte, 64 * kMebibyte}) {
     const auto taken = static_cast<double>(TakenBy(*meter, bytes));
     EXPECT_NEAR(taken / static_cast<double>(bytes), 1, 0.1) << taken;
   }
-  EXPECT_LT(TakenBy(*meter, 4096), kMiB) << "the control: next to nothing";
+  EXPECT_LT(TakenBy(*meter, 4096), kMebibyte) << "the control: next to nothing";
 }
 
 TEST(ProcessMemory, SaysWhyItCannotCount) {
