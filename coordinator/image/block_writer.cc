@@ -76,14 +76,15 @@ absl::Status BlockWriter::Take(int64_t bytes, Pending pending) {
 
 absl::Status BlockWriter::Fill(Pending* pending) const {
   LevelBlock& block = pending->block;
-  TW_ASSIGN_OR_RETURN(MadeBlock made, std::exchange(pending->make, nullptr)());
+  absl::StatusOr<MadeBlock> made = std::exchange(pending->make, nullptr)();
+  TW_RETURN_IF_ERROR(made.status());
   const int64_t bytes = format_.BlockRect(block.column, block.row).area() * format_.pixel_bytes();
-  if (static_cast<int64_t>(made.samples.size()) != bytes) {
+  if (static_cast<int64_t>(made->samples.size()) != bytes) {
     return absl::InternalError(absl::StrCat("a block of ", bytes, " bytes was made with ",
-                                            made.samples.size(), "; this is a bug"));
+                                            made->samples.size(), "; this is a bug"));
   }
-  block.samples = std::move(made.samples);
-  pending->stored = std::move(made.stored);
+  block.samples = std::move(made->samples);
+  pending->stored = std::move(made->stored);
   return absl::OkStatus();
 }
 
