@@ -199,8 +199,8 @@ int Serve(const WorkerSettings& settings, const ServeOptions& serve, const sigse
   };
   if (options.capabilities.device_kind() == "cpu") {
     options.memory_free = [] {
-      const auto memory = ReadHostMemory(RealFiles());
-      return memory.ok() ? memory->free_bytes : 0;
+      const auto host = ReadHostMemory(RealFiles());
+      return host.ok() ? host->free_bytes : 0;
     };
   } else {
     options.memory_free = [&measurements] { return measurements.memory_free(); };
