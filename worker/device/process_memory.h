@@ -15,7 +15,8 @@ namespace tilewright {
 // A meter that is read twice. One count at a time; may be called from any thread. What other
 // threads take and give back meanwhile counts too, and every number may be off by a page or two for
 // each thread and by what the kernel gathers in huge pages: trust differences of some MiB, measured
-// twice.
+// twice. TuneMalloc (malloc_tuning.h) comes first: what further arenas of the C library keep is not
+// given back.
 class ProcessMemory {
  public:
   virtual ~ProcessMemory() = default;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "proto/wire/segment.h"
 #include "worker/executor/tile_samples.h"

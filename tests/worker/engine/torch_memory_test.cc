@@ -14,9 +14,12 @@
 namespace tilewright {
 namespace {
 
+// Before main, so before any thread has an arena of its own.
+const bool kTuned = TuneMalloc();
+
 TEST(TorchMemory, IsAboutWhatTheProcessTakes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's allocator keeps what is freed for good";
-  ASSERT_TRUE(TuneMalloc());
+  ASSERT_TRUE(kTuned);
   const std::unique_ptr<ProcessMemory> meter = CreateProcessMemory();
   const absl::Status counts = meter->Begin().status();
   if (!counts.ok()) GTEST_SKIP() << counts;
