@@ -40,8 +40,9 @@ absl::Status MaskingSink::WriteBlock(int64_t column, int64_t row,
   rect.y += y_;
   std::vector<std::byte> result;
   if (!mask_.KnownEmpty(rect)) result.assign(samples.begin(), samples.end());
-  // The result, the source, and the mask or what is stored of the source.
-  const auto bytes_max = 3 * static_cast<int64_t>(samples.size());
+  // The result, the source, and the mask or what is stored of the source: its tiles are whole, also
+  // at a border.
+  const int64_t bytes_max = 3 * kBlockSide * kBlockSide * format_.pixel_bytes();
   return next_.MakeBlock(column, row, bytes_max,
                          [this, rect, result = std::move(result)]() mutable {
                            absl::StatusOr<MadeBlock> made = Make(rect, std::move(result));
