@@ -163,7 +163,9 @@ TEST_F(LeaseBookTest, LeasesRunInTheOrderOfTheirGrantsUnlessTheFirstWaits) {
   Prepare(3);
   EXPECT_TRUE(Input(3, 3).ok());
   EXPECT_TRUE(Input(1, 1).ok());
+  EXPECT_TRUE(Finish(2, 2));
   EXPECT_THAT(Compute(), ElementsAre(1));
+  EXPECT_TRUE(Finish(1, 1));
   EXPECT_THAT(Compute(), ElementsAre(3));
 }
 
