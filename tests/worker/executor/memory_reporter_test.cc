@@ -7,9 +7,9 @@
 namespace tilewright {
 namespace {
 
-class FakeDevice : public FakeEngine {
+class CountedDevice : public FakeEngine {
  public:
-  FakeDevice(uint64_t* free_bytes, int* asked)
+  CountedDevice(uint64_t* free_bytes, int* asked)
       : FakeEngine([](const std::vector<NetworkTile>& tiles) { return tiles; }, nullptr),
         free_bytes_(free_bytes),
         asked_(asked) {}
@@ -28,7 +28,7 @@ TEST(MemoryReporter, TellsWhatIsFreeAfterLoadingAndAfterRunsButNotTooOften) {
   Instant now = Instant::FromStart(absl::Seconds(100));
   uint64_t free_bytes = 800;
   int asked = 0;
-  const auto engine = CreateMemoryReporter(std::make_unique<FakeDevice>(&free_bytes, &asked),
+  const auto engine = CreateMemoryReporter(std::make_unique<CountedDevice>(&free_bytes, &asked),
                                            &measurements, [&now] { return now; });
   EXPECT_EQ(measurements.memory_free(), 0u);
   const auto stage = engine->Load({}, {}, {});

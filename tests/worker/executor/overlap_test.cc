@@ -122,7 +122,7 @@ class OverlapTest : public testing::Test {
       if (outcomes[i].index != i || !outcomes[i].samples.ok()) return false;
       const int step = models[i / 2] == 'a' ? 1 : 2;
       for (int s = 0; s < 8; ++s) {
-        if (AsInts(*outcomes[i].samples)[static_cast<size_t>(s)] !=
+        if (AsInts(outcomes[i].samples->bytes())[static_cast<size_t>(s)] !=
             static_cast<int>(10 * i) + s + step) {
           return false;
         }

@@ -148,7 +148,7 @@ class ComputeLoopTest : public testing::Test {
     std::vector<std::unique_ptr<Engine>> engines;
     engines.push_back(std::move(engine));
     const auto executor = CreateCoreExecutor(std::move(engines));
-    ModelCache models(folder_, nullptr);
+    ModelCache models(folder_, /*bytes_max=*/1 << 20, nullptr);
     ComputeLoop loop({"left", "first", {}}, executor.get(), &models, &desk_);
     loop.Run();
     for (const OutgoingTile& result : desk_.results) {
