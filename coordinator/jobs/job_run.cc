@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "coordinator/image/file_error.h"
 #include "coordinator/jobs/beside_image.h"
 #include "coordinator/jobs/chosen_stages.h"
@@ -326,8 +327,10 @@ void JobRun::Close() {
 void JobRun::OnEnded(const absl::Status& status, const JobView& last) {
   if (options_.on_ended) options_.on_ended();
   const absl::Status told =
-      left_ ? WithReason(absl::Status(status.code(), absl::StrCat(status.message(), "; ", kLeft)),
-                         ReasonOf(status))
+      left_ ? WithReason(
+                  absl::Status(status.code(),
+                               absl::StrCat(absl::StripSuffix(status.message(), "."), "; ", kLeft)),
+                  ReasonOf(status))
             : status;
   record_->SetEnded(told, last, pixel_hash_, options_.now());
 }
