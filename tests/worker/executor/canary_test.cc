@@ -113,7 +113,9 @@ TEST(Canary, ExcerptsPlacesSpreadOverAllTilesOfALargeOne) {
   std::set<int> columns;
   for (size_t k = 0; k < places.size(); ++k) {
     EXPECT_NEAR(places[k], static_cast<float>(k) * step, 1.0f);
-    if (k > 0) EXPECT_LT(places[k - 1], places[k]);
+    if (k > 0) {
+      EXPECT_LT(places[k - 1], places[k]);
+    }
     columns.insert(static_cast<int>(places[k]) % 128);
   }
   EXPECT_LT(values - places.back(), 2 * step) << "the end is not seen";

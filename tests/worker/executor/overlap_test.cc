@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -101,15 +102,16 @@ class OverlapTest : public testing::Test {
     std::vector<v1::StageSpec> specs;
     for (const char model : models) specs.push_back(Spec(std::string(1, model)));
     std::vector<TileOutcome> all;
-    std::optional<InFlight<Executor::Outcomes>> in_flight;
+    std::deque<InFlight<Executor::Outcomes>> in_flight;
     const auto land = [&] {
-      for (TileOutcome& outcome : std::move(*in_flight).Land()) all.push_back(std::move(outcome));
-      in_flight.reset();
+      for (TileOutcome& outcome : std::move(in_flight.front()).Land()) {
+        all.push_back(std::move(outcome));
+      }
+      in_flight.pop_front();
     };
     for (size_t k = 0; k < specs.size(); ++k) {
-      InFlight<Executor::Outcomes> next = executor.Begin(specs[k], Tasks(specs[k], 2 * k));
-      if (in_flight.has_value()) land();
-      in_flight = std::move(next);
+      in_flight.push_back(executor.Begin(specs[k], Tasks(specs[k], 2 * k)));
+      if (k > 0) land();
     }
     land();
     return all;
