@@ -206,6 +206,7 @@ TEST_F(SequenceTest, UploadsOneFileForEachOfItsPages) {
   SequenceRequest request = Frames();
   request.frame.input = Path("in_1.png");
   request.first = 1;
+  request.last = 2;
   for (const FrameResult& result : Run(request)) EXPECT_TRUE(result.status.ok()) << result.status;
   EXPECT_THAT(fake_.log().upload_pages, testing::UnorderedElementsAre(0u, 1u, 2u))
       << "the first to count them";
