@@ -3,8 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <google/protobuf/text_format.h>
-
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -33,10 +31,6 @@ std::string ChecksumBytes(absl::string_view body) {
   return bytes;
 }
 
-// A fact that is not compared but taken over: what was promised of the tiles of an earlier stage,
-// as the text of a Standing, by stage.
-constexpr absl::string_view kStanding = "standing of stage ";
-
 void ToRecord(const StagePromise& promise, checkpoint::Standing* record) {
   record->set_strict(promise.promise == Promise::kStrict);
   record->set_numeric_class(promise.numeric_class);
@@ -47,22 +41,6 @@ StagePromise FromRecord(const checkpoint::Standing& record) {
   return {record.strict() ? Promise::kStrict : Promise::kTolerant,
           record.numeric_class(),
           {record.classes().begin(), record.classes().end()}};
-}
-
-void AddStanding(const StagePromise& promise, size_t stage, checkpoint::Checkpoint* record) {
-  checkpoint::Standing standing;
-  ToRecord(promise, &standing);
-  checkpoint::Fact* fact = record->add_facts();
-  fact->set_name(absl::StrCat(kStanding, stage));
-  google::protobuf::TextFormat::PrintToString(standing, fact->mutable_value());
-}
-
-// False: it is no Standing.
-bool TakeStanding(const checkpoint::Fact& fact, std::vector<StagePromise>* before) {
-  checkpoint::Standing standing;
-  if (!google::protobuf::TextFormat::ParseFromString(fact.value(), &standing)) return false;
-  before->push_back(FromRecord(standing));
-  return true;
 }
 
 void ToRecord(const Scratch::Slot& slot, checkpoint::Slot* record) {
@@ -189,9 +167,7 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
     added->set_name(fact.name);
     added->set_value(fact.value);
   }
-  for (size_t i = 0; i < checkpoint.before.size(); ++i) {
-    AddStanding(checkpoint.before[i], i, &record);
-  }
+  for (const StagePromise& stage : checkpoint.before) ToRecord(stage, record.add_before());
   ToRecord(checkpoint.promise, record.mutable_standing());
   ToRecord(checkpoint.merger, record.mutable_merged());
   ToRecord(checkpoint.output, record.mutable_written());
@@ -220,11 +196,10 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(absl::string_view bytes) {
   }
   Checkpoint checkpoint;
   for (const checkpoint::Fact& fact : record.facts()) {
-    if (!absl::StartsWith(fact.name(), kStanding)) {
-      checkpoint.facts.push_back({fact.name(), fact.value()});
-    } else if (!TakeStanding(fact, &checkpoint.before)) {
-      return torn;
-    }
+    checkpoint.facts.push_back({fact.name(), fact.value()});
+  }
+  for (const checkpoint::Standing& stage : record.before()) {
+    checkpoint.before.push_back(FromRecord(stage));
   }
   checkpoint.promise = FromRecord(record.standing());
   if (!FromRecord(record.merged(), &checkpoint.merger) ||
