@@ -1,6 +1,7 @@
 #include "worker/engine/memory_trial.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -12,7 +13,7 @@ namespace {
 constexpr int64_t kSideMin = 64;
 constexpr int64_t kTimesMax = 8;  // the first side
 constexpr uint64_t kSignal = 8;   // times the noise
-constexpr int kMeasurementsMax = 5;
+constexpr size_t kMeasurementsMax = 8;
 
 // `times` the first side, input pixels.
 int64_t SideOf(const MemoryTrial& trial, int64_t times) {
@@ -22,15 +23,16 @@ int64_t SideOf(const MemoryTrial& trial, int64_t times) {
 
 absl::StatusOr<MemorySample> SampleAt(const MemoryTrial& trial, int64_t side,
                                       const TakenAt& taken) {
-  MemorySample sample = {static_cast<uint64_t>(side * side), 0};
-  TW_ASSIGN_OR_RETURN(sample.bytes, taken(side));
-  if (trial.noise_bytes == 0) return sample;
-  for (int measured = 1; measured < kMeasurementsMax; ++measured) {
-    TW_ASSIGN_OR_RETURN(const uint64_t again, taken(side));
-    const uint64_t more = std::max(sample.bytes, again);
-    const bool agree = more - std::min(sample.bytes, again) <= trial.noise_bytes;
-    sample.bytes = agree ? more : again;
-    if (agree) return sample;
+  const auto pixels = static_cast<uint64_t>(side * side);
+  std::vector<uint64_t> measured;
+  while (measured.size() < kMeasurementsMax) {
+    TW_ASSIGN_OR_RETURN(const uint64_t bytes, taken(side));
+    if (trial.noise_bytes == 0) return MemorySample{pixels, bytes};
+    for (const uint64_t earlier : measured) {
+      const uint64_t more = std::max(bytes, earlier);
+      if (more - std::min(bytes, earlier) <= trial.noise_bytes) return MemorySample{pixels, more};
+    }
+    measured.push_back(bytes);
   }
   return absl::AbortedError(absl::StrCat("no two of ", kMeasurementsMax, " measurements at ", side,
                                          "x", side, " pixels agreed: something else took memory"));

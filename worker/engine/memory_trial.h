@@ -30,8 +30,8 @@ using TakenAt = std::function<absl::StatusOr<uint64_t>(int64_t side)>;
 // The line through the last two of a few shapes. The first side is 64, or the minimum or the
 // alignment where that is more; the second is twice that; of a meter with noise it is doubled on,
 // to eight times the first, until two shapes differ by eight times the noise. With noise every
-// shape is measured until two measurements in a row agree within it, of which the larger counts.
-// ABORTED if none of five did; errors of `taken` as they are.
+// shape is measured until two measurements agree within it, of which the larger counts. ABORTED if
+// none of eight did; errors of `taken` as they are.
 absl::StatusOr<MemoryModel> TryMemory(const MemoryTrial& trial, const TakenAt& taken);
 
 }  // namespace tilewright

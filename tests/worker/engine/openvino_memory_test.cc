@@ -72,10 +72,13 @@ TEST(OpenVinoMemory, OfAThirdShapeIsKnownBeforehand) {
     const auto engine = MakeOpenVinoEngine(&measurements, meter.get());
     const LocalModel model = TestModel(name);
     const Size shape{480, 320};
-    const auto stage = engine->Load(model, KeyFor(model, shape), {});
+    std::string told_of;
+    const auto stage =
+        engine->Load(model, KeyFor(model, shape),
+                     [&told_of](const std::string& text) { told_of += text + "; "; });
     ASSERT_TRUE(stage.ok()) << stage.status();
     v1::Capabilities capabilities;
-    ASSERT_TRUE(measurements.TakeChanges(&capabilities));
+    ASSERT_TRUE(measurements.TakeChanges(&capabilities)) << told_of;
     ASSERT_EQ(capabilities.memory_models_size(), 1);
     const v1::MemoryModel& told = capabilities.memory_models(0);
     EXPECT_EQ(told.model_digest(), model.digest);
