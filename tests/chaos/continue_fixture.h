@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -91,11 +92,19 @@ class ContinueTest : public WithCluster, public testing::Test {
     if (before.ok()) {
       EXPECT_GE(job.continued_tiles(), before->checkpoint_tiles()) << EventsOf(job);
     }
-    // What it went on from was leased to nobody.
-    EXPECT_EQ(job.attempts() - job.copies(),
+    ExpectLeasedOnce(job);
+    return job;
+  }
+  // What it went on from was leased to nobody, and the rest once: a worker that still runs a tile
+  // of a job before gives back the single tile that it was granted behind it.
+  static void ExpectLeasedOnce(const v1::Job& job) {
+    const auto given_back =
+        std::count_if(job.events().begin(), job.events().end(),
+                      [](const v1::Event& event) { return event.kind() == "tile_requeued"; });
+    EXPECT_LE(given_back, 1) << EventsOf(job);
+    EXPECT_EQ(job.attempts() - job.copies() - static_cast<uint64_t>(given_back),
               job.plan().tiles() - job.plan().skipped_tiles() - job.continued_tiles())
         << EventsOf(job);
-    return job;
   }
   bool Exists(const std::string& name) { return std::filesystem::exists(cluster_->Path(name)); }
 

@@ -72,9 +72,7 @@ TEST_F(ContinueTest, KilledAtAnyMomentGivesThePixelsOfAnUndisturbedJob) {
         ASSERT_TRUE(ended.ok()) << ended.status();
         EXPECT_EQ(ended->pixel_hash(), undisturbed.pixel_hash()) << EventsOf(*ended);
         EXPECT_EQ(ended->tiles_done(), tiles);
-        // What it went on from was leased to nobody.
-        EXPECT_EQ(ended->attempts() - ended->copies(), tiles - ended->continued_tiles())
-            << EventsOf(*ended);
+        ExpectLeasedOnce(*ended);
         for (const char* left : {".partial", ".partial.scratch", ".partial.checkpoint"}) {
           EXPECT_FALSE(std::filesystem::exists(request.output + left)) << left;
         }
@@ -169,7 +167,7 @@ TEST_F(StoppedTest, ACoordinatorThatIsToldToStopLeavesWhatWasMerged) {
   EXPECT_EQ(job.pixel_hash(), undisturbed.pixel_hash()) << EventsOf(job);
   // Tiles that waited to be merged are computed again.
   EXPECT_GT(job.continued_tiles(), 100u) << EventsOf(job);
-  EXPECT_EQ(job.attempts() - job.copies(), job.plan().tiles() - job.continued_tiles());
+  ExpectLeasedOnce(job);
 }
 
 TEST_F(ContinueTest, OfSeveralStagesTheLastGoesOnAndTheOthersDoWhatItNeeds) {
@@ -193,9 +191,7 @@ TEST_F(ContinueTest, OfSeveralStagesTheLastGoesOnAndTheOthersDoWhatItNeeds) {
   // Nothing of the last stage is done twice, and what only finished tiles read is not made again.
   EXPECT_GT(job.plan().skipped_tiles(), 10u);
   EXPECT_LT(job.plan().skipped_tiles(), job.plan().stages(0).tiles());
-  EXPECT_EQ(job.attempts() - job.copies(),
-            job.plan().tiles() - job.plan().skipped_tiles() - job.continued_tiles())
-      << EventsOf(job);
+  ExpectLeasedOnce(job);
   EXPECT_EQ(job.tiles_done(), job.plan().tiles());
 }
 
