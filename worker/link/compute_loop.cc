@@ -49,11 +49,17 @@ ComputeLoop::ComputeLoop(const ComputeOptions& options, Executor* executor, Mode
 
 void ComputeLoop::Run() {
   while (true) {
-    std::optional<TileDesk::Work> work = desk_->Next(/*wait=*/false);
-    if (!work) {
+    // A lease does not start while tiles of another one are on the device: with its start its clock
+    // runs, and what the process dies of is laid at its door.
+    std::optional<TileDesk::Work> work =
+        desk_->Next(/*wait=*/false, /*may_start=*/!in_flight_.has_value());
+    if (!work && in_flight_.has_value()) {
       if (!LandInFlight()) return;
+      continue;
+    }
+    if (!work) {
       Flush();
-      work = desk_->Next(/*wait=*/true);
+      work = desk_->Next(/*wait=*/true, /*may_start=*/true);
     }
     if (!work) return;
     if (const auto* canary = std::get_if<v1::Canary>(&*work)) {

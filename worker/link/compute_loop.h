@@ -41,8 +41,9 @@ class TileDesk {
   using Work = std::variant<LeaseWork, v1::Canary>;
 
   virtual ~TileDesk() = default;
-  // The next work. With `wait` blocks until there is some; nullopt then means: stop.
-  virtual std::optional<Work> Next(bool wait) = 0;
+  // The next work, without `may_start` no lease's first. With `wait` blocks until there is some;
+  // nullopt then means: stop.
+  virtual std::optional<Work> Next(bool wait, bool may_start) = 0;
   // The lease moves towards its start; `text` for people.
   virtual void Preparing(LeaseRef lease, const std::string& text) = 0;
   virtual void Prepared(LeaseRef lease) = 0;

@@ -216,9 +216,7 @@ bool LeaseBook::Settle(LeaseRef ref, uint64_t index) {
   return true;
 }
 
-std::optional<LeaseWork> LeaseBook::Next() {
-  const bool computing = std::any_of(leases_.begin(), leases_.end(),
-                                     [](const auto& entry) { return entry.second.computing > 0; });
+std::optional<LeaseWork> LeaseBook::Next(bool may_start) {
   for (auto& [ref, lease] : leases_) {
     if (lease.stage == Stage::kPreparing || lease.awaited + lease.ready == 0) continue;
     LeaseWork work;
@@ -230,7 +228,7 @@ std::optional<LeaseWork> LeaseBook::Next() {
     }
     const size_t batch = std::max<size_t>(1, lease.terms->stage.batch());
     if (lease.ready < std::min(batch, lease.ready + lease.awaited)) continue;
-    if (full() || (computing && !lease.started)) continue;
+    if (full() || !(may_start || lease.started)) continue;
     work.kind = LeaseWork::Kind::kCompute;
     work.first = !lease.started;
     lease.started = true;

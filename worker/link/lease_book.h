@@ -110,10 +110,9 @@ class LeaseBook {
   // --- What the computing thread does.
 
   // The next work, in order of grants; nullopt while nothing is ready or too many results wait for
-  // their verdicts. At most stage.batch tiles, fewer only at the end of a lease. Batches of one
-  // lease may be in the engine at once; a lease does not start while another one's are, because
-  // with its start its clock runs, and what the process dies of is laid at its door.
-  std::optional<LeaseWork> Next();
+  // their verdicts. At most stage.batch tiles, fewer only at the end of a lease. Without
+  // `may_start` only of leases that have started.
+  std::optional<LeaseWork> Next(bool may_start = true);
   // The lease's stage is ready.
   void Prepared(LeaseRef lease);
   // A computed tile; kept until its verdict. False: it was taken back meanwhile and is dropped.

@@ -89,7 +89,7 @@ class WorkerLink final : private TileDesk {
              std::shared_ptr<grpc::Channel> data);
 
   // TileDesk, called by the computing thread.
-  std::optional<Work> Next(bool wait) override;
+  std::optional<Work> Next(bool wait, bool may_start) override;
   void Preparing(LeaseRef lease, const std::string& text) override;
   void Prepared(LeaseRef lease) override;
   void PrepareFailed(LeaseRef lease, v1::FailureCause cause, const absl::Status& why) override;
@@ -100,7 +100,7 @@ class WorkerLink final : private TileDesk {
   void DeviceLost(const absl::Status& why) override;
 
   // Next, without telling that a lease starts.
-  std::optional<Work> Take(bool wait);
+  std::optional<Work> Take(bool wait, bool may_start);
 
   // Opens streams.
   void OpenControl() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -18,8 +18,8 @@ constexpr absl::Duration kBeginningPatience = absl::Milliseconds(500);
 
 }  // namespace
 
-std::optional<TileDesk::Work> WorkerLink::Next(bool wait) {
-  std::optional<Work> work = Take(wait);
+std::optional<TileDesk::Work> WorkerLink::Next(bool wait, bool may_start) {
+  std::optional<Work> work = Take(wait, may_start);
   if (work.has_value()) {
     const auto* lease = std::get_if<LeaseWork>(&*work);
     if (lease != nullptr && lease->first) {
@@ -31,7 +31,7 @@ std::optional<TileDesk::Work> WorkerLink::Next(bool wait) {
   return work;
 }
 
-std::optional<TileDesk::Work> WorkerLink::Take(bool wait) {
+std::optional<TileDesk::Work> WorkerLink::Take(bool wait, bool may_start) {
   absl::MutexLock lock(&mutex_);
   while (true) {
     if (stopping_ || draining_) return std::nullopt;
@@ -40,7 +40,7 @@ std::optional<TileDesk::Work> WorkerLink::Take(bool wait) {
       canaries_.pop_front();
       return work;
     }
-    if (std::optional<LeaseWork> work = book_.Next()) return *std::move(work);
+    if (std::optional<LeaseWork> work = book_.Next(may_start)) return *std::move(work);
     if (!wait) return std::nullopt;
     work_.Wait(&mutex_);
   }

@@ -33,7 +33,7 @@ class FakeDesk : public TileDesk {
  public:
   explicit FakeDesk(std::vector<std::string>* log) : log_(log) {}
 
-  std::optional<Work> Next(bool wait) override {
+  std::optional<Work> Next(bool wait, bool may_start) override {
     if (work.empty()) {
       if (wait) log_->push_back("wait");
       return std::nullopt;
@@ -41,6 +41,11 @@ class FakeDesk : public TileDesk {
     if (!work.front().has_value() && !wait) {
       work.pop_front();
       return std::nullopt;  // it is a moment late
+    }
+    const auto* lease = std::get_if<LeaseWork>(&*work.front());
+    if (lease != nullptr && lease->kind == LeaseWork::Kind::kCompute) {
+      if (!may_start && lease->terms->lease != started_) return std::nullopt;
+      started_ = lease->terms->lease;
     }
     Work next = *std::move(work.front());
     work.pop_front();
@@ -74,6 +79,7 @@ class FakeDesk : public TileDesk {
   std::vector<OutgoingTile> results;
 
  private:
+  LeaseRef started_;
   std::vector<std::string>* const log_;
 };
 
@@ -198,11 +204,11 @@ TEST_F(ComputeLoopTest, ACanaryAndAnotherStageFindTheDeviceIdle) {
                           "begin 3", "done 3", "land 3", "deliver 3", "wait"));
 }
 
-TEST_F(ComputeLoopTest, ALeaseOfTheSameStageIsPreparedBesideWhatIsInFlight) {
+TEST_F(ComputeLoopTest, ALeaseOfTheSameStageIsPreparedBesideWhatIsInFlightAndStartsAfterIt) {
   desk_.work = {Prepare(1), Tile(1), Prepare(2), Tile(2, 2)};
   RunOnDevice();
-  EXPECT_THAT(log_, ElementsAre("prepared", "begin 1", "prepared", "begin 2", "done 1", "land 1",
-                                "deliver 1", "done 2", "land 2", "deliver 2", "wait"));
+  EXPECT_THAT(log_, ElementsAre("prepared", "begin 1", "prepared", "done 1", "land 1", "deliver 1",
+                                "begin 2", "done 2", "land 2", "deliver 2", "wait"));
 }
 
 TEST_F(ComputeLoopTest, ADeviceThatIsLostChargesOnlyTheBatchThatLostIt) {
