@@ -174,8 +174,12 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   record.mutable_holes()->Add(checkpoint.holes.begin(), checkpoint.holes.end());
   record.mutable_drawn()->set_samples(checkpoint.preview.data(), checkpoint.preview.size());
   record.mutable_drawn()->set_pixels(checkpoint.preview_drawn);
-  const std::string body = record.SerializeAsString();
-  return absl::StrCat(kMagic, ChecksumBytes(body), body);
+  // In place: it may be as large as a preview, which is no part of the job's memory.
+  std::string bytes(kHeaderBytes, '\0');
+  record.AppendToString(&bytes);
+  const std::string header =
+      absl::StrCat(kMagic, ChecksumBytes(absl::string_view(bytes).substr(kHeaderBytes)));
+  return bytes.replace(0, kHeaderBytes, header);
 }
 
 absl::StatusOr<Checkpoint> DecodeCheckpoint(absl::string_view bytes) {
