@@ -38,9 +38,9 @@ absl::StatusOr<Checkpoint> JobCheckpoints::Collect(TileMerger& merger, OutputFil
   checkpoint.facts = options_.facts;
   checkpoint.holes = holes;
   TW_ASSIGN_OR_RETURN(checkpoint.output, output.Save());
-  const Preview shown = preview.Copy();
-  checkpoint.preview = {shown.pixels().begin(), shown.pixels().end()};
+  Preview shown = preview.Copy();
   checkpoint.preview_drawn = shown.drawn();
+  checkpoint.preview = std::move(shown).TakePixels();
   TW_ASSIGN_OR_RETURN(checkpoint.merger, merger.Save());
   // After the tiles: a promise is only ever weakened, so this one holds for all of them.
   const std::vector<JobView> stages = options_.view();

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -40,6 +41,7 @@ class Preview {
   Size size() const { return size_; }
   // RGBA, 8 bits, row-major. Alpha is 255 where the canvas is finished, else everything is 0.
   absl::Span<const std::byte> pixels() const { return pixels_; }
+  std::vector<std::byte> TakePixels() && { return std::move(pixels_); }
 
  private:
   template <typename Sample, double (*ToLevel)(Sample)>
